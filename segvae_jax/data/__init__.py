@@ -1,0 +1,1 @@
+"""From label maps on disk to batches: sources, splits, builder, pipeline, and the cartoon set."""

@@ -1,0 +1,273 @@
+"""Cartoon people: standing figures in the classes of HumanParsing.
+
+The `left-` parts are the subject's left and so lie at the right of the picture.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+from jaxtyping import Bool
+
+from segvae_jax.data.cartoon.shapes import (
+    Grid, Layer, Mask, Point, egg, ellipse, flatten, limb, outline, polygon, ring,
+)  # fmt: skip
+from segvae_jax.labels import HUMAN_PARSING
+
+SIDES = (("right", -1), ("left", 1))
+OUTFITS = {"pants": 0.48, "shorts": 0.08, "skirt": 0.17, "dress": 0.27}
+POSES = {"down": 0.45, "akimbo": 0.2, "bent": 0.15, "raised": 0.08, "hidden": 0.12}
+HAIR = {"bald": 0.03, "short": 0.37, "long": 0.35, "bun": 0.12, "curly": 0.13}
+HAT, SUNGLASS, BELT, BAG, SCARF, CROPPED = 0.15, 0.12, 0.25, 0.3, 0.1, 0.2
+NECK, SHOULDER, WAIST, HIP, KNEE, ANKLE = 0.185, 0.225, 0.4, 0.5, 0.715, 0.915
+
+
+@dataclasses.dataclass(frozen=True)
+class _Body:
+    """Joints and measures that the parts of a figure share; pairs are (right, left) as in SIDES.
+
+    Attributes:
+      build: factor on all widths.
+      shoulder: half width of the shoulders.
+      hip: half width of the hips.
+      arms: shoulder, elbow and wrist of each arm.
+      legs: hip, knee and ankle of each leg.
+      hidden: which arms are behind the back.
+    """
+
+    build: float
+    shoulder: float
+    hip: float
+    arms: tuple[tuple[Point, ...], ...]
+    legs: tuple[tuple[Point, ...], ...]
+    hidden: tuple[bool, ...]
+
+
+def draw_person(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
+    """Class maps of a random standing figure over HUMAN_PARSING, of `size` (height, width).
+
+    Parts do not overlap. The figure fills a box half as wide as high; a wider picture shows more of
+    what is beside it. The picture depends on the generator's state and not on the size.
+
+    Raises:
+      DataError: if the size has no pixels.
+    """
+    body = _body(rng)
+    scale = rng.uniform(1.3, 1.9) if rng.random() < CROPPED else rng.uniform(0.88, 1.02)
+    shift = (rng.normal(0, 0.015), rng.normal(0, 0.006) + max(scale - 1, 0) * 0.46)
+    grid = Grid.of_size(size, aspect=0.5)
+    grid = grid.framed((0.25, 0.5), rng.normal(0, 0.02), scale, shift)
+    hair_behind, hair_before = _hair(rng, grid)
+    outfit = str(rng.choice(list(OUTFITS), p=list(OUTFITS.values())))
+    bag_behind, bag_before = _bag(rng, grid, body)
+    layers = [
+        *bag_behind,
+        *hair_behind,
+        *_legs(grid, body),
+        *_shoes(rng, grid, body),
+        *_face(rng, grid),
+        *_clothes(rng, grid, body, outfit),
+        *_scarf(rng, grid),
+        *hair_before,
+        *_headwear(rng, grid),
+        *bag_before,
+    ]
+    return flatten(layers, size, HUMAN_PARSING)
+
+
+def _body(rng: np.random.Generator) -> _Body:
+    build = float(np.clip(rng.normal(1, 0.13), 0.75, 1.35))
+    shoulder, hip = 0.08 * build * rng.uniform(0.93, 1.1), 0.058 * build * rng.uniform(0.92, 1.12)
+    poses = rng.choice(list(POSES), size=2, p=list(POSES.values()))
+    if rng.random() < 0.6:
+        poses[1] = poses[0]
+    bent, spread = rng.uniform(0, 0.3, 2) * (rng.random(2) < 0.3), rng.uniform(0, 0.12)
+    return _Body(
+        build=build,
+        shoulder=shoulder,
+        hip=hip,
+        arms=tuple(
+            _chain((0.25 + s * (shoulder - 0.018), SHOULDER + 0.015), s, _arm_angles(rng, str(p)), (0.125, 0.12))
+            for (_, s), p in zip(SIDES, poses, strict=True)
+        ),
+        legs=tuple(
+            _chain((0.25 + s * hip * 0.52, HIP), s, (spread + b, spread - b), (KNEE - HIP, ANKLE - KNEE))
+            for (_, s), b in zip(SIDES, bent, strict=True)
+        ),
+        hidden=tuple(str(p) == "hidden" for p in poses),
+    )
+
+
+def _arm_angles(rng: np.random.Generator, pose: str) -> tuple[float, float]:
+    """Angles of upper arm and forearm from straight down, outwards positive, in radians."""
+    low, high = {
+        "down": ((0.08, -0.05), (0.3, 0.25)),
+        "akimbo": ((0.55, -0.9), (0.8, -0.65)),
+        "bent": ((0.1, -1.5), (0.35, -0.9)),
+        "raised": ((1.7, 2.3), (2.6, 3.2)),
+        "hidden": ((0.2, -0.7), (0.35, -0.5)),
+    }[pose]
+    upper, fore = rng.uniform(low, high)
+    return upper, fore
+
+
+def _chain(start: Point, side: int, angles: tuple[float, ...], lengths: tuple[float, ...]) -> tuple[Point, ...]:
+    points = [start]
+    for angle, length in zip(angles, lengths, strict=True):
+        x, y = points[-1]
+        points.append((x + side * length * math.sin(angle), y + length * math.cos(angle)))
+    return tuple(points)
+
+
+def _legs(grid: Grid, body: _Body) -> list[Layer]:
+    radii = [r * body.build for r in (0.036, 0.026, 0.016)]
+    return [(f"{name}-leg", limb(grid, leg, radii)) for (name, _), leg in zip(SIDES, body.legs, strict=True)]
+
+
+def _shoes(rng: np.random.Generator, grid: Grid, body: _Body) -> list[Layer]:
+    boot, length, width = rng.random() < 0.25, rng.uniform(0.05, 0.13), rng.uniform(0.02, 0.027)
+    turned = rng.uniform(0.0, 0.028, 2)
+    layers = []
+    for (name, side), leg, out in zip(SIDES, body.legs, turned, strict=True):
+        x, y = leg[2]
+        shoe = limb(grid, [(x, y + 0.012), (x + side * out, y + 0.03)], [width * 0.85, width])
+        if boot:
+            shoe = shoe | limb(grid, [_along(leg, 2 - length / 0.2), (x, y)], [0.026, 0.022])
+        layers.append((f"{name}-shoe", shoe))
+    return layers
+
+
+def _along(points: tuple[Point, ...], position: float) -> Point:
+    """The point at a position on a polyline whose joints are at 0, 1, 2."""
+    part = min(int(position), len(points) - 2)
+    (x0, y0), (x1, y1), t = points[part], points[part + 1], position - part
+    return x0 + t * (x1 - x0), y0 + t * (y1 - y0)
+
+
+def _sleeve(grid: Grid, arm: tuple[Point, ...], length: float, width: float) -> Mask:
+    """Sleeve that ends at a position on the arm: 1 at the elbow, 2 at the wrist."""
+    points = [arm[0], _along(arm, length)] if length <= 1 else [arm[0], arm[1], _along(arm, length)]
+    return limb(grid, points, [width, width * 0.88, width * 0.8][: len(points)])
+
+
+def _arms(grid: Grid, body: _Body, clothing: str, sleeve: float, loose: float, hidden: bool) -> list[Layer]:
+    layers = []
+    for (name, _), arm, behind in zip(SIDES, body.arms, body.hidden, strict=True):
+        if behind != hidden:
+            continue
+        hand = ellipse(grid, _along(arm, 2.1), (0.018, 0.02))
+        layers.append((f"{name}-arm", limb(grid, arm, [r * body.build for r in (0.021, 0.018, 0.013)]) | hand))
+        if sleeve:
+            layers.append((clothing, _sleeve(grid, arm, sleeve, 0.026 * body.build * loose)))
+    return layers
+
+
+def _clothes(rng: np.random.Generator, grid: Grid, body: _Body, outfit: str) -> list[Layer]:
+    clothing = "dress" if outfit == "dress" else "upper-clothes"
+    sleeve, loose = float(rng.choice([0, 0.55, 1.4, 1.9], p=[0.22, 0.28, 0.1, 0.4])), rng.uniform(1.0, 1.25)
+    tucked, belted = rng.random() < 0.5, rng.random() < BELT
+    hem = WAIST + 0.025 if tucked or outfit == "dress" else rng.uniform(0.47, 0.58)
+    layers = [*_arms(grid, body, clothing, sleeve, loose, hidden=True), *_bottoms(rng, grid, body, outfit)]
+    layers.append((clothing, _torso(rng, grid, body, hem, loose)))
+    if belted:
+        y, half = WAIST + 0.02, body.hip * 1.05
+        layers.append(("belt", limb(grid, [(0.25 - half, y), (0.25 + half, y)], [0.011, 0.011])))
+    return [*layers, *_arms(grid, body, clothing, sleeve, loose, hidden=False)]
+
+
+def _torso(rng: np.random.Generator, grid: Grid, body: _Body, hem: float, loose: float) -> Mask:
+    shoulder, waist = body.shoulder, body.hip * (0.82 + 0.5 * (loose - 1)) * rng.uniform(0.95, 1.1)
+    widths = [(SHOULDER - 0.022, 0.4 * shoulder), (SHOULDER - 0.012, 0.75 * shoulder), (SHOULDER + 0.01, shoulder),
+              (0.29, 0.85 * shoulder), (WAIST, waist), (hem, body.hip * (1.0 if hem < 0.45 else 1.12))]  # fmt: skip
+    neckline = (rng.uniform(0.022, 0.04), rng.uniform(0.02, 0.06))
+    return _tapering(grid, widths) & ~ellipse(grid, (0.25, SHOULDER - 0.02), neckline)
+
+
+def _tapering(grid: Grid, widths: list[tuple[float, float]]) -> Mask:
+    """Shape symmetric about the body's middle, from knots (height, half width)."""
+    return outline(grid, [(y, 0.25 - half, 0.25 + half) for y, half in widths])
+
+
+def _bottoms(rng: np.random.Generator, grid: Grid, body: _Body, outfit: str) -> list[Layer]:
+    width, hem, flare = rng.uniform(0.95, 1.3), rng.uniform(0.62, 0.86), rng.uniform(1.0, 1.9)
+    pelvis = [(WAIST + 0.01, body.hip * 0.88), (0.45, body.hip), (HIP + 0.025, body.hip * 1.02)]
+    if outfit in ("skirt", "dress"):
+        return [(outfit, _tapering(grid, [*pelvis, (hem - 0.04, body.hip * flare), (hem, body.hip * flare)]))]
+    end = rng.uniform(0.5, 0.9) if outfit == "shorts" else rng.choice([1.6, 1.95], p=[0.2, 0.8])
+    radii = [r * body.build * width for r in (0.04, 0.031, rng.uniform(0.02, 0.032))]
+    parts = [_tapering(grid, pelvis)]
+    for leg in body.legs:
+        points = [leg[0], _along(leg, end)] if end <= 1 else [leg[0], leg[1], _along(leg, end)]
+        parts.append(limb(grid, points, radii[: len(points)]))
+    return [("pants", np.logical_or.reduce(parts))]
+
+
+def _face(rng: np.random.Generator, grid: Grid) -> list[Layer]:
+    half, down, jaw = rng.uniform(0.037, 0.045), rng.uniform(0.052, 0.062), rng.uniform(1.8, 2.6)
+    neck = limb(grid, [(0.25, 0.14), (0.25, SHOULDER)], [0.021, 0.024])
+    return [("face", neck | egg(grid, (0.25, 0.112), half, 0.056, down, jaw))]
+
+
+def _hair(rng: np.random.Generator, grid: Grid) -> tuple[list[Layer], list[Layer]]:
+    style = str(rng.choice(list(HAIR), p=list(HAIR.values())))
+    volume, length, line = rng.uniform(0.008, 0.016), rng.uniform(0.17, 0.33), rng.uniform(0.075, 0.09)
+    lean, wide = rng.uniform(-0.025, 0.025), rng.uniform(0.95, 1.25)
+    if style == "bald":
+        return [], []
+    cap = egg(grid, (0.25, 0.105), 0.041 + volume, 0.049 + volume, 0.06)
+    face = egg(grid, (0.25 + lean * 0.4, 0.13), 0.037, 0.13 - line, 0.2)
+    front = cap & ~face & (grid.y < 0.13)
+    behind = cap & (grid.y < 0.15)
+    if style == "long":
+        half = (0.041 + volume) * wide
+        behind = behind | _tapering(grid, [(0.1, 0.041 + volume), (0.15, half), (length - 0.02, half), (length, half * 0.5)])
+    elif style == "bun":
+        front = front | ellipse(grid, (0.25 + lean, 0.047), (0.024, 0.02))
+    elif style == "curly":
+        behind = egg(grid, (0.25, 0.11), 0.05 + 1.6 * volume, 0.07 + volume, length - 0.11, bumps=14)
+        front = front | (behind & (grid.y < line))
+    return [("hair", behind)], [("hair", front)]
+
+
+def _headwear(rng: np.random.Generator, grid: Grid) -> list[Layer]:
+    kind, hatted, shaded = rng.choice(["beanie", "brim", "cap"]), rng.random() < HAT, rng.random() < SUNGLASS
+    rim, lean = rng.uniform(0.082, 0.093), rng.choice([-1, 1])
+    layers = []
+    if shaded:
+        lenses = [ellipse(grid, (0.25 + s * 0.018, 0.113), (0.017, max(0.012, 0.6 * grid.pixel)), 3) for _, s in SIDES]
+        layers.append(("sunglass", lenses[0] | lenses[1] | limb(grid, [(0.215, 0.109), (0.285, 0.109)], [0.003, 0.003])))
+    if hatted:
+        crown = egg(grid, (0.25, rim), 0.052, rim - 0.03, 0.006)
+        brim = {"beanie": ((0.25, rim), (0.055, 0.01)), "brim": ((0.25, rim), (0.1, 0.013)),
+                "cap": ((0.25 + lean * 0.035, rim), (0.05, 0.009))}[kind]  # fmt: skip
+        layers.append(("hat", crown | ellipse(grid, *brim)))
+    return layers
+
+
+def _scarf(rng: np.random.Generator, grid: Grid) -> list[Layer]:
+    worn, side, length = rng.random() < SCARF, rng.choice([-1, 1]), rng.uniform(0.06, 0.18)
+    if not worn:
+        return []
+    tail = limb(grid, [(0.25 + side * 0.018, 0.21), (0.25 + side * 0.026, 0.21 + length)], [0.014, 0.017])
+    return [("scarf", tail | ellipse(grid, (0.25, 0.2), (0.044, 0.024)))]
+
+
+def _bag(rng: np.random.Generator, grid: Grid, body: _Body) -> tuple[list[Layer], list[Layer]]:
+    carried, kind = rng.random() < BAG, str(rng.choice(["hand", "cross", "back"], p=[0.45, 0.4, 0.15]))
+    side, wide, high = int(rng.integers(2)), rng.uniform(0.03, 0.05), rng.uniform(0.025, 0.05)
+    sign = SIDES[side][1]
+    if not carried:
+        return [], []
+    if kind == "back":
+        pack = ellipse(grid, (0.25, 0.31), (body.shoulder * 1.15, 0.1), 4)
+        straps = [limb(grid, [(0.25 + s * 0.05, SHOULDER), (0.25 + s * 0.055, 0.34)], [0.009, 0.009]) for _, s in SIDES]
+        return [("bag", pack)], [("bag", straps[0] | straps[1])]
+    if kind == "cross":
+        x, y = 0.25 + sign * (body.hip + 0.02), 0.47
+        strap = limb(grid, [(0.25 - sign * 0.045, SHOULDER - 0.005), (x, y - high)], [0.006, 0.006])
+        return [], [("bag", strap | ellipse(grid, (x, y), (wide, high), 4))]
+    x, y = body.arms[side][2]
+    top = y + 0.05
+    corners = [(x - 0.75 * wide, top), (x + 0.75 * wide, top), (x + wide, top + 2 * high), (x - wide, top + 2 * high)]
+    handle = ring(grid, (x, top), (0.6 * wide, 0.045), 0.008)
+    return [], [("bag", polygon(grid, corners) | handle)]

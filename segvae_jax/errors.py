@@ -1,0 +1,33 @@
+"""The one exception type that users meet."""
+
+
+class SegVAEError(Exception):
+    """A mistake the user can mend.
+
+    The message is one line that names the thing (file, class, config key, checkpoint), what was
+    expected, and what to do. Scripts print it without a traceback and exit with status 2.
+    """
+
+
+class LabelError(SegVAEError):
+    """A class name or label-set that the label space does not hold."""
+
+
+class MapError(SegVAEError):
+    """A semantic map or image file that cannot be used."""
+
+
+class DataError(SegVAEError):
+    """A data set, source or split that cannot be used."""
+
+
+class ConfigError(SegVAEError):
+    """A configuration value that cannot be used."""
+
+
+class CheckpointError(SegVAEError):
+    """A checkpoint that is missing, damaged, foreign, or of another model."""
+
+
+class TrainingDiverged(SegVAEError):
+    """A loss or gradient became non-finite."""

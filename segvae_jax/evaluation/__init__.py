@@ -1,0 +1,1 @@
+"""Metrics on sets of semantic maps, their anchors, and the report."""

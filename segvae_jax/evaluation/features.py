@@ -1,0 +1,49 @@
+"""Features of class maps without any trained network: convolutions with fixed random weights."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+SEEDS = (0, 1, 2)
+WIDTHS = (8, 8, 12, 12, 12)  # halves the map five times: the last layer sees 63 x 63 pixels
+BATCH_SIZE = 64
+
+
+def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 I O"]]:
+    """3 x 3 kernels of one network, He-normal from `seed` (Threefry, whatever JAX defaults to); no biases."""
+    keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), len(WIDTHS))
+    fan_in = (num_classes, *WIDTHS[:-1])
+    initialise = jax.nn.initializers.he_normal()
+    return [initialise(key, (3, 3, i, o)) for key, i, o in zip(keys, fan_in, WIDTHS, strict=True)]
+
+
+def random_cnn_features(
+    class_maps: Bool[np.ndarray, "N H W C"], seed: int, batch_size: int = BATCH_SIZE
+) -> Float[np.ndarray, "N D"]:
+    """Mean and standard deviation over space of every layer of `random_cnn(seed)`: D = 104.
+
+    The network reads the classes one-hot, without background and palette. The last batch is padded
+    with blank maps, so the features of a map do not depend on the batch size.
+    """
+    kernels = random_cnn(seed, class_maps.shape[-1] - 1)
+    padded = -len(class_maps) % batch_size
+    batches = np.pad(class_maps[..., 1:], ((0, padded), (0, 0), (0, 0), (0, 0)))
+    batches = batches.reshape(-1, batch_size, *batches.shape[1:])
+    return np.concatenate([_pooled_layers(kernels, batch) for batch in batches])[: len(class_maps)]
+
+
+@jax.jit
+def _pooled_layers(
+    kernels: list[Float[Array, "3 3 I O"]], class_maps: Bool[Array, "B H W K"]
+) -> Float[Array, "B D"]:
+    x = class_maps.astype(jnp.float32)
+    pooled = []
+    for kernel in kernels:
+        # full precision: a GPU would otherwise round the products and score differently from a CPU
+        x = jax.lax.conv_general_dilated(
+            x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
+        )
+        x = jax.nn.relu(x)
+        pooled += [x.mean(axis=(1, 2)), x.std(axis=(1, 2))]
+    return jnp.concatenate(pooled, axis=-1)

@@ -1,0 +1,195 @@
+"""Holds this project's model to golden values of the authors' release.
+
+    python -m segvae_jax.interop.verify IN.pth FIXTURE.npz
+
+Loads the checkpoint, computes what the fixture holds, prints the largest absolute difference of every
+compared quantity as JSON, and exits 1 when one is beyond its tolerance.
+"""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from absl import app
+
+from segvae_jax import losses
+from segvae_jax.errors import CheckpointError
+from segvae_jax.interop.torch_checkpoint import model_arguments, to_params, to_spectral
+from segvae_jax.interop.torch_pickle import read_state_dicts
+from segvae_jax.maps import BACKGROUND_THRESHOLD, with_background
+from segvae_jax.model.layers import level_widths
+from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.scripts import run_user_script
+
+TOLERANCE = 1e-4  # absolute on features, Gaussians and maps; relative on losses
+GRADIENT_TOLERANCE = 1e-3  # of the largest entry of a tensor
+UPDATE_TOLERANCE = 1e-2  # of the learning rate, wherever the gradient is not rounding noise
+_ADAM_EPSILON = 1e-8
+
+Report = dict[str, dict[str, Any]]
+
+
+def verify(checkpoint: str | Path, fixture: str | Path) -> Report:
+    """Compares every quantity of the fixture with what this project computes.
+
+    Returns:
+      quantity -> {"difference": largest absolute difference, "tolerance": the largest allowed, "ok"}.
+
+    Raises:
+      CheckpointError: if a file cannot be read or the two do not belong together.
+    """
+    state = read_state_dicts(checkpoint)
+    golden = _read_fixture(fixture)
+    arguments = model_arguments(state, str(checkpoint))
+    levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
+    model = SegVAE(order=tuple(golden["input/order"].tolist()), **arguments)
+    variables = {"params": to_params(state, levels), "spectral": to_spectral(state, levels)}
+    try:
+        return _compare(model, variables, golden, levels)
+    except KeyError as missing:
+        raise CheckpointError(f"{fixture}: no entry {missing}: expected the format of the golden values") from None
+
+
+def _read_fixture(path: str | Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            golden = dict(archive)
+        shape = golden["input/maps_shape"]
+        maps = np.unpackbits(golden["input/maps"])[: np.prod(shape)].reshape(shape)
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise CheckpointError(f"{path}: not a fixture of golden values ({error}): expected an .npz file") from None
+    golden["class_maps"] = maps.transpose(0, 2, 3, 1).astype(np.float32)
+    golden["meta"] = json.loads(str(golden["meta"]))
+    return golden
+
+
+def _compare(model: SegVAE, variables: Mapping[str, Any], golden: Mapping[str, Any], levels: int) -> Report:
+    meta = golden["meta"]
+    if abs(meta["background_threshold"] - BACKGROUND_THRESHOLD) > 1e-6:
+        raise CheckpointError(f"background threshold {meta['background_threshold']}: expected {BACKGROUND_THRESHOLD}")
+    report: Report = {}
+    grads = _compare_teacher_forced(report, model, variables, golden)
+    _compare_gradients(report, grads, variables["params"], golden, levels)
+    _compare_generation(report, model, variables, golden)
+    return report
+
+
+def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) -> Any:
+    """Compares the training forward and its losses; returns the gradients."""
+    class_maps, label_set = jnp.asarray(golden["class_maps"]), jnp.asarray(golden["input/label_set"])
+    eps = _batch_major(golden["input/eps_posterior"])
+    shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
+    weights = golden["meta"]["lambda_kl"], golden["meta"]["lambda_shape"]
+
+    def loss(params):
+        output = model.apply({**variables, "params": params}, class_maps, label_set, eps)
+        terms = losses.losses(output, shapes, "l1", weights[0])
+        return weights[0] * terms.kl + weights[1] * terms.reconstruction, (output, terms)
+
+    grads, (output, terms) = jax.jit(jax.grad(loss, has_aux=True))(variables["params"])
+    _record(report, "teacher/context/feature", output.context, _batch_major(golden["teacher/context/feature"]))
+    for name, gaussian in (("prior", output.prior), ("posterior", output.posterior)):
+        for field in ("mu", "logvar"):
+            expected = _batch_major(golden[f"teacher/{name}/{field}"])
+            _record(report, f"teacher/{name}/{field}", getattr(gaussian, field), expected)
+    from_prior = model.apply(
+        variables, output.context, output.prior.sample(_batch_major(golden["input/eps_prior"])), method="decode"
+    )
+    for name, logits in (("recon", output.logits), ("from_prior", from_prior)):
+        maps = _on_channels(model, output.replace(logits=logits).shapes)
+        _record(report, f"teacher/{name}", maps, _maps(golden[f"teacher/{name}_u16"]))
+    scalars = {"loss_kl_weighted": weights[0] * terms.kl, "loss_recon": weights[1] * terms.reconstruction}
+    for name, value in scalars.items():
+        expected = golden[f"teacher/{name}"]
+        _record(report, f"teacher/{name}", value, expected, TOLERANCE * abs(float(expected)))
+    return grads
+
+
+def _compare_gradients(report: Report, grads, params, golden, levels: int) -> None:
+    """Compares every gradient, and the weights after one Adam step that the fixture holds."""
+    meta = golden["meta"]
+    expected = to_params(_by_network(golden, "grad/"), levels)
+    for path, value in jax.tree_util.tree_leaves_with_path(expected):
+        tolerance = GRADIENT_TOLERANCE * max(float(np.abs(value).max()), GRADIENT_TOLERANCE)
+        _record(report, f"grad{_name(path)}", _at(grads, path), value, tolerance)
+    adam = optax.adam(meta["lr"], *meta["betas"], eps=_ADAM_EPSILON)
+    updates, _ = adam.update(grads, adam.init(params), params)
+    updated = optax.apply_updates(params, updates)
+    for path, value in jax.tree_util.tree_leaves_with_path(to_params(_by_network(golden, "adam1/"), levels)):
+        # Adam's first step is lr * sign(gradient): where a gradient is rounding noise (a bias before a norm),
+        # its sign is chance on either side.
+        sure = np.abs(_at(expected, path)) > 1e3 * _ADAM_EPSILON
+        ours, theirs = (np.where(sure, np.asarray(a), 0) for a in (_at(updated, path), value))
+        _record(report, f"adam1{_name(path)}", ours, theirs, UPDATE_TOLERANCE * meta["lr"])
+
+
+def _compare_generation(report: Report, model: SegVAE, variables, golden) -> None:
+    eps = _batch_major(golden["input/eps_prior"])
+    generated = jax.jit(lambda label_set: generate(model, variables, label_set, eps))(jnp.asarray(golden["input/label_set"]))
+    _record(report, "generate/context/feature", generated.context, _batch_major(golden["generate/context/feature"]))
+    for field in ("mu", "logvar"):
+        expected = _batch_major(golden[f"generate/prior/{field}"])
+        _record(report, f"generate/prior/{field}", getattr(generated.prior, field), expected)
+    _record(report, "generate/maps", with_background(generated.class_maps), _maps(golden["generate/maps_u16"]))
+
+
+def _record(report: Report, name: str, ours, theirs, tolerance: float = TOLERANCE) -> None:
+    ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
+    if ours.shape != theirs.shape:
+        raise CheckpointError(f"{name}: the fixture holds {theirs.shape}, the model computes {ours.shape}")
+    difference = float(np.abs(ours - theirs).max(initial=0))
+    report[name] = {"difference": difference, "tolerance": tolerance, "ok": bool(difference <= tolerance)}
+
+
+def _batch_major(steps: np.ndarray) -> np.ndarray:
+    return np.swapaxes(steps, 0, 1)
+
+
+def _maps(u16: np.ndarray) -> np.ndarray:
+    return u16.transpose(0, 2, 3, 1) / 65535
+
+
+def _on_channels(model: SegVAE, shapes: jax.Array) -> jax.Array:
+    """Shapes in drawing order `[B, K, H, W]` as class maps with background."""
+    blank = jnp.zeros((shapes.shape[0], *model.image_size, model.num_channels))
+    return with_background(blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1)))
+
+
+def _by_network(golden: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
+    networks: dict[str, dict[str, np.ndarray]] = {name: {} for name in ("shapeE", "prior", "posterior", "shapeD")}
+    for key in golden:
+        if key.startswith(prefix):
+            network, name = key.removeprefix(prefix).split("/")
+            networks[network][name] = golden[key]
+    return networks
+
+
+def _at(tree, path):
+    for key in path:
+        tree = tree[key.key]
+    return tree
+
+
+def _name(path) -> str:
+    return "".join(f"/{key.key}" for key in path)
+
+
+def main(argv: list[str]) -> None:
+    """Prints the report; the exit status tells whether all agree."""
+    if len(argv) != 3:
+        raise app.UsageError("expected IN.pth FIXTURE.npz")
+    report = verify(argv[1], argv[2])
+    print(json.dumps(report, indent=2))
+    if failed := [name for name, entry in report.items() if not entry["ok"]]:
+        print(f"beyond tolerance: {', '.join(failed)}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_user_script(main)

@@ -1,0 +1,191 @@
+"""LabelSpace: the only place that knows what a channel means.
+
+Everything else maps by name through it. Two numberings of CelebAMask-HQ circulate, so indices are
+never written down anywhere but here.
+"""
+
+import colorsys
+import dataclasses
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from segvae_jax.errors import LabelError
+
+BACKGROUND = "background"
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelSpace:
+    """Names, orders and colours of the classes of a family of semantic maps.
+
+    Attributes:
+      classes: the K foreground classes; class `classes[i]` is channel `i + 1`, channel 0 is background.
+      drawing_order: the K classes in the order in which the model draws them; defaults to `classes`.
+      paint_order: the K classes from the bottom to the top of a picture; a later one hides an earlier
+        one where both are present; defaults to the drawing order.
+      covered_by: classes that continue under others: name -> the names it continues under. They lose
+        against what covers them when a soft map is painted.
+      pairs: (left, right) classes that a horizontal flip exchanges.
+      palette: C RGB triples, background first; derived when empty.
+
+    Raises:
+      LabelError: if a name occurs twice or an order, pair or palette does not fit the classes.
+    """
+
+    classes: tuple[str, ...]
+    drawing_order: tuple[str, ...] = ()
+    paint_order: tuple[str, ...] = ()
+    covered_by: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    palette: tuple[tuple[int, int, int], ...] = ()
+
+    def __post_init__(self):
+        fill = lambda name, value: getattr(self, name) or object.__setattr__(self, name, value)
+        fill("drawing_order", self.classes)
+        fill("paint_order", self.drawing_order)
+        fill("palette", _derived_palette(len(self.classes) + 1))
+        self._check()
+
+    def _check(self) -> None:
+        if not self.classes:
+            raise LabelError("the class list is empty: name at least one class")
+        if repeated := sorted({n for n in self.classes if self.classes.count(n) > 1}):
+            raise LabelError(f"class {repeated[0]!r} is listed twice: name every class once")
+        if BACKGROUND in self.classes:
+            raise LabelError(f"class {BACKGROUND!r} is implied: list the foreground classes only")
+        for field in ("drawing_order", "paint_order"):
+            if sorted(getattr(self, field)) != sorted(self.classes):
+                odd = sorted(set(getattr(self, field)) ^ set(self.classes)) or ["a repeated name"]
+                raise LabelError(f"{field} must name every class exactly once: see {', '.join(odd)}")
+        covering = [n for under, covers in self.covered_by for n in (under, *covers)]
+        for name in [*covering, *(n for pair in self.pairs for n in pair)]:
+            self.channel(name)
+        if len(self.palette) != self.num_channels:
+            raise LabelError(f"the palette has {len(self.palette)} colours: expected {self.num_channels}")
+
+    @property
+    def num_channels(self) -> int:
+        """C: the classes and the background."""
+        return len(self.classes) + 1
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """C names, background first, by channel."""
+        return (BACKGROUND, *self.classes)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Channels of the K classes in drawing order."""
+        return tuple(self.channel(name) for name in self.drawing_order)
+
+    def channel(self, name: str) -> int:
+        """Channel of class `name`.
+
+        Raises:
+          LabelError: if there is no such class; names the nearest one and all known ones.
+        """
+        if name in self.classes:
+            return self.classes.index(name) + 1
+        near = difflib.get_close_matches(name, self.classes, n=1, cutoff=0.5)
+        hint = f" (did you mean {near[0]!r}?)" if near else ""
+        raise LabelError(f"unknown label {name!r}{hint}: known labels are {', '.join(self.classes)}")
+
+    def encode(self, names: Iterable[str]) -> Bool[np.ndarray, "C"]:
+        """Label-set of the given class names.
+
+        Raises:
+          LabelError: if a name is unknown or none is given.
+        """
+        channels = [self.channel(name) for name in names]
+        if not channels:
+            raise LabelError(f"no label given: choose from {', '.join(self.classes)}")
+        return np.isin(np.arange(self.num_channels), channels)
+
+    def decode(self, label_set: Sequence[Any] | np.ndarray) -> tuple[str, ...]:
+        """Class names of a label-set `[C]`, by channel; the background is not named."""
+        return tuple(name for name, present in zip(self.classes, label_set[1:], strict=True) if present)
+
+    def palette_array(self) -> UInt8[np.ndarray, "C 3"]:
+        """The palette as an array."""
+        return np.asarray(self.palette, np.uint8)
+
+    def to_json(self) -> str:
+        """JSON that `from_json` reads back to an equal label space."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Inverse of `to_json`."""
+        return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+def _derived_palette(num_colours: int) -> tuple[tuple[int, int, int], ...]:
+    """Distinct colours: hues a golden angle apart at alternating brightness, black for background."""
+    hues = [(0.11 + 0.618034 * i) % 1.0 for i in range(num_colours - 1)]
+    values = [(0.95, 0.75, 0.6)[i % 3] for i in range(num_colours - 1)]
+    colours = [colorsys.hsv_to_rgb(h, 0.65, v) for h, v in zip(hues, values, strict=True)]
+    return ((0, 0, 0), *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in colours))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+# Official annotation order of CelebAMask-HQ and of the flattened index maps in circulation.
+CELEBAMASK_HQ = LabelSpace(
+    classes=_words(
+        "skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck cloth"
+    ),
+    drawing_order=_words(
+        "skin neck hair l_brow r_brow l_ear r_ear l_eye r_eye nose l_lip u_lip mouth hat cloth eye_g ear_r neck_l"
+    ),
+    paint_order=_words(
+        "neck cloth neck_l skin l_ear r_ear ear_r nose mouth u_lip l_lip l_eye r_eye l_brow r_brow eye_g hair hat"
+    ),
+    covered_by=(("skin", _words("nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip")),),
+    pairs=(("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear")),
+    palette=(
+        (0, 0, 0), (238, 190, 160), (226, 160, 128), (58, 134, 197), (255, 255, 255), (224, 240, 255),
+        (92, 58, 44), (112, 70, 52), (214, 150, 116), (204, 138, 106), (120, 24, 40), (204, 70, 84),
+        (226, 94, 104), (84, 56, 42), (122, 82, 168), (247, 208, 70), (70, 196, 160), (222, 172, 140),
+        (66, 96, 150),
+    ),
+)  # fmt: skip
+
+# The channel axis of the authors' release, and so of its checkpoints and golden values.
+_RELEASE_CLASSES = _words(
+    "skin hair cloth l_brow r_brow l_ear r_ear ear_r l_eye r_eye eye_g l_lip u_lip mouth neck neck_l nose hat"
+)
+CELEBAMASK_RELEASE = dataclasses.replace(
+    CELEBAMASK_HQ,
+    classes=_RELEASE_CLASSES,
+    palette=tuple(CELEBAMASK_HQ.palette[i] for i in (0, *map(CELEBAMASK_HQ.channel, _RELEASE_CLASSES))),
+)
+
+# ATR / HumanParsing order; its parts do not overlap.
+HUMAN_PARSING = LabelSpace(
+    classes=_words(
+        "hat hair sunglass upper-clothes skirt pants dress belt left-shoe right-shoe face left-leg right-leg"
+        " left-arm right-arm bag scarf"
+    ),
+    drawing_order=_words(
+        "face hair left-arm right-arm left-leg right-leg upper-clothes dress skirt pants left-shoe right-shoe"
+        " hat sunglass belt scarf bag"
+    ),
+    pairs=(("left-shoe", "right-shoe"), ("left-leg", "right-leg"), ("left-arm", "right-arm")),
+)
+
+LABEL_SPACES = {
+    "celebamask_hq": CELEBAMASK_HQ,
+    "celebamask_release": CELEBAMASK_RELEASE,
+    "human_parsing": HUMAN_PARSING,
+}

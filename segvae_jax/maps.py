@@ -1,0 +1,125 @@
+"""The three forms of a semantic map, and every conversion between them.
+
+* *index map* `[H, W] uint8`: one class a pixel; pictures and disk.
+* *class maps* `[..., H, W, C]` in {0, 1}, or soft in (0, 1): the model; classes may overlap. Channel 0 is
+  the background: blank in what the model reads, filled in by `with_background` in what it returns.
+* *packed* `[..., H, W, ceil(C / 8)] uint8`: class maps as bits; disk and host-to-device transfer.
+
+Functions work on NumPy and JAX arrays alike unless they say "host".
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Shaped, UInt8
+
+from segvae_jax.errors import MapError
+from segvae_jax.labels import LabelSpace
+
+BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
+PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
+COVERED_WEIGHT = 0.9  # the release's weight of skin against the facial parts on it
+
+
+def packed_channels(num_channels: int) -> int:
+    """Bytes a pixel of a packed map of `num_channels` channels."""
+    return math.ceil(num_channels / 8)
+
+
+def pack(class_maps: Shaped[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H W P"]:
+    """Bit-packs binary class maps (host)."""
+    return np.packbits(class_maps.astype(bool), axis=-1)
+
+
+def unpack(packed: UInt8[Array, "*b H W P"], num_channels: int, dtype=jnp.float32) -> Float[Array, "*b H W C"]:
+    """Class maps in {0, 1} from packed bits; inside jit, so that only bits cross to the device."""
+    return jnp.unpackbits(packed, axis=-1, count=num_channels).astype(dtype)
+
+
+def index_to_class_maps(index: UInt8[np.ndarray, "*b H W"], num_channels: int) -> Bool[np.ndarray, "*b H W C"]:
+    """One channel a class, background channel blank (host)."""
+    class_maps = index[..., None] == np.arange(num_channels)
+    class_maps[..., 0] = False
+    return class_maps
+
+
+def label_set_of(class_maps: Shaped[Array, "*b H W C"]) -> Bool[Array, "*b C"]:
+    """Which classes a map holds: any pixel at or above one half. Background never counts."""
+    xp = class_maps.__array_namespace__()
+    present = xp.any(class_maps >= PRESENCE_THRESHOLD, axis=(-3, -2))
+    return present & (xp.arange(class_maps.shape[-1]) > 0)
+
+
+def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace) -> Bool[np.ndarray, "*b H W C"]:
+    """Fills classes in under the classes that cover them, as skin under nose and eyes (host).
+
+    A flattened index map has lost the skin under facial parts; annotation and model have it. Maps
+    without any of the covered class stay without it.
+    """
+    restored = class_maps.copy()
+    for name, covers in space.covered_by:
+        channel = space.channel(name)
+        present = class_maps[..., channel].any(axis=(-2, -1), keepdims=True)
+        under = class_maps[..., [space.channel(cover) for cover in covers]].any(axis=-1)
+        restored[..., channel] |= under & present
+    return restored
+
+
+def with_background(class_maps: Float[Array, "*b H W C"]) -> Float[Array, "*b H W C"]:
+    """Class maps whose channel 0 is 1 where the classes sum to no more than the background threshold."""
+    xp = class_maps.__array_namespace__()
+    background = xp.sum(class_maps[..., 1:], axis=-1, keepdims=True) <= BACKGROUND_THRESHOLD
+    return xp.concat([xp.astype(background, class_maps.dtype), class_maps[..., 1:]], axis=-1)
+
+
+def paint(class_maps: Shaped[Array, "*b H W C"], space: LabelSpace) -> UInt8[Array, "*b H W"]:
+    """Index map of hard or soft class maps.
+
+    The strongest class wins a pixel, covered classes (skin) scaled by 0.9 so that what lies on them
+    shows; of equals, the later in the paint order. Background where the classes sum to at most 0.4.
+    """
+    xp = class_maps.__array_namespace__()
+    top_first = [space.channel(name) for name in reversed(space.paint_order)]
+    weight = np.ones(space.num_channels, np.float32)
+    weight[[space.channel(name) for name, _ in space.covered_by]] = COVERED_WEIGHT
+    soft = xp.astype(class_maps, xp.float32)
+    scores = (soft * xp.asarray(weight).reshape((1,) * (soft.ndim - 1) + (-1,)))[..., xp.asarray(top_first)]
+    winner = xp.asarray(top_first, dtype=xp.uint8)[xp.argmax(scores, axis=-1)]
+    return xp.where(with_background(soft)[..., 0] > 0, xp.asarray(0, dtype=xp.uint8), winner)
+
+
+def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
+    """Resizes binary class maps class by class (host): by area when shrinking, else by nearest pixel.
+
+    A pixel belongs to a class that covers half of it, or half of what the class covers of any pixel
+    of the map if that is less, so that thin parts (necklaces, glasses) survive. A class that covers
+    less than one target pixel in total is dropped.
+
+    Raises:
+      MapError: if the map has no pixels.
+    """
+    height, width, _ = class_maps.shape
+    if not height or not width:
+        raise MapError(f"a map of {height} x {width} pixels cannot be resized: expected at least 1 x 1")
+    if (height, width) == tuple(size):
+        return class_maps
+    coverage = np.einsum(
+        "ah,hwc,bw->abc", _area_weights(height, size[0]), class_maps.astype(np.float32), _area_weights(width, size[1]),
+        optimize=True,
+    )  # fmt: skip
+    threshold = np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))
+    return (coverage >= np.maximum(threshold, 1e-6)) & (coverage.sum(axis=(0, 1)) >= 1)
+
+
+def _area_weights(source: int, target: int) -> Float[np.ndarray, "target source"]:
+    """Share of each target cell that each source cell covers."""
+    edges = np.arange(target + 1) * (source / target)
+    cells = np.arange(source)
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    return (np.clip(overlap, 0, 1) * (target / source)).astype(np.float32)
+
+
+def colour(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> UInt8[np.ndarray, "*b H W 3"]:
+    """RGB picture of an index map in the palette of `space` (host)."""
+    return space.palette_array()[index]

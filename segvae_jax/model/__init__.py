@@ -1,0 +1,1 @@
+"""The networks: label embeddings, encoders, recurrent prior and posterior, decoder, iteration."""

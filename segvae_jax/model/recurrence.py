@@ -1,0 +1,111 @@
+"""The recurrent learned prior and posterior: a Gaussian over the latent at each step."""
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from segvae_jax.model.encoders import ShapeEncoder
+from segvae_jax.model.layers import Dense
+
+Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]  # cell state, hidden state
+
+
+@flax.struct.dataclass
+class Gaussian:
+    """A diagonal normal distribution."""
+
+    mu: Float[Array, "*b Z"]
+    logvar: Float[Array, "*b Z"]
+
+    def sample(self, eps: Float[Array, "*b Z"]) -> Float[Array, "*b Z"]:
+        """`mu + sigma * eps` for standard normal noise."""
+        return self.mu + jnp.exp(self.logvar / 2) * eps
+
+
+def initial_carry(batch_size: int, hidden_dim: int) -> Carry:
+    """The zero state before the first step."""
+    return jnp.zeros((batch_size, hidden_dim)), jnp.zeros((batch_size, hidden_dim))
+
+
+class LSTM(nn.Module):
+    """One LSTM cell over T steps: gates i, f, g, o, an input and a recurrent bias.
+
+    Linen's cells hold a single bias, which Adam would move at half the speed of the release's two.
+    Kernels start uniform in +-1/sqrt(D), the usual start of LSTM cells.
+    """
+
+    hidden_dim: int
+
+    @nn.compact
+    def __call__(self, carry: Carry, xs: Float[Array, "B T I"]) -> tuple[Carry, Float[Array, "B T D"]]:
+        """Advances the state over the T inputs; one product serves all their input gates."""
+        uniform = nn.initializers.uniform(2 * self.hidden_dim**-0.5)
+        centred = lambda *args: uniform(*args) - self.hidden_dim**-0.5
+        width = 4 * self.hidden_dim
+        kernel_input = self.param("kernel_input", centred, (xs.shape[-1], width))
+        kernel = self.param("kernel_recurrent", centred, (self.hidden_dim, width))
+        biases = [self.param(name, nn.initializers.zeros, (width,)) for name in ("bias_input", "bias_recurrent")]
+        gates_input = xs @ kernel_input + (biases[0] + biases[1]).reshape(1, 1, -1)
+
+        def advance(carry: Carry, gates_x: Float[Array, "B 4D"]):
+            cell, hidden = carry
+            i, f, g, o = jnp.split(gates_x + hidden @ kernel, 4, axis=-1)
+            cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
+            hidden = nn.sigmoid(o) * jnp.tanh(cell)
+            return (cell, hidden), hidden
+
+        carry, hidden = lax.scan(advance, carry, jnp.swapaxes(gates_input, 0, 1))
+        return carry, jnp.swapaxes(hidden, 0, 1)
+
+
+class Prior(nn.Module):
+    """The learned prior {E_psi, LSTM_psi}: sees the context feature only."""
+
+    hidden_dim: int
+    latent_dim: int
+    spectral_norm: bool = True
+    gain: float = 0.02
+
+    @nn.compact
+    def __call__(self, carry: Carry, context: Float[Array, "B T F"]) -> tuple[Carry, Gaussian]:
+        """The next T steps from a state."""
+        dense = lambda features, name: Dense(features, self.spectral_norm, self.gain, name=name)
+        carry, hidden = LSTM(self.hidden_dim)(carry, dense(self.hidden_dim, "embed")(context))
+        mu, logvar = (dense(self.latent_dim, name)(hidden) for name in ("mu", "logvar"))
+        return carry, Gaussian(mu, logvar)
+
+
+class Posterior(nn.Module):
+    """The posterior {E_phi, LSTM_phi}: sees the true shape of the class as well."""
+
+    image_size: tuple[int, int]
+    ngf: int
+    hidden_dim: int
+    latent_dim: int
+    spectral_norm: bool = True
+    gain: float = 0.02
+
+    @nn.compact
+    def __call__(
+        self,
+        carry: Carry,
+        shape: Float[Array, "B T H W"],
+        target: Float[Array, "B T C"],
+        context: Float[Array, "B T F"],
+    ) -> tuple[Carry, Gaussian]:
+        """The next T steps from a state; all T shapes pass the encoder as one batch."""
+        batch, steps = shape.shape[:2]
+        encoder = ShapeEncoder(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain)
+        feature = encoder(*merge_steps((shape[..., None], target)))
+        inputs = jnp.concatenate([feature.reshape(batch, steps, -1), context], axis=-1)
+        carry, hidden = LSTM(self.hidden_dim)(carry, inputs)
+        dense = lambda name: Dense(self.latent_dim, self.spectral_norm, self.gain, name=name)
+        return carry, Gaussian(dense("mu")(hidden), dense("logvar")(hidden))
+
+
+def merge_steps(tree):
+    """Arrays `[B, T, ...]` as batches `[B * T, ...]`, sample-major so that a sharded batch stays put."""
+    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), tree)

@@ -1,0 +1,208 @@
+"""SegVAE: the iteration over the classes of a label-set on a growing canvas (paper section 3).
+
+Three ways through the same modules:
+
+* `SegVAE.__call__`: the training forward. Teacher forcing makes the canvas of every step known, so all
+  K classes pass the convolutions as one batch and only the two LSTMs scan.
+* `teacher_forced_scan`: the same as a plain scan over one step function; the readable definition.
+* `generate`: free-running, a scan over the classes on the canvas of what has been drawn.
+
+Arrays with a step axis are batch-major, `[B, K, ...]`, steps in drawing order.
+"""
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from segvae_jax.model.decoder import Decoder
+from segvae_jax.model.encoders import ContextEncoder
+from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry, merge_steps
+
+
+@flax.struct.dataclass
+class StepOutput:
+    """What the steps of a training forward compute; every field is `[B, K, ...]`."""
+
+    context: Float[Array, "B K F"]
+    prior: Gaussian  # mu, logvar [B, K, Z]
+    posterior: Gaussian  # mu, logvar [B, K, Z]
+    logits: Float[Array, "B K H W"]  # of the shape decoded from the posterior
+    present: Float[Array, "B K"]  # 1 where the label-set has the step's class
+
+    @property
+    def shapes(self) -> Float[Array, "B K H W"]:
+        """Shapes in (0, 1), blank where the class is absent."""
+        return nn.sigmoid(self.logits) * self.present[..., None, None]
+
+
+@flax.struct.dataclass
+class Generated:
+    """A free-running generation."""
+
+    class_maps: Float[Array, "B H W C"]  # soft, channel 0 blank
+    context: Float[Array, "B K F"]
+    prior: Gaussian  # mu, logvar [B, K, Z]
+
+
+class SegVAE(nn.Module):
+    """The model. Knows sizes and an order of channels, no class names.
+
+    Attributes:
+      num_channels: C, with the background as channel 0.
+      order: channels of the K classes in drawing order.
+      image_size: H, W; the short side a power of two from 8.
+      ngf: width of the first level.
+      context_dim, hidden_dim, latent_dim: F, D, Z.
+      spectral_norm: whether the encoders and the prior are spectrally normalised.
+      gain: of the Xavier initialisation.
+    """
+
+    num_channels: int
+    order: tuple[int, ...]
+    image_size: tuple[int, int] = (128, 128)
+    ngf: int = 64
+    context_dim: int = 512
+    hidden_dim: int = 256
+    latent_dim: int = 384
+    spectral_norm: bool = True
+    gain: float = 0.02
+
+    def setup(self):
+        """The four networks of the paper's figure 2."""
+        size, ngf, norm, gain = self.image_size, self.ngf, self.spectral_norm, self.gain
+        self.context_encoder = ContextEncoder(size, ngf, self.context_dim, self.hidden_dim, norm, gain)
+        self.prior = Prior(self.hidden_dim, self.latent_dim, norm, gain)
+        self.posterior = Posterior(size, ngf, self.hidden_dim, self.latent_dim, norm, gain)
+        self.decoder = Decoder(size, ngf, gain)
+
+    def __call__(
+        self,
+        class_maps: Float[Array, "B H W C"],
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+    ) -> StepOutput:
+        """Training forward: every class from its posterior, on a canvas of true shapes.
+
+        Args:
+          class_maps: in {0, 1}, channel 0 blank.
+          label_set: in {0, 1}.
+          eps: standard normal noise of the posterior.
+        """
+        batch = class_maps.shape[0]
+        order = np.asarray(self.order)
+        target = label_set[:, None] * jax.nn.one_hot(order, self.num_channels)[None]
+        canvases = class_maps[:, None] * self._drawn_before()[None, :, None, None]
+        label_sets = jnp.broadcast_to(label_set[:, None], target.shape)
+        context = self.context_encoder(*merge_steps((canvases, label_sets, target)))
+        context = context.reshape(batch, len(self.order), -1)
+        shapes = jnp.moveaxis(class_maps[..., order], -1, 1)
+        _, prior = self.prior(self._initial(batch), context)
+        _, posterior = self.posterior(self._initial(batch), shapes, target, context)
+        logits = self.decode(context, posterior.sample(eps))
+        return StepOutput(context, prior, posterior, logits, label_set[:, order])
+
+    def teacher_forced_step(
+        self,
+        carry: tuple[Carry, Carry, Float[Array, "B H W C"]],
+        class_maps: Float[Array, "B H W C"],
+        label_set: Float[Array, "B C"],
+        channel: Int[Array, ""],
+        eps: Float[Array, "B Z"],
+    ) -> tuple[tuple[Carry, Carry, Float[Array, "B H W C"]], StepOutput]:
+        """One step of the training forward; the canvas gains the true shape. Outputs have K = 1."""
+        prior_carry, posterior_carry, canvas = carry
+        drawn = jax.nn.one_hot(channel, self.num_channels)
+        target = label_set * drawn[None]
+        shape = class_maps[..., channel]
+        context = self.context_encoder(canvas, label_set, target)[:, None]
+        prior_carry, prior = self.prior(prior_carry, context)
+        posterior_carry, posterior = self.posterior(posterior_carry, shape[:, None], target[:, None], context)
+        logits = self.decode(context, posterior.sample(eps[:, None]))
+        output = StepOutput(context, prior, posterior, logits, label_set[:, channel][:, None])
+        canvas = canvas + shape[..., None] * drawn.reshape(1, 1, 1, -1)
+        return (prior_carry, posterior_carry, canvas), output
+
+    def generation_step(
+        self,
+        carry: tuple[Carry, Float[Array, "B H W C"]],
+        label_set: Float[Array, "B C"],
+        channel: Int[Array, ""],
+        eps: Float[Array, "B Z"],
+    ) -> tuple[tuple[Carry, Float[Array, "B H W C"]], tuple[Float[Array, "B 1 F"], Gaussian]]:
+        """One step of generation; the canvas gains the soft generated shape where the class is asked for."""
+        prior_carry, canvas = carry
+        drawn = jax.nn.one_hot(channel, self.num_channels)
+        context = self.context_encoder(canvas, label_set, label_set * drawn[None])[:, None]
+        prior_carry, prior = self.prior(prior_carry, context)
+        shape = nn.sigmoid(self.decode(context, prior.sample(eps[:, None])))[:, 0]
+        shape = shape * label_set[:, channel].reshape(-1, 1, 1)
+        canvas = canvas + shape[..., None] * drawn.reshape(1, 1, 1, -1)
+        return (prior_carry, canvas), (context, prior)
+
+    def decode(self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"]) -> Float[Array, "B K H W"]:
+        """Logits of the shapes of K steps, as one batch."""
+        logits = self.decoder(*merge_steps((context, z)))
+        return logits.reshape(*context.shape[:2], *self.image_size)
+
+    def _drawn_before(self) -> Float[Array, "K C"]:
+        """Row k marks the channels on the canvas of step k."""
+        drawn = jax.nn.one_hot(jnp.asarray(self.order), self.num_channels)
+        return jnp.cumsum(drawn, axis=0) - drawn
+
+    def _initial(self, batch_size: int) -> Carry:
+        return initial_carry(batch_size, self.hidden_dim)
+
+
+def teacher_forced_scan(
+    model: SegVAE,
+    variables,
+    class_maps: Float[Array, "B H W C"],
+    label_set: Float[Array, "B C"],
+    eps: Float[Array, "B K Z"],
+) -> StepOutput:
+    """The training forward as a scan over the classes: the definition that `SegVAE.__call__` is held to."""
+
+    def step(carry, inputs):
+        return model.apply(variables, carry, class_maps, label_set, *inputs, method="teacher_forced_step")
+
+    state = initial_carry(class_maps.shape[0], model.hidden_dim)
+    inputs = (jnp.asarray(model.order), jnp.swapaxes(eps, 0, 1))
+    _, outputs = lax.scan(step, (state, state, jnp.zeros_like(class_maps)), inputs)
+    return _batch_major(outputs)
+
+
+def generate(
+    model: SegVAE,
+    variables,
+    label_set: Float[Array, "B C"],
+    eps: Float[Array, "B K Z"],
+    temperature: float | Float[Array, ""] = 1.0,
+) -> Generated:
+    """Draws the classes of each label-set one after the other, each from the learned prior.
+
+    Args:
+      model: the model.
+      variables: its `params` and, with spectral norm, `spectral` collections.
+      label_set: in {0, 1}; absent classes stay blank.
+      eps: standard normal noise; a sample depends on its own row alone.
+      temperature: scales the prior's standard deviation; 0 gives the mean, 1 the learned prior.
+    """
+
+    def step(carry, inputs):
+        return model.apply(variables, carry, label_set, *inputs, method="generation_step")
+
+    batch = label_set.shape[0]
+    canvas = jnp.zeros((batch, *model.image_size, model.num_channels))
+    inputs = (jnp.asarray(model.order), jnp.swapaxes(eps, 0, 1) * temperature)
+    (_, canvas), outputs = lax.scan(step, (initial_carry(batch, model.hidden_dim), canvas), inputs)
+    context, prior = _batch_major(outputs)
+    return Generated(canvas, context, prior)
+
+
+def _batch_major(outputs):
+    """Scanned outputs `[K, B, 1, ...]` as `[B, K, ...]`."""
+    return jax.tree.map(lambda a: jnp.moveaxis(a[:, :, 0], 0, 1), outputs)
