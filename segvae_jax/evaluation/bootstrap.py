@@ -1,12 +1,13 @@
-"""Bootstrap intervals over samples."""
+"""Bootstrap intervals over maps."""
 
 from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
+from threadpoolctl import threadpool_limits
 
-LEVEL = 0.95
+TAILS = (0.025, 0.975)
 
 
 class Estimate(TypedDict):
@@ -17,19 +18,36 @@ class Estimate(TypedDict):
     high: float
 
 
-def bootstrap(
-    statistic: Callable[..., float], *samples: Shaped[np.ndarray, "_ ..."], seed: int, resamples: int = 1000
-) -> Estimate:
-    """`statistic(*samples)` with a 95 % bootstrap interval, each array resampled by rows on its own.
+def bootstrap_mean(values: Float[np.ndarray, "N"], *, seed: int, resamples: int = 1000) -> Estimate:
+    """Mean of one value a map, with the percentile interval of resampled means."""
+    rng = np.random.default_rng(seed)
+    means = [values[_resampled(values, rng)].mean() for _ in range(resamples)]
+    low, high = np.quantile(means, TAILS)
+    return Estimate(value=float(values.mean()), low=float(low), high=float(high))
 
-    The interval has the percentiles of the resampled figures, moved so that their mean is the figure
-    itself. Without this the interval of a Frechet distance misses the figure, as resampled rows repeat
-    and so add to its finite-sample bias. The interval tells how far the figure scatters at this N,
-    bias included.
+
+@threadpool_limits.wrap(limits=1)  # the matrices are small: on busy cores threads only wait for each other
+def bootstrap_distance(
+    distance: Callable[..., float],
+    a: Shaped[np.ndarray, "N ..."],
+    b: Shaped[np.ndarray, "M ..."],
+    *,
+    seed: int,
+    resamples: int = 100,
+) -> Estimate:
+    """`distance(a, b)`, at least 0, with an interval from resampling the rows of both.
+
+    Resampled rows repeat, which adds to the finite-sample bias of a Frechet distance (it doubles it
+    between samples of one distribution), so plain percentiles miss the figure. They are scaled to the
+    figure as their mean. The interval tells how far the figure scatters at this N, bias included.
     """
     rng = np.random.default_rng(seed)
-    draw = lambda rows: rows[rng.integers(len(rows), size=len(rows))]
-    value = float(statistic(*samples))
-    resampled = np.array([statistic(*map(draw, samples)) for _ in range(resamples)])
-    low, high = value + np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - resampled.mean()
+    value = distance(a, b)
+    resampled = [distance(a[_resampled(a, rng)], b[_resampled(b, rng)]) for _ in range(resamples)]
+    scale = value / max(np.mean(resampled), np.finfo(np.float64).tiny)
+    low, high = np.quantile(resampled, TAILS) * scale
     return Estimate(value=value, low=float(low), high=float(high))
+
+
+def _resampled(rows: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(len(rows), size=len(rows))

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from segvae_jax.errors import DataError
 
@@ -21,7 +22,7 @@ FOLDS = 5
 
 @dataclasses.dataclass(frozen=True)
 class TwoSampleTest:
-    """Area under the ROC curve on each held-out fold: 0.5 if the classifier cannot tell, 1 if it always can."""
+    """Area under the ROC curve on each held-out fold: 0.5 if the classifier cannot tell, 1 if it can."""
 
     logistic_regression: Float[np.ndarray, "F"]
     boosted_trees: Float[np.ndarray, "F"]
@@ -43,6 +44,7 @@ def grid_areas(class_maps: Bool[np.ndarray, "N H W C"], cells: int = CELLS) -> F
     return np.add.reduceat(counts, columns, axis=2).reshape(len(class_maps), -1)
 
 
+@threadpool_limits.wrap(limits=1)  # the matrices are small: on busy cores threads only wait for each other
 def two_sample_test(
     maps: Bool[np.ndarray, "N H W C"], real: Bool[np.ndarray, "M H W C"], *, seed: int
 ) -> TwoSampleTest:
@@ -55,7 +57,9 @@ def two_sample_test(
       DataError: if a side has fewer maps than there are folds.
     """
     if min(len(maps), len(real)) < FOLDS:
-        raise DataError(f"a two-sample test of {len(maps)} against {len(real)} maps: pass at least {FOLDS} of each")
+        raise DataError(
+            f"a two-sample test of {len(maps)} against {len(real)} maps: pass at least {FOLDS} of each"
+        )
     features = np.concatenate([grid_areas(maps), grid_areas(real)])
     target = np.repeat([1, 0], [len(maps), len(real)])
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, target)

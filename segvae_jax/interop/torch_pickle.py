@@ -16,7 +16,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import ml_dtypes
 import numpy as np
@@ -176,7 +176,7 @@ class _TensorUnpickler(pickle.Unpickler):
     them changes nothing.
     """
 
-    def __init__(self, stream: BinaryIO):
+    def __init__(self, stream: io.BytesIO):
         super().__init__(stream)
         self.storages: list[_Storage] = []
 

@@ -7,10 +7,10 @@ pixel of the grid, so that a necklace stays whole at 32 px.
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import Self
 
 import numpy as np
 from jaxtyping import Bool, Float
+from numpy.typing import ArrayLike
 
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
@@ -36,7 +36,7 @@ class Grid:
     pixel: float
 
     @classmethod
-    def of_size(cls, size: tuple[int, int], aspect: float = 1.0) -> Self:
+    def of_size(cls, size: tuple[int, int], aspect: float = 1.0) -> "Grid":
         """Grid of `size` (height, width) pixels, in whose middle lies a box of height 1 and width `aspect`.
 
         The box is as large as fits; what lies outside it continues the drawing.
@@ -52,10 +52,12 @@ class Grid:
         y = 0.5 + (np.arange(height, dtype=np.float32) + 0.5 - height / 2) * pixel
         return cls(x[None, :], y[:, None], pixel)
 
-    def framed(self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)) -> Self:
-        """The grid seen by a drawing that is turned by `roll` (radians, clockwise) and enlarged about `centre`.
+    def framed(
+        self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)
+    ) -> "Grid":
+        """The grid seen by a drawing that is turned, enlarged and moved.
 
-        `shift` moves the drawing afterwards.
+        It is turned by `roll` (radians, clockwise) and enlarged about `centre`, then moved by `shift`.
         """
         dx, dy = self.x - centre[0] - shift[0], self.y - centre[1] - shift[1]
         cos, sin = math.cos(roll) / scale, math.sin(roll) / scale
@@ -120,7 +122,7 @@ def _capsule(grid: Grid, start: Point, end: Point, radius: float, end_radius: fl
     return distance <= np.square(radius + along * (end_radius - radius))
 
 
-def band(grid: Grid, centre: Point, half_width: float, upper: Sequence[float], lower: Sequence[float]) -> Mask:
+def band(grid: Grid, centre: Point, half_width: float, upper: ArrayLike, lower: ArrayLike) -> Mask:
     """What lies between two curves over `|u| <= 1`, `u` running from -1 to 1 across `half_width`.
 
     A curve is the coefficients of a polynomial in `u`, constant first, in lengths below the centre.

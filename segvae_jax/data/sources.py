@@ -1,0 +1,148 @@
+"""Where maps come from: folders of index PNGs in a known or a listed numbering, and the cartoon set.
+
+A source lists ids and reads one map at a time at the size asked for; it knows nothing of splits,
+files of its own, or batches.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from segvae_jax import maps
+from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.errors import DataError, LabelError
+from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, HUMAN_PARSING, LabelSpace
+from segvae_jax.pictures import read_index_png
+
+Size = tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A set of maps.
+
+    Attributes:
+      name: of the set; part of the name it is prepared under.
+      space: the classes of its maps.
+      ids: of its maps, sorted.
+      read: `(id, (H, W)) -> class maps [H, W, C] bool`, channel 0 blank.
+      version: changes whenever what `read` returns may change.
+    """
+
+    name: str
+    space: LabelSpace
+    ids: tuple[str, ...]
+    read: Callable[[str, Size], Bool[np.ndarray, "H W C"]]
+    version: str
+
+
+def celebamask(path: str | Path) -> Source:
+    """Flattened CelebAMask-HQ index maps in official order; skin is restored under the facial parts."""
+    return _index_folder("celebamask_hq", path, CELEBAMASK_HQ, {i: n for i, n in enumerate(CELEBAMASK_HQ.names)})
+
+
+def human_parsing(path: str | Path) -> Source:
+    """HumanParsing (ATR) index maps."""
+    return _index_folder("human_parsing", path, HUMAN_PARSING, {i: n for i, n in enumerate(HUMAN_PARSING.names)})
+
+
+def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "") -> Source:
+    """Index PNGs of the user's own.
+
+    Args:
+      path: of the folder.
+      labels: file that names the indices: JSON (a list, or index -> name) or text, one name a line; index 0
+        is the background whatever its name.
+      merge: classes to be joined by name, `new=old,old;new=old`.
+      classes: names of the classes to keep, in drawing order, separated by commas; the others become
+        background. All, in the order of their indices, if empty.
+
+    Raises:
+      DataError: if a file is missing or malformed.
+      LabelError: if a name is unknown.
+    """
+    names = read_labels(labels)
+    renamed = _merged(names, merge)
+    keep = tuple(n.strip() for n in classes.split(",") if n.strip())
+    keep = keep or tuple(dict.fromkeys(renamed[i] for i in sorted(renamed) if i > 0))
+    if unknown := sorted(set(keep) - set(renamed.values())):
+        raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {', '.join(renamed.values())}")
+    return _index_folder("folder", path, LabelSpace(keep), renamed)
+
+
+def cartoon(kind: str, num_maps: int, seed: int) -> Source:
+    """Maps that the project draws itself: `faces` or `people`."""
+    if kind not in CARTOON_SPACES:
+        raise DataError(f"cartoon kind {kind!r}: expected {' or '.join(CARTOON_SPACES)}")
+    read = lambda example_id, size: cartoon_map(kind, seed, int(example_id), size)
+    ids = tuple(f"{i:06d}" for i in range(num_maps))
+    return Source(f"cartoon_{kind}", CARTOON_SPACES[kind], ids, read, _hash([seed, "1"]))
+
+
+def read_labels(path: str | Path) -> dict[int, str]:
+    """Index -> name from a label list.
+
+    Raises:
+      DataError: if the file is missing, malformed, or names a class twice.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        listed = json.loads(text) if path.suffix == ".json" else text.split("\n")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as a label list ({error}): expected JSON or one name a line") from None
+    if isinstance(listed, Mapping):
+        pairs = list(listed.items())
+    elif isinstance(listed, Sequence) and not isinstance(listed, str):
+        pairs = list(enumerate(name for name in listed if name))
+    else:
+        raise DataError(f"{path}: expected a list of names or an object index -> name")
+    if not all(str(i).isdigit() and isinstance(name, str) for i, name in pairs) or len(pairs) < 2:
+        raise DataError(f"{path}: expected names of index 0 (background) and at least one class")
+    names = {int(i): name.strip() for i, name in pairs}
+    if len(set(names.values())) != len(pairs):
+        raise DataError(f"{path}: a name or an index is listed twice")
+    return names
+
+
+def _merged(names: Mapping[int, str], rules: str) -> dict[int, str]:
+    """Applies `new=old,old;...` to the names of indices; index 0 becomes the background."""
+    renames: dict[str, str] = {}
+    for rule in filter(None, (r.strip() for r in rules.split(";"))):
+        new, equals, old = rule.partition("=")
+        if not equals:
+            raise DataError(f"data.merge rule {rule!r}: expected new=old,old")
+        renames |= {name.strip(): new.strip() for name in old.split(",")}
+    if unknown := sorted(set(renames) - set(names.values())):
+        raise LabelError(f"data.merge names {unknown[0]!r}: known labels are {', '.join(names.values())}")
+    return {i: BACKGROUND if i == 0 else renames.get(name, name) for i, name in names.items()}
+
+
+def _index_folder(name: str, path: str | Path, space: LabelSpace, index_names: Mapping[int, str]) -> Source:
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder: set data.path to the folder of index PNGs")
+    files = {file.stem: file for file in sorted(path.glob("*.png"))}
+    if not files:
+        raise DataError(f"{path}: no PNG file in it: expected index maps, one PNG each")
+    channels = np.zeros(max(index_names) + 1, np.uint8)
+    for index, class_name in index_names.items():
+        channels[index] = space.channel(class_name) if class_name in space.classes else 0
+
+    def read(example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
+        index = channels[read_index_png(files[example_id], len(channels))]
+        class_maps = maps.index_to_class_maps(index, space.num_channels)
+        return maps.resize(maps.restore_covered(class_maps, space), size)
+
+    stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values()]
+    version = _hash([str(path.resolve()), stamps, sorted(index_names.items())])
+    return Source(name, space, tuple(files), read, version)
+
+
+def _hash(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

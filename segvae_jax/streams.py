@@ -1,0 +1,24 @@
+"""Random keys by name: folded from (seed, stream, index), so nothing random is ever stored.
+
+Streams: `init`, `data`, `posterior`, `prior`, `generate`. An index is a training step or the number of
+a sample; a sample's noise therefore never depends on its batch.
+"""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def stream_key(seed: int, stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
+    """The key of one stream at one index; equal arguments give equal keys, on any machine."""
+    return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode())), index)
+
+
+def sample_noise(
+    seed: int | Int[Array, ""], stream: str, indices: Int[Array, "B"], shape: tuple[int, ...]
+) -> Float[Array, "B ..."]:
+    """Standard normal noise of numbered samples, each from its own key."""
+    draw = lambda index: jax.random.normal(stream_key(seed, stream, index), shape)
+    return jax.vmap(draw)(jnp.asarray(indices))

@@ -1,0 +1,205 @@
+"""Checkpoints: Orbax, asynchronous, and all that is needed to use a model without its data.
+
+A checkpoint directory holds `model.json` (hyperparameters, classes, label-sets of the training data)
+and numbered steps. Nothing in it is ever executed.
+"""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import grain
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from jaxtyping import Bool, Int
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from segvae_jax.errors import CheckpointError
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.state import TrainState
+
+_CARD = "model.json"
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint says of its model.
+
+    Attributes:
+      space: the classes.
+      arguments: hyperparameters of `SegVAE` besides the classes.
+      label_sets: distinct label-sets of the training data; empty if unknown.
+      counts: how often each occurred.
+      prepared: directory of the data it was trained on, or "".
+    """
+
+    space: LabelSpace
+    arguments: Mapping[str, Any]
+    label_sets: Bool[np.ndarray, "M C"]
+    counts: Int[np.ndarray, "M"]
+    prepared: str = ""
+
+    def model(self) -> SegVAE:
+        """The model, without weights."""
+        return SegVAE(num_channels=self.space.num_channels, order=self.space.order, **self.arguments)
+
+    def write(self, directory: Path) -> None:
+        """Writes the card; complete or not at all."""
+        text = json.dumps({
+            "format": _FORMAT, "label_space": json.loads(self.space.to_json()), "model": dict(self.arguments),
+            "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
+            "counts": self.counts.tolist(), "prepared": self.prepared,
+        }, indent=1)  # fmt: skip
+        directory.mkdir(parents=True, exist_ok=True)
+        partial = directory / f".{_CARD}.partial"
+        partial.write_text(text)
+        partial.replace(directory / _CARD)
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Reads the card of a checkpoint directory.
+
+        Raises:
+          CheckpointError: if there is none or it is damaged or of a later format.
+        """
+        try:
+            card = json.loads((directory / _CARD).read_text())
+            if card["format"] != _FORMAT:
+                raise CheckpointError(f"{directory}: format {card['format']}: this version reads format {_FORMAT}")
+            space = LabelSpace.from_json(json.dumps(card["label_space"]))
+            arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
+            rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
+            packed = np.array(rows, np.uint8).reshape(len(rows), -1)
+            label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels) if rows else packed
+            return cls(space, arguments, label_sets.astype(bool), np.array(card["counts"], int), card["prepared"])
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{directory}: no checkpoint in it: expected the --workdir of a training run or an imported checkpoint"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"{directory / _CARD}: damaged ({error!r}): restore it or train again") from None
+
+
+def distinct_label_sets(
+    label_sets: Bool[np.ndarray, "N C"],
+) -> tuple[Bool[np.ndarray, "M C"], Int[np.ndarray, "M"]]:
+    """The distinct rows and how often each occurs."""
+    rows, counts = np.unique(label_sets, axis=0, return_counts=True)
+    return rows, counts
+
+
+class Checkpoints:
+    """The numbered steps under a directory: the latest few, and the best by validation loss.
+
+    A step becomes visible when it is complete, so a killed run leaves nothing half-written that loads.
+    """
+
+    def __init__(self, directory: str | Path, keep: int = 3):
+        self.directory = Path(directory).resolve()
+        rank = lambda metrics: -metrics["validation_loss"]
+        policies = [
+            preservation_policy.LatestN(keep),
+            preservation_policy.BestN(get_metric_fn=rank, n=1, keep_checkpoints_without_metrics=False),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
+            best_fn=rank,
+            cleanup_tmp_directories=True,
+        )
+        self._manager = ocp.CheckpointManager(self.directory / "steps", options=options)
+
+    def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float) -> None:
+        """Saves in the background; does nothing if the step is there already."""
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        items = ocp.args.Composite(
+            variables=ocp.args.StandardSave(_variables(state)),
+            optimizer=ocp.args.StandardSave(_optimizer(state)),
+            data=grain.checkpoint.CheckpointSave(iterator),
+        )
+        self._manager.save(step, args=items, metrics={"validation_loss": validation_loss})
+
+    def latest(self) -> int | None:
+        """The latest complete step, if any."""
+        return self._manager.latest_step()
+
+    def restore(self, state: TrainState, iterator: grain.DatasetIterator) -> TrainState:
+        """The latest state, placed like `state`; the iterator is set to the example it had reached.
+
+        Raises:
+          CheckpointError: if the checkpoint is of another model or optimiser.
+        """
+        step = self._manager.latest_step()
+        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (_variables(state), _optimizer(state)))
+        items = ocp.args.Composite(
+            variables=ocp.args.StandardRestore(abstract[0]),
+            optimizer=ocp.args.StandardRestore(abstract[1]),
+            data=grain.checkpoint.CheckpointRestore(iterator),
+        )
+        try:
+            restored = self._manager.restore(step, args=items)
+        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(
+                f"{self.directory}: step {step} does not fit this configuration ({reason}): use the configuration it"
+                " was trained with, or another --workdir"
+            ) from None
+        return state.replace(**restored.variables, **restored.optimizer)
+
+    def close(self) -> None:
+        """Waits for what is still being written."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+
+def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
+    """Writes a checkpoint that holds a model and no training state: an import."""
+    with ocp.CheckpointManager(directory.resolve() / "steps") as manager:
+        manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
+    card.write(directory.resolve())
+
+
+def load_variables(directory: str | Path, step: int | None = None) -> tuple[ModelCard, dict[str, Any], int]:
+    """Model card, variables (`params`, the averaged ones where kept, and `spectral`) and their step.
+
+    Args:
+      directory: of the checkpoint.
+      step: the latest if None.
+
+    Raises:
+      CheckpointError: if there is none.
+    """
+    path = Path(directory).expanduser().resolve()
+    card = ModelCard.read(path)
+    if not (path / "steps").is_dir():
+        raise CheckpointError(f"{directory}: no saved step in it: train longer, or give another directory")
+    with ocp.CheckpointManager(path / "steps") as manager:
+        known = manager.all_steps()
+        step = max(known, default=None) if step is None else step
+        if step is None or step not in known:
+            found = ", ".join(map(str, sorted(known))) or "none"
+            raise CheckpointError(f"{directory}: step {step} is not saved: saved steps are {found}")
+        try:
+            restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore()))
+        except (ValueError, KeyError, OSError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"{directory}: step {step} is damaged ({reason}): use another step") from None
+    variables = restored.variables
+    params = variables.get("ema", variables["params"])
+    return card, {"params": params, "spectral": variables.get("spectral", {})}, step
+
+
+def _variables(state: TrainState) -> dict[str, Any]:
+    """What a generator needs; kinds that a run does not keep are left out."""
+    kinds = {"params": state.params, "spectral": state.spectral, "ema": state.ema}
+    return {name: tree for name, tree in kinds.items() if tree}
+
+
+def _optimizer(state: TrainState) -> dict[str, Any]:
+    return {"step": state.step, "opt_state": state.opt_state}

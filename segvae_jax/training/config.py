@@ -1,0 +1,156 @@
+"""What a configuration may say, and what it builds.
+
+Experiments live in `configs/`; each starts from `default_config` and changes what differs.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import optax
+from ml_collections import ConfigDict
+
+from segvae_jax.data.builder import Prepared, prepare
+from segvae_jax.data.sources import Source, cartoon, celebamask, folder, human_parsing
+from segvae_jax.errors import ConfigError
+from segvae_jax.labels import LabelSpace
+from segvae_jax.losses import RECONSTRUCTION
+from segvae_jax.model.layers import level_widths
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.state import adam, learning_rate_schedule
+from segvae_jax.training.step import Objective
+
+_SOURCES = ("cartoon", "celebamask", "folder", "human_parsing")
+
+
+def default_config() -> ConfigDict:
+    """Every key with the value it has where an experiment says nothing: the release's, at 128 px."""
+    config = ConfigDict()
+    config.seed = 0
+    config.batch_size = 16  # over all devices
+    config.num_steps = 0  # either this ...
+    config.num_epochs = 200  # ... or this; the other is 0
+    config.log_every = 50  # steps
+    config.checkpoint_every = 1_000  # steps; validation and pictures come with it
+    config.keep_checkpoints = 3  # the latest; the best is kept beside them
+
+    config.data = ConfigDict()
+    config.data.source = "cartoon"  # one of cartoon, celebamask, folder, human_parsing
+    config.data.path = ""  # folder of index PNGs
+    config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept
+    config.data.labels = ""  # folder: file with the name of each index
+    config.data.merge = ""  # folder: "new=old,old;new=old"
+    config.data.classes = ""  # folder: classes to keep, in drawing order; all if empty
+    config.data.kind = "faces"  # cartoon: faces or people
+    config.data.num_maps = 8_000  # cartoon
+
+    config.model = ConfigDict()
+    config.model.image_size = (128, 128)
+    config.model.ngf = 64
+    config.model.context_dim = 512
+    config.model.hidden_dim = 256
+    config.model.latent_dim = 384
+    config.model.spectral_norm = True
+    config.model.gain = 0.02
+
+    config.loss = ConfigDict()
+    config.loss.reconstruction = "l1"  # or bce_dice
+    config.loss.kl_weight = 1e-5
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 2.5e-5
+    config.optimizer.betas = (0.5, 0.999)
+    config.optimizer.warmup_steps = 0
+    config.optimizer.decay_from = 0.75  # fraction of the run from which the rate falls to zero
+    config.optimizer.ema_decay = 0.0  # 0 keeps no average
+    return config
+
+
+def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mapping[str, Any]]) -> ConfigDict:
+    """Applies the entries of the variant named after the colon of `--config=FILE:variant`.
+
+    Raises:
+      ConfigError: if there is no such variant.
+    """
+    if not variant:
+        return config
+    if variant not in variants:
+        raise ConfigError(f"no variant {variant!r} of this configuration: known are {', '.join(variants)}")
+    config.update_from_flattened_dict(variants[variant])
+    return config
+
+
+def open_source(config: ConfigDict) -> Source:
+    """The source that `config.data` names.
+
+    Raises:
+      SegVAEError: if it cannot be read.
+    """
+    data = config.data
+    if data.source == "cartoon":
+        return cartoon(data.kind, data.num_maps, config.seed)
+    if data.source not in _SOURCES:
+        raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
+    if not data.path:
+        raise ConfigError("config.data.path is not set: give the folder of index PNGs, --config.data.path=FOLDER")
+    if data.source == "folder":
+        if not data.labels:
+            raise ConfigError("config.data.labels is not set: give the file with the names of the indices")
+        return folder(data.path, data.labels, data.merge, data.classes)
+    return {"celebamask": celebamask, "human_parsing": human_parsing}[data.source](data.path)
+
+
+def prepare_data(config: ConfigDict) -> Prepared:
+    """The data set of a configuration, prepared now if it was not before."""
+    _check(config)
+    return prepare(open_source(config), tuple(config.model.image_size), Path(config.data.prepared))
+
+
+def model_arguments(config: ConfigDict) -> dict[str, Any]:
+    """Hyperparameters of `SegVAE` besides the classes."""
+    return {**config.model, "image_size": tuple(config.model.image_size)}
+
+
+def build_model(config: ConfigDict, space: LabelSpace) -> SegVAE:
+    """The model for the classes of `space`."""
+    return SegVAE(num_channels=space.num_channels, order=space.order, **model_arguments(config))
+
+
+def build_objective(config: ConfigDict) -> Objective:
+    """What is minimised."""
+    return Objective(
+        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed
+    )
+
+
+def total_steps(config: ConfigDict, num_examples: int) -> int:
+    """Steps of the whole run on `num_examples` maps."""
+    return config.num_steps or max(1, config.num_epochs * num_examples // config.batch_size)
+
+
+def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:
+    """Adam under the schedule."""
+    optimizer = config.optimizer
+    schedule = learning_rate_schedule(
+        optimizer.learning_rate, num_steps, optimizer.warmup_steps, optimizer.decay_from
+    )
+    return adam(schedule, tuple(optimizer.betas))
+
+
+def _check(config: ConfigDict) -> None:
+    """Values that a type check does not see."""
+    for key in ("batch_size", "log_every", "checkpoint_every", "keep_checkpoints"):
+        if config[key] < 1:
+            raise ConfigError(f"config.{key}={config[key]}: expected at least 1")
+    if bool(config.num_steps > 0) == bool(config.num_epochs > 0):
+        raise ConfigError(
+            f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
+        )
+    if config.loss.reconstruction not in RECONSTRUCTION:
+        raise ConfigError(
+            f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"
+        )
+    try:
+        level_widths(tuple(config.model.image_size), config.model.ngf)
+    except ValueError as error:
+        raise ConfigError(f"config.model.image_size: {error}") from None

@@ -1,0 +1,70 @@
+"""TrainState, its creation, and the optimiser."""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Int
+
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.streams import stream_key
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All that training carries from step to step; keys are folded from the seed and `step`."""
+
+    step: Int[Array, ""]  # updates done
+    params: Any
+    spectral: Any  # singular vectors of the spectral norm; empty without it
+    opt_state: Any
+    ema: Any  # averaged params, or None
+
+    def variables(self, averaged: bool = False) -> dict[str, Any]:
+        """Variables for `SegVAE.apply`; with `averaged`, the EMA where there is one."""
+        params = self.ema if averaged and self.ema is not None else self.params
+        return {"params": params, "spectral": self.spectral}
+
+
+def create_state(model: SegVAE, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
+    """The state before the first step."""
+    variables = dict(init_variables(model, seed))
+    params = variables.pop("params")
+    ema = jax.tree.map(jnp.copy, params) if use_ema else None
+    return TrainState(
+        jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema
+    )
+
+
+def init_variables(model: SegVAE, seed: int) -> Any:
+    """Freshly initialised `params` and `spectral` collections."""
+    class_maps = jnp.zeros((1, *model.image_size, model.num_channels))
+    eps = jnp.zeros((1, len(model.order), model.latent_dim))
+    return model.init(stream_key(seed, "init"), class_maps, jnp.zeros((1, model.num_channels)), eps)
+
+
+def learning_rate_schedule(
+    peak: float, num_steps: int, warmup_steps: int, decay_from: float
+) -> optax.Schedule:
+    """Linear warm-up, constant, then linear decay to zero at the last step.
+
+    Args:
+      peak: learning rate between the two.
+      num_steps: of the whole run.
+      warmup_steps: steps of rising from zero.
+      decay_from: fraction of the run at which the decay begins; the release's is 0.75.
+    """
+    begin = max(round(decay_from * num_steps), warmup_steps)
+    parts = [
+        optax.linear_schedule(peak / max(warmup_steps, 1), peak, max(warmup_steps - 1, 1)),
+        optax.constant_schedule(peak),
+        optax.linear_schedule(peak, 0.0, max(num_steps - begin, 1)),
+    ]
+    return optax.join_schedules(parts, [warmup_steps, begin])
+
+
+def adam(schedule: optax.Schedule, betas: tuple[float, float]) -> optax.GradientTransformation:
+    """Adam as in the paper."""
+    return optax.adam(schedule, b1=betas[0], b2=betas[1])

@@ -1,0 +1,139 @@
+"""The training and validation steps, written as for one device.
+
+Parallelism is one place's business: `jit_train_step` compiles the step over a mesh, batch split along
+`data`, state everywhere; XLA then averages gradients over the global batch by itself.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, UInt8
+
+from segvae_jax import losses, maps
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.streams import stream_key
+from segvae_jax.training.state import TrainState
+
+Metrics = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """What is minimised, and how the weights are averaged.
+
+    Attributes:
+      reconstruction: a key of `losses.RECONSTRUCTION`.
+      kl_weight: of the KL term.
+      ema_decay: of the averaged weights; 0 keeps none.
+      seed: of the posterior's noise.
+    """
+
+    reconstruction: str
+    kl_weight: float
+    ema_decay: float
+    seed: int
+
+
+def device_mesh() -> Mesh:
+    """All devices of all processes along one axis, `data`."""
+    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """The same on every device."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split_batch(mesh: Mesh) -> NamedSharding:
+    """The first axis split over the devices."""
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def forward(
+    model: SegVAE, variables: Any, packed: UInt8[Array, "B H W P"], eps: Float[Array, "B K Z"], **kwargs: Any
+) -> tuple[Any, Float[Array, "B K H W"]]:
+    """Unpacks a batch and runs the training forward; returns its output and the true shapes."""
+    class_maps = maps.unpack(packed, model.num_channels)
+    label_set = maps.label_set_of(class_maps).astype(jnp.float32)
+    shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
+    return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
+
+
+def train_step(
+    model: SegVAE,
+    optimizer: optax.GradientTransformation,
+    objective: Objective,
+    state: TrainState,
+    packed: UInt8[Array, "B H W P"],
+) -> tuple[TrainState, Metrics]:
+    """One update.
+
+    Returns:
+      the new state, and scalars: losses, norms of gradients and updates, and per parameter whether its
+      gradient is finite.
+    """
+    eps = _noise(model, objective, packed.shape[0], state.step)
+
+    def loss(params: Any) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
+        variables = {"params": params, "spectral": state.spectral}
+        (output, updated), shapes = forward(model, variables, packed, eps, mutable=["spectral"])
+        terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight)
+        return terms.total, (terms, updated.get("spectral", {}))
+
+    grads, (terms, spectral) = jax.grad(loss, has_aux=True)(state.params)
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    ema = _average(state.ema, params, objective.ema_decay, state.step)
+    metrics = {
+        **vars(terms),
+        "gradient_norm": optax.global_norm(grads),
+        "update_norm": optax.global_norm(updates),
+        "finite": jax.tree.map(lambda g: jnp.isfinite(g).all(), grads),
+    }
+    return TrainState(state.step + 1, params, spectral, opt_state, ema), metrics
+
+
+def _noise(model: SegVAE, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B K Z"]:
+    shape = (batch_size, len(model.order), model.latent_dim)
+    return jax.random.normal(stream_key(objective.seed, "posterior", step), shape)
+
+
+def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
+    """Exponential average with warm-up: early weights, far from any solution, are soon forgotten."""
+    if ema is None:
+        return None
+    rate = 1 - jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda average, p: average + rate * (p - average), ema, params)
+
+
+def jit_train_step(
+    model: SegVAE, optimizer: optax.GradientTransformation, objective: Objective, mesh: Mesh
+) -> Callable[[TrainState, Array], tuple[TrainState, Metrics]]:
+    """`train_step` compiled once over all devices of the mesh; the state passed in is given up."""
+    everywhere = replicated(mesh)
+    return jax.jit(
+        functools.partial(train_step, model, optimizer, objective),
+        in_shardings=(everywhere, split_batch(mesh)),
+        out_shardings=everywhere,
+        donate_argnums=0,
+    )
+
+
+def validation_step(
+    model: SegVAE,
+    objective: Objective,
+    variables: Any,
+    packed: UInt8[Array, "B H W P"],
+    weight: Float[Array, "B"],
+) -> Metrics:
+    """Losses of a batch under fixed noise; rows of weight 0 (padding) count nothing."""
+    eps = _noise(model, objective, packed.shape[0], 0)
+    output, shapes = forward(model, variables, packed, eps)
+    output = output.replace(present=output.present * weight[:, None])
+    return vars(losses.losses(output, shapes, objective.reconstruction, objective.kl_weight))

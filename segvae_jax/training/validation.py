@@ -1,0 +1,85 @@
+"""Validation losses and the pictures that go with them."""
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Float, UInt8
+
+from segvae_jax import maps, pictures
+from segvae_jax.data.builder import Prepared
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.streams import sample_noise
+from segvae_jax.training.step import Objective, forward, replicated, split_batch, validation_step
+
+_NUM_PICTURES = 24
+
+Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]]
+
+
+def validator(model: SegVAE, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh) -> Validate:
+    """A function of variables that gives the validation losses, and sheets of samples and reconstructions."""
+    packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
+    step = jax.jit(
+        functools.partial(validation_step, model, objective),
+        in_shardings=(replicated(mesh), split_batch(mesh), split_batch(mesh)),
+        out_shardings=replicated(mesh),
+    )
+    sample = jax.jit(functools.partial(_sample, model, objective.seed))
+    reconstruct = jax.jit(functools.partial(_reconstruct, model, objective.seed))
+
+    def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
+        totals: dict[str, float] = {}
+        for rows, weight in _batches(packed, batch_size, mesh):
+            share = float(weight.sum()) / len(packed)
+            for name, value in step(variables, rows, weight).items():
+                totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
+        images = {
+            "prior": _sheet(sample(variables, label_sets), data.space),
+            "reconstructions": _sheet(reconstruct(variables, packed[: len(label_sets)]), data.space),
+        }
+        return totals, images
+
+    return validate
+
+
+def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Iterator[tuple[Array, Array]]:
+    """Full batches over all processes; the last is padded with rows of weight 0."""
+    share = size // jax.process_count()
+    for start in range(0, len(packed), size):
+        rows = np.arange(start, start + size)
+        weight = (rows < len(packed)).astype(np.float32)
+        local = slice(jax.process_index() * share, (jax.process_index() + 1) * share)
+        yield tuple(
+            jax.make_array_from_process_local_data(split_batch(mesh), part[local])
+            for part in (packed[np.minimum(rows, len(packed) - 1)], weight)
+        )
+
+
+def _sample(
+    model: SegVAE, seed: int, variables: Any, label_sets: Bool[Array, "B C"]
+) -> Float[Array, "B H W C"]:
+    shape = (len(model.order), model.latent_dim)
+    eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), shape)
+    return generate(model, variables, label_sets.astype(jnp.float32), eps).class_maps
+
+
+def _reconstruct(
+    model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
+) -> Float[Array, "2B H W C"]:
+    """Truth and reconstruction by turns."""
+    shape = (len(model.order), model.latent_dim)
+    eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), shape)
+    output, _ = forward(model, variables, packed, eps)
+    truth = maps.unpack(packed, model.num_channels)
+    ours = jnp.zeros_like(truth).at[..., jnp.asarray(model.order)].set(jnp.moveaxis(output.shapes, 1, -1))
+    return jnp.stack([truth, ours], axis=1).reshape(-1, *truth.shape[1:])
+
+
+def _sheet(class_maps: Float[Array, "N H W C"], space: LabelSpace) -> UInt8[np.ndarray, "h w 3"]:
+    return pictures.sheet(maps.paint(np.asarray(class_maps), space), space, columns=8)

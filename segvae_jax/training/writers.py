@@ -1,0 +1,51 @@
+"""Metrics as JSON lines and TensorBoard events, without TensorFlow.
+
+The methods are named as in `clu.metric_writers`, whose writers cannot be imported without TensorFlow.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from tensorboardX import SummaryWriter
+
+
+class MetricWriter:
+    """Appends to `metrics.jsonl` and to TensorBoard events in one directory.
+
+    Args:
+      directory: created if need be.
+      first_step: of this process; rows of a killed run that lie beyond it are dropped.
+    """
+
+    def __init__(self, directory: Path, first_step: int):
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = directory / "metrics.jsonl"
+        _drop_rows_after(self._path, first_step)
+        self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        """One row and one point a scalar."""
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, **scalars}) + "\n")
+        for name, value in scalars.items():
+            self._events.add_scalar(name, value, step)
+
+    def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
+        """Pictures, for TensorBoard."""
+        for name, image in images.items():
+            self._events.add_image(name, image, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Flushes what is buffered."""
+        self._events.close()
+
+
+def _drop_rows_after(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    lines = path.read_text().splitlines()
+    kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
+    path.write_text("".join(f"{line}\n" for line in kept))
