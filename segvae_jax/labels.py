@@ -9,7 +9,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -119,7 +119,7 @@ class LabelSpace:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "LabelSpace":
         """Inverse of `to_json`."""
         return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
 

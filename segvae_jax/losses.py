@@ -51,9 +51,7 @@ def reduce_steps(terms: Float[Array, "B K"], present: Float[Array, "B K"]) -> Fl
     return ((terms * present).sum(0) / jnp.maximum(present.sum(0), 1)).sum()
 
 
-def losses(
-    output: StepOutput, shapes: Float[Array, "B K H W"], reconstruction: str, kl_weight: float
-) -> Losses:
+def losses(output: StepOutput, shapes: Float[Array, "B K H W"], reconstruction: str, kl_weight: float) -> Losses:
     """The training loss of a batch.
 
     Args:

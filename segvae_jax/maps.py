@@ -5,7 +5,7 @@
   the background: blank in what the model reads, filled in by `with_background` in what it returns.
 * *packed* `[..., H, W, ceil(C / 8)] uint8`: class maps as bits; disk and host-to-device transfer.
 
-Functions work on NumPy and JAX arrays alike unless they say "host".
+Functions of any array work on NumPy and JAX arrays alike; those marked "host" take NumPy arrays.
 """
 
 import math
@@ -16,6 +16,8 @@ from jaxtyping import Array, Bool, Float, Shaped, UInt8
 
 from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
+
+AnyArray = Array | np.ndarray
 
 BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
@@ -44,7 +46,7 @@ def index_to_class_maps(index: UInt8[np.ndarray, "*b H W"], num_channels: int) -
     return class_maps
 
 
-def label_set_of(class_maps: Shaped[Array, "*b H W C"]) -> Bool[Array, "*b C"]:
+def label_set_of(class_maps: Shaped[AnyArray, "*b H W C"]) -> Bool[AnyArray, "*b C"]:
     """Which classes a map holds: any pixel at or above one half. Background never counts."""
     xp = class_maps.__array_namespace__()
     present = xp.any(class_maps >= PRESENCE_THRESHOLD, axis=(-3, -2))
@@ -66,14 +68,14 @@ def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace)
     return restored
 
 
-def with_background(class_maps: Float[Array, "*b H W C"]) -> Float[Array, "*b H W C"]:
+def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
     """Class maps whose channel 0 is 1 where the classes sum to no more than the background threshold."""
     xp = class_maps.__array_namespace__()
     background = xp.sum(class_maps[..., 1:], axis=-1, keepdims=True) <= BACKGROUND_THRESHOLD
     return xp.concat([xp.astype(background, class_maps.dtype), class_maps[..., 1:]], axis=-1)
 
 
-def paint(class_maps: Shaped[Array, "*b H W C"], space: LabelSpace) -> UInt8[Array, "*b H W"]:
+def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[AnyArray, "*b H W"]:
     """Index map of hard or soft class maps.
 
     The strongest class wins a pixel, covered classes (skin) scaled by 0.9 so that what lies on them

@@ -10,7 +10,7 @@ WIDTHS = (16, 16, 16)  # halves the map three times: the last layer sees 15 x 15
 BATCH_SIZE = 64
 
 
-def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 I O"]]:
+def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 _ _"]]:
     """3 x 3 kernels of one network, He-normal from `seed` (Threefry, whatever JAX defaults to); no biases.
 
     The first layer counts one class as its fan-in, as no more than one is set in a pixel.
@@ -40,9 +40,7 @@ def random_cnn_features(
 
 
 @jax.jit
-def _pooled_layers(
-    kernels: list[Float[Array, "3 3 I O"]], class_maps: Bool[Array, "B H W K"]
-) -> Float[Array, "B D"]:
+def _pooled_layers(kernels: list[Float[Array, "3 3 _ _"]], class_maps: Bool[Array, "B H W K"]) -> Float[Array, "B D"]:
     x = class_maps.astype(jnp.float32)
     pooled = []
     for kernel in kernels:

@@ -52,9 +52,9 @@ class ConvUnit(nn.Module):
     def __call__(self, x: Float[Array, "B H W I"]) -> Float[Array, "B h w O"]:
         """Output of the unit; height and width shrink by stride and padding."""
         kernel = (self.kernel,) * 2 if isinstance(self.kernel, int) else self.kernel
-        x = nn.Conv(
-            self.features, kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv"
-        )(x)
+        x = nn.Conv(self.features, kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(
+            x
+        )
         return nn.relu(nn.BatchNorm(use_running_average=True, epsilon=1e-3, name="bn")(x))
 
 
@@ -207,7 +207,8 @@ def load_inception(path: str | Path, sha256: str | None = WEIGHTS_SHA256) -> dic
     """
     if sha256 is not None:
         _check_digest(Path(path), sha256)
-    state = {name: value for name, value in read_state_dicts(path).items() if not _is_ignored(name)}
+    entries = {str(name): value for name, value in read_state_dicts(path).items()}
+    state = {name: value for name, value in entries.items() if not _is_ignored(name)}
     try:
         return _variables(state)
     except CheckpointError as error:
@@ -224,13 +225,13 @@ def _variables(state: dict[str, Any]) -> dict[str, Any]:
     expected = traverse_util.flatten_dict(jax.eval_shape(InceptionV3().init, jax.random.key(0), sample))
     names = {entry: _torch_name(entry) for entry in expected}
     if odd := sorted(set(names.values()) ^ set(state)):
-        raise CheckpointError(
-            f"entry {odd[0]!r} is {'extra' if odd[0] in state else 'missing'}, of {len(odd)} such"
-        )
+        raise CheckpointError(f"entry {odd[0]!r} is {'extra' if odd[0] in state else 'missing'}, of {len(odd)} such")
+    if odd := sorted(name for name, value in state.items() if not isinstance(value, np.ndarray)):
+        raise CheckpointError(f"entry {odd[0]!r} is no tensor")
     arrays = {entry: _flax_array(state[name]) for entry, name in names.items()}
     for entry, array in arrays.items():
         if array.shape != expected[entry].shape or array.dtype != np.float32:
-            found = f"{array.dtype} of shape {np.shape(state[names[entry]])}"
+            found = f"{array.dtype} of shape {state[names[entry]].shape}"
             raise CheckpointError(f"entry {names[entry]!r} is {found}")
     return traverse_util.unflatten_dict({entry: jnp.asarray(array) for entry, array in arrays.items()})
 
@@ -240,9 +241,7 @@ def _check_digest(path: Path, sha256: str) -> None:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error.strerror}): give the path of {WEIGHTS_FILE}"
-        ) from None
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): give the path of {WEIGHTS_FILE}") from None
     if digest != sha256:
         raise CheckpointError(f"{path}: its SHA-256 is {digest}, expected {sha256}: get {WEIGHTS_FILE} again")
 
@@ -256,9 +255,8 @@ def _torch_name(entry: tuple[str, ...]) -> str:
     return ".".join((*entry[1:-2], _TORCH_ENTRIES[entry[-2], entry[-1]]))
 
 
-def _flax_array(value: Any) -> np.ndarray:
+def _flax_array(array: np.ndarray) -> np.ndarray:
     """Convolution weights from `[out, in, h, w]` to `[h, w, in, out]`; anything else as it is."""
-    array = np.asarray(value)
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
@@ -309,7 +307,5 @@ def fid(features_a: Shaped[np.ndarray, "N D"], features_b: Shaped[np.ndarray, "M
         `frechet_distance` does.
     """
     if len(features_a) != len(features_b):
-        raise DataError(
-            f"FID of {len(features_a)} against {len(features_b)} pictures: expected as many on both sides"
-        )
+        raise DataError(f"FID of {len(features_a)} against {len(features_b)} pictures: expected as many on both sides")
     return frechet_distance(features_a, features_b)

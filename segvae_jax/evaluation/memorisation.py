@@ -30,8 +30,6 @@ def nearest_training(maps: Bool[np.ndarray, "N H W C"], train: Bool[np.ndarray, 
     return Nearest(overlap, row)
 
 
-def copied(
-    overlap: Float[np.ndarray, "N"], held_out_overlap: Float[np.ndarray, "M"]
-) -> Bool[np.ndarray, "N"]:
+def copied(overlap: Float[np.ndarray, "N"], held_out_overlap: Float[np.ndarray, "M"]) -> Bool[np.ndarray, "N"]:
     """Which maps are closer to training than 99 % of held-out real maps are (about 1 % of honest maps)."""
     return overlap > np.quantile(held_out_overlap, 0.99)

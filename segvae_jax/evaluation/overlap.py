@@ -19,9 +19,7 @@ def mean_iou(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "N H W C"]) -> 
     return np.where(count > 0, np.nansum(iou, axis=1) / np.maximum(count, 1), 1.0)
 
 
-def mean_iou_matrix(
-    a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "M H W C"]
-) -> Float[np.ndarray, "N M"]:
+def mean_iou_matrix(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "M H W C"]) -> Float[np.ndarray, "N M"]:
     """mIoU of every `a[i]` with every `b[j]`, as `mean_iou`; intersections are matrix products."""
     total = np.zeros((len(a), len(b)), np.float32)
     count = np.zeros((len(a), len(b)), np.float32)

@@ -54,9 +54,10 @@ def _conditions_line(result: Mapping[str, Any]) -> str:
     splits = ", ".join(f"{count} {name}" for name, count in result["splits"].items())
     height, width = result["size"]
     return (
-        f"N = {result['num_maps']} maps of {height} x {width} ({splits}), seed {result['seed']}. a..b: 95 % bootstrap "
-        f"interval; +-: over folds. A class counts from {result['area_threshold']} px. Real vs real "
-        f"takes {result['real_vs_real_from_train']} maps from training."
+        f"N = {result['num_maps']} maps of {height} x {width} ({splits}), seed {result['seed']}. "
+        "a..b: 95 % bootstrap interval; +-: over folds. "
+        f"A class counts from {result['area_threshold']} px. "
+        f"Real vs real takes {result['real_vs_real_from_train']} maps from training."
     )
 
 
@@ -72,9 +73,7 @@ def _reconstruction_line(result: Mapping[str, Any]) -> str:
 
 
 def _fid_line(rows: Mapping[str, Any]) -> str:
-    scored = {
-        name.replace("_", " "): row["fid_inception"] for name, row in rows.items() if "fid_inception" in row
-    }
+    scored = {name.replace("_", " "): row["fid_inception"] for name, row in rows.items() if "fid_inception" in row}
     if not scored:
         return "FID is not part of this result: it needs the weights of Inception-v3 pt_inception-2015-12-05."
     figures = ", ".join(f"{name} {estimate['value']:.1f}" for name, estimate in scored.items())

@@ -7,7 +7,7 @@ of each pixel and split into classes again, so that generated and real maps are 
 import dataclasses
 import importlib.metadata
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any
 
 import jax
 import numpy as np
@@ -65,14 +65,12 @@ class Reference:
     overlap: Float[np.ndarray, "N"]
 
     @classmethod
-    def of(cls, real: ClassMaps, train: Bool[np.ndarray, "T H W C"]) -> Self:
+    def of(cls, real: ClassMaps, train: Bool[np.ndarray, "T H W C"]) -> "Reference":
         """Computes features and overlaps."""
         return cls(real, train, _features(real), nearest_training(real, train).overlap)
 
 
-def score_maps(
-    maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: Reference, *, seed: int
-) -> dict:
+def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: Reference, *, seed: int) -> dict:
     """Every row of the protocol that needs one map a label-set and no model.
 
     Args:
@@ -154,9 +152,7 @@ def _check(splits: Mapping[str, ClassMaps], space: LabelSpace) -> None:
         raise DataError(f"{count} test and {len(splits['train'])} training maps: pass at least {FOLDS} and 1")
     for name, class_maps in splits.items():
         if class_maps.shape[1:] != (*size[:2], space.num_channels):
-            raise MapError(
-                f"{name} maps are {class_maps.shape[1:]}: expected {(*size[:2], space.num_channels)}"
-            )
+            raise MapError(f"{name} maps are {class_maps.shape[1:]}: expected {(*size[:2], space.num_channels)}")
 
 
 def _anchors(train: ClassMaps, space: LabelSpace) -> dict[str, Generate]:

@@ -57,9 +57,7 @@ def two_sample_test(
       DataError: if a side has fewer maps than there are folds.
     """
     if min(len(maps), len(real)) < FOLDS:
-        raise DataError(
-            f"a two-sample test of {len(maps)} against {len(real)} maps: pass at least {FOLDS} of each"
-        )
+        raise DataError(f"a two-sample test of {len(maps)} against {len(real)} maps: pass at least {FOLDS} of each")
     features = np.concatenate([grid_areas(maps), grid_areas(real)])
     target = np.repeat([1, 0], [len(maps), len(real)])
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(features, target)
@@ -69,7 +67,7 @@ def two_sample_test(
 
 def _fold_aucs(fit_x, fit_y, held_x, held_y, seed: int) -> list[float]:
     components = min(COMPONENTS, *fit_x.shape)
-    reduce = make_pipeline(StandardScaler(), PCA(components, svd_solver="full")).fit(fit_x)
+    reduce = make_pipeline(StandardScaler(), PCA(components, random_state=seed)).fit(fit_x)
     fit_x, held_x = reduce.transform(fit_x), reduce.transform(held_x)
     classifiers = (
         make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),

@@ -6,42 +6,47 @@ PyTorch is not needed, and nothing in the file is executed.
 """
 
 import math
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
-from absl import app
 
-from segvae_jax.errors import CheckpointError, SegVAEError
+from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_pickle import read_state_dicts
-from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING, LabelSpace
-from segvae_jax.model.segvae import SegVAE
+from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
+from segvae_jax.model.layers import level_widths
+from segvae_jax.scripts import run_user_script
+from segvae_jax.training.checkpoints import ModelCard, save_variables
+from segvae_jax.training.state import init_variables
 
 NETWORKS = {"shapeE": "context_encoder", "prior": "prior", "posterior": "posterior", "shapeD": "decoder"}
+_SPACES = {space.num_channels: space for space in (HUMAN_PARSING, CELEBAMASK_RELEASE)}
 _DENSE, _CONV, _UP, _UNFLATTEN = "dense", "conv", "up", "unflatten"
 
 
 def release_layers(levels: int) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     """Every layer but the LSTMs: (network, name in the release, path in this project, kind)."""
-    for name, ours in (("embed", "embed_target"), ("embed_label_set", "embed_label_set")):
-        yield "shapeE", f"{name}.0", (ours, "Dense_0"), _DENSE
-        yield "shapeE", f"{name}.2", (ours, "Dense_1"), _DENSE
+    encoders = {"shapeE": (), "posterior": ("shape_encoder",)}
+    for network, path in encoders.items():
+        yield network, "embed.0", (*path, "embed_target", "hidden"), _DENSE
+        yield network, "embed.2", (*path, "embed_target", "out"), _DENSE
+        for level in range(levels):
+            inner = ("levels",) if level else ()
+            yield network, f"layer{level + 1}.net.0", (*path, *inner, f"down_{level}"), _CONV
+        last = "layer_out" if network == "shapeE" else "final_conv"
+        yield network, last, (*path, "levels", "flatten"), _CONV
+    yield "shapeE", "embed_label_set.0", ("embed_label_set", "hidden"), _DENSE
+    yield "shapeE", "embed_label_set.2", ("embed_label_set", "out"), _DENSE
+    yield "shapeD", "layer_in", ("unflatten",), _UNFLATTEN
     for level in range(levels):
-        yield "shapeE", f"layer{level + 1}.net.0", (f"Down_{level}",), _CONV
-        yield "posterior", f"layer{level + 1}.net.0", ("ShapeEncoder_0", f"Down_{level}"), _CONV
-        decoder_name = f"layer{level + 1}" + (".net.0" if level < levels - 1 else ".0")
-        yield "shapeD", decoder_name, (f"Up_{level}",), _UP
-    yield "shapeE", "layer_out", ("Flatten_0",), _CONV
-    yield "shapeD", "layer_in", ("Unflatten_0",), _UNFLATTEN
-    yield "posterior", "embed.0", ("ShapeEncoder_0", "embed_target", "Dense_0"), _DENSE
-    yield "posterior", "embed.2", ("ShapeEncoder_0", "embed_target", "Dense_1"), _DENSE
-    yield "posterior", "final_conv", ("ShapeEncoder_0", "Flatten_0"), _CONV
+        name = f"layer{level + 1}" + (".net.0" if level < levels - 1 else ".0")
+        yield "shapeD", name, (f"up_{level}",), _UP
     yield "prior", "embed", ("embed",), _DENSE
     for network in ("prior", "posterior"):
-        yield network, "fc_mu", ("mu",), _DENSE
-        yield network, "fc_var", ("logvar",), _DENSE
+        yield network, "fc_mu", ("heads", "mu"), _DENSE
+        yield network, "fc_var", ("heads", "logvar"), _DENSE
 
 
 def _kernel(weight: np.ndarray, kind: str) -> np.ndarray:
@@ -74,7 +79,7 @@ def to_params(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> dic
     for network in ("prior", "posterior"):
         for theirs, ours in names.items():
             if (value := state[network].get(f"lstm.0.{theirs}")) is not None:
-                _put(params, (NETWORKS[network], "LSTM_0", ours), value.T)
+                _put(params, (NETWORKS[network], "lstm", ours), value.T)
     return params
 
 
@@ -117,3 +122,46 @@ def model_arguments(state: Mapping[str, Mapping[str, np.ndarray]], name: str) ->
         "num_channels": num_channels, "image_size": (side, side), "ngf": ngf, "context_dim": context_dim,
         "hidden_dim": hidden_dim, "latent_dim": latent_dim, "spectral_norm": spectral_norm,
     }  # fmt: skip
+
+
+def import_checkpoint(path: str | Path, directory: str | Path) -> None:
+    """Writes a checkpoint of the release as one of this project.
+
+    Raises:
+      CheckpointError: if the file is no such checkpoint, names anything executable, or fits no known classes.
+    """
+    state = read_state_dicts(path)
+    arguments = model_arguments(state, str(path))
+    space = _SPACES.get(num_channels := arguments.pop("num_channels"))
+    if space is None:
+        raise CheckpointError(f"{path}: {num_channels} channels: expected {' or '.join(map(str, _SPACES))}")
+    levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
+    none = np.zeros((0, num_channels), bool), np.zeros(0, int)
+    card = ModelCard(space, arguments, *none)
+    expected = jax.eval_shape(lambda: init_variables(card.model(), 0))
+    variables = {"params": to_params(state, levels), "spectral": to_spectral(state, levels)}
+    variables = {name: tree for name, tree in variables.items() if tree}
+    _check_complete(str(path), variables, expected)
+    save_variables(Path(directory), card, variables)
+
+
+def _check_complete(name: str, variables: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
+    shapes = lambda tree: {
+        jax.tree_util.keystr(path, simple=True, separator="/"): leaf.shape
+        for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+    }
+    ours, theirs = shapes(dict(expected)), shapes(variables)
+    if odd := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)):
+        raise CheckpointError(f"{name}: {odd[0]} is {theirs.get(odd[0])}: expected {ours.get(odd[0])}")
+
+
+def main(argv: list[str]) -> None:
+    """Imports."""
+    if len(argv) != 3:
+        raise CheckpointError("expected two arguments: IN.pth OUT_DIR")
+    import_checkpoint(argv[1], argv[2])
+    print(f"wrote {argv[2]}: python generate.py --checkpoint={argv[2]} --labels=... --out=maps.png")
+
+
+if __name__ == "__main__":
+    run_user_script(main)

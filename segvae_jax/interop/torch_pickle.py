@@ -109,9 +109,7 @@ def _read(path: Path) -> dict[str, Any]:
         else:
             raise CheckpointError("not a PyTorch checkpoint: expected a file that torch.save wrote")
         if not isinstance(tree, dict):
-            raise CheckpointError(
-                f"holds a {type(tree).__name__}: expected a dictionary of tensors; {_AGAIN}"
-            )
+            raise CheckpointError(f"holds a {type(tree).__name__}: expected a dictionary of tensors; {_AGAIN}")
         return _Resolver(read_bytes, size, swapped).resolve(tree, "")
 
 
@@ -120,9 +118,7 @@ def _open_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, _ReadBytes, boo
     if sum(entry.file_size for entry in archive.infolist()) > size:
         raise CheckpointError(f"its entries claim more than the {size} bytes of the file: {_AGAIN}")
     names = set(archive.namelist())
-    roots = [
-        name.removesuffix("data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")
-    ]
+    roots = [name.removesuffix("data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise CheckpointError(
             f"a zip file with {len(roots)} entries '<name>/data.pkl': expected one, as torch.save writes"
@@ -199,9 +195,7 @@ class _TensorUnpickler(pickle.Unpickler):
         match pid:
             case ("storage", str(kind), str(key), str(), int(length), *view) if kind in STORAGE_DTYPES:
                 if view not in ([], [None]):
-                    raise CheckpointError(
-                        f"storage {key!r} is a view of another, as before PyTorch 0.4: {_AGAIN}"
-                    )
+                    raise CheckpointError(f"storage {key!r} is a view of another, as before PyTorch 0.4: {_AGAIN}")
                 self.storages.append(_Storage(kind, key, length))
                 return self.storages[-1]
         raise CheckpointError(f"its pickle refers to something other than a storage: {_AGAIN}")
@@ -227,17 +221,13 @@ class _Resolver:
                 return self._array(node, name)
             case dict():
                 if not all(isinstance(key, str | int) for key in node):
-                    raise CheckpointError(
-                        f"{name or 'the file'}: a key is neither text nor a number: {_AGAIN}"
-                    )
+                    raise CheckpointError(f"{name or 'the file'}: a key is neither text nor a number: {_AGAIN}")
                 return {key: self.resolve(child, f"{name}.{key}".lstrip(".")) for key, child in node.items()}
             case list() | tuple() if not isinstance(node, _Storage):
                 return type(node)(self.resolve(child, f"{name}[{i}]") for i, child in enumerate(node))
             case int() | float() | str() | None:
                 return node
-        raise CheckpointError(
-            f"{name} is neither a tensor, a number, a text nor a container of these: {_AGAIN}"
-        )
+        raise CheckpointError(f"{name} is neither a tensor, a number, a text nor a container of these: {_AGAIN}")
 
     def _array(self, tensor: _Tensor, name: str) -> np.ndarray:
         storage, offset, shape, strides = tensor

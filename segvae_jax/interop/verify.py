@@ -16,7 +16,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from absl import app
 
 from segvae_jax import losses
 from segvae_jax.errors import CheckpointError
@@ -99,7 +98,10 @@ def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) ->
             expected = _batch_major(golden[f"teacher/{name}/{field}"])
             _record(report, f"teacher/{name}/{field}", getattr(gaussian, field), expected)
     from_prior = model.apply(
-        variables, output.context, output.prior.sample(_batch_major(golden["input/eps_prior"])), method="decode"
+        variables,
+        output.context,
+        output.prior.sample(_batch_major(golden["input/eps_prior"])),
+        method="decode",
     )
     for name, logits in (("recon", output.logits), ("from_prior", from_prior)):
         maps = _on_channels(model, output.replace(logits=logits).shapes)
@@ -116,7 +118,7 @@ def _compare_gradients(report: Report, grads, params, golden, levels: int) -> No
     meta = golden["meta"]
     expected = to_params(_by_network(golden, "grad/"), levels)
     for path, value in jax.tree_util.tree_leaves_with_path(expected):
-        tolerance = GRADIENT_TOLERANCE * max(float(np.abs(value).max()), GRADIENT_TOLERANCE)
+        tolerance = max(GRADIENT_TOLERANCE * float(np.abs(value).max()), _rounding(path, levels))
         _record(report, f"grad{_name(path)}", _at(grads, path), value, tolerance)
     adam = optax.adam(meta["lr"], *meta["betas"], eps=_ADAM_EPSILON)
     updates, _ = adam.update(grads, adam.init(params), params)
@@ -129,10 +131,24 @@ def _compare_gradients(report: Report, grads, params, golden, levels: int) -> No
         _record(report, f"adam1{_name(path)}", ours, theirs, UPDATE_TOLERANCE * meta["lr"])
 
 
+def _rounding(path, levels: int) -> float:
+    """A bias before InstanceNorm has no effect, so that its gradient is rounding noise on either side."""
+    layer, array = path[-2].key, path[-1].key
+    before_norm = layer.startswith(("down_", "up_")) and layer != f"up_{levels - 1}"
+    return 1e-6 if array == "bias" and before_norm else 0.0
+
+
 def _compare_generation(report: Report, model: SegVAE, variables, golden) -> None:
     eps = _batch_major(golden["input/eps_prior"])
-    generated = jax.jit(lambda label_set: generate(model, variables, label_set, eps))(jnp.asarray(golden["input/label_set"]))
-    _record(report, "generate/context/feature", generated.context, _batch_major(golden["generate/context/feature"]))
+    generated = jax.jit(lambda label_set: generate(model, variables, label_set, eps))(
+        jnp.asarray(golden["input/label_set"])
+    )
+    _record(
+        report,
+        "generate/context/feature",
+        generated.context,
+        _batch_major(golden["generate/context/feature"]),
+    )
     for field in ("mu", "logvar"):
         expected = _batch_major(golden[f"generate/prior/{field}"])
         _record(report, f"generate/prior/{field}", getattr(generated.prior, field), expected)
@@ -183,7 +199,7 @@ def _name(path) -> str:
 def main(argv: list[str]) -> None:
     """Prints the report; the exit status tells whether all agree."""
     if len(argv) != 3:
-        raise app.UsageError("expected IN.pth FIXTURE.npz")
+        raise CheckpointError("expected two arguments: IN.pth FIXTURE.npz")
     report = verify(argv[1], argv[2])
     print(json.dumps(report, indent=2))
     if failed := [name for name, entry in report.items() if not entry["ok"]]:

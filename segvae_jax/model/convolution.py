@@ -24,7 +24,11 @@ def conv(
 
 
 def conv_transpose(
-    x: Float[Array, "B h w I"], kernel: Float[Array, "k k I O"], stride: int, padding: int, output_padding: int
+    x: Float[Array, "B h w I"],
+    kernel: Float[Array, "k k I O"],
+    stride: int,
+    padding: int,
+    output_padding: int,
 ) -> Float[Array, "B H W O"]:
     """Transposed convolution of PyTorch's geometry: `H = (h - 1) stride - 2 padding + k + output_padding`.
 
@@ -61,9 +65,7 @@ def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "I k k O"]:
     """Correlates the input with the gradient of the output, both with batch as the contracted channel."""
     ends = [(o - 1) * stride + k - n - padding for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(padding, end) for end in ends]
-    return _general(
-        jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(g, (1, 2, 0, 3)), 1, pads, kernel_dilation=stride
-    )
+    return _general(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(g, (1, 2, 0, 3)), 1, pads, kernel_dilation=stride)
 
 
 def _save_operands(function, x, kernel, *geometry):

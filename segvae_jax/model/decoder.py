@@ -4,7 +4,7 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segvae_jax.model.layers import Unflatten, Up, base_size, instance_norm_leaky_relu, level_widths
+from segvae_jax.model.layers import Weights, base_size, double, level_widths, normalise, unflatten
 
 
 class Decoder(nn.Module):
@@ -17,8 +17,10 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, context: Float[Array, "B F"], z: Float[Array, "B Z"]) -> Float[Array, "B H W"]:
         """Logits of the shape; the spec's decoder ends in their sigmoid."""
+        weights = lambda name, *shape: Weights(shape, gain=self.gain, name=name)()
         widths = level_widths(self.image_size, self.ngf)
-        x = Unflatten(base_size(self.image_size), widths[-1], self.gain)(jnp.concatenate([context, z], axis=-1))
-        for width in reversed(widths[:-1]):
-            x = instance_norm_leaky_relu(Up(width, self.gain)(x))
-        return Up(1, self.gain)(x)[..., 0]
+        x = jnp.concatenate([context, z], axis=-1)
+        x = unflatten(x, weights("unflatten", *base_size(self.image_size), x.shape[-1], widths[-1]))
+        for level, width in enumerate(reversed(widths[:-1])):
+            x = normalise(double(x, weights(f"up_{level}", 3, 3, x.shape[-1], width)))
+        return double(x, weights(f"up_{len(widths) - 1}", 3, 3, x.shape[-1], 1))[..., 0]

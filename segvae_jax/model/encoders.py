@@ -1,14 +1,19 @@
-"""Convolutional encoders: the context encoder E_c and the shape encoder of the posterior, E_phi."""
+"""Convolutional encoders: the context encoder E_c and the shape encoder of the posterior, E_phi.
+
+Both take T steps at once, `[B, T, ...]`: one in generation, all K in training. Their first level is
+linear in its input channels, and most of these repeat from step to step, so its response is put
+together from parts: of each class's map, of each distinct label. The canvas itself is never formed.
+"""
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segvae_jax.model.layers import Dense, Down, Flatten, level_widths
+from segvae_jax.model.layers import Weights, dense, down, flatten, halve, level_widths, normalise
 
 
 class LabelEmbedding(nn.Module):
-    """A label vector as one more input channel (section "Networks": Linear, ReLU, Linear, ReLU)."""
+    """A label vector as one more input channel: Linear, ReLU, Linear, ReLU."""
 
     image_size: tuple[int, int]
     hidden_dim: int
@@ -19,8 +24,9 @@ class LabelEmbedding(nn.Module):
     def __call__(self, labels: Float[Array, "B C"]) -> Float[Array, "B H W 1"]:
         """Spreads labels over the map, row-major."""
         height, width = self.image_size
-        x = nn.relu(Dense(self.hidden_dim, self.spectral_norm, self.gain)(labels))
-        x = nn.relu(Dense(height * width, self.spectral_norm, self.gain)(x))
+        weights = lambda name, *shape: Weights(shape, self.spectral_norm, self.gain, name=name)()
+        x = nn.relu(dense(labels, weights("hidden", labels.shape[-1], self.hidden_dim)))
+        x = nn.relu(dense(x, weights("out", self.hidden_dim, height * width)))
         return x.reshape(-1, height, width, 1)
 
 
@@ -36,20 +42,34 @@ class ContextEncoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, canvas: Float[Array, "B H W C"], label_set: Float[Array, "B C"], target: Float[Array, "B C"]
-    ) -> Float[Array, "B F"]:
-        """Context feature of one step; `target` is all zeros in rows that lack the step's class."""
+        self,
+        class_maps: Float[Array, "B H W C"],
+        drawn: Float[Array, "T C"],
+        label_set: Float[Array, "B C"],
+        target: Float[Array, "T C"],
+        present: Float[Array, "B T"],
+    ) -> Float[Array, "B T F"]:
+        """Context features of T steps.
+
+        Args:
+          class_maps: shapes, soft or in {0, 1}.
+          drawn: which of them are on the canvas of each step.
+          label_set: all classes asked for.
+          target: one-hot class of each step.
+          present: 1 where the label-set has the step's class; the target is all zeros elsewhere.
+        """
         norm, gain = self.spectral_norm, self.gain
+        channels = class_maps.shape[-1]
         embed = lambda name: LabelEmbedding(self.image_size, self.hidden_dim, norm, gain, name=name)
-        channels = [canvas, embed("embed_label_set")(label_set), embed("embed_target")(target)]
-        x = jnp.concatenate(channels, axis=-1)
-        for width in level_widths(self.image_size, self.ngf):
-            x = Down(width, norm, gain)(x)
-        return Flatten(self.context_dim, norm, gain)(x)
+        kernel, bias = Weights((3, 3, channels + 2, self.ngf), norm, gain, name="down_0")()
+        canvas = canvas_response(class_maps, drawn, kernel[:, :, :channels])
+        labels = halve(embed("embed_label_set")(label_set), kernel[:, :, channels : channels + 1])
+        first = canvas + labels[:, None] + target_response(embed("embed_target"), target, present, kernel[:, :, -1:])
+        return _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")(first, bias)
 
 
 class ShapeEncoder(nn.Module):
-    """E_phi: the ground-truth shape of one class, for the posterior. Its embedding has no spectral norm."""
+    """E_phi: the true shape of one class, for the posterior. Its embedding has no spectral norm."""
 
     image_size: tuple[int, int]
     ngf: int
@@ -58,10 +78,57 @@ class ShapeEncoder(nn.Module):
     gain: float = 0.02
 
     @nn.compact
-    def __call__(self, shape: Float[Array, "B H W 1"], target: Float[Array, "B C"]) -> Float[Array, "B D"]:
-        """Feature of a shape and the class it belongs to."""
+    def __call__(
+        self, shape: Float[Array, "B T H W"], target: Float[Array, "T C"], present: Float[Array, "B T"]
+    ) -> Float[Array, "B T D"]:
+        """Features of the shapes of T steps, with the class that each belongs to."""
         embed = LabelEmbedding(self.image_size, self.hidden_dim, gain=self.gain, name="embed_target")
-        x = jnp.concatenate([shape, embed(target)], axis=-1)
-        for width in level_widths(self.image_size, self.ngf):
-            x = Down(width, self.spectral_norm, self.gain)(x)
-        return Flatten(self.hidden_dim, self.spectral_norm, self.gain)(x)
+        kernel, bias = Weights((3, 3, 2, self.ngf), self.spectral_norm, self.gain, name="down_0")()
+        response = halve(shape.reshape(-1, *self.image_size, 1), kernel[:, :, :1])
+        first = response.reshape(*shape.shape[:2], *response.shape[1:])
+        first = first + target_response(embed, target, present, kernel[:, :, 1:])
+        rest = _Levels(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain, name="levels")
+        return rest(first, bias)
+
+
+def canvas_response(
+    class_maps: Float[Array, "B H W C"], drawn: Float[Array, "T C"], kernel: Float[Array, "3 3 C O"]
+) -> Float[Array, "B T h w O"]:
+    """First-level response to the canvases of T steps, each the class maps that `drawn` marks.
+
+    Instead of T canvases under one kernel: one stack of maps under T kernels, blank where not drawn.
+    """
+    steps, features = drawn.shape[0], kernel.shape[-1]
+    kernels = kernel[:, :, :, None] * drawn.T[None, None, :, :, None]
+    response = halve(class_maps, kernels.reshape(*kernel.shape[:3], steps * features))
+    return jnp.moveaxis(response.reshape(*response.shape[:3], steps, features), 3, 1)
+
+
+def target_response(
+    embed: LabelEmbedding,
+    target: Float[Array, "T C"],
+    present: Float[Array, "B T"],
+    kernel: Float[Array, "3 3 1 O"],
+) -> Float[Array, "B T h w O"]:
+    """First-level response to the target channel, from the T classes and the all-zero target."""
+    responses = halve(embed(jnp.pad(target, ((0, 1), (0, 0)))), kernel)
+    return jnp.where(present[..., None, None, None] > 0, responses[None, :-1], responses[None, -1:])
+
+
+class _Levels(nn.Module):
+    """An encoder from the first level's response on: norms, further levels, one vector a step."""
+
+    image_size: tuple[int, int]
+    ngf: int
+    features: int
+    spectral_norm: bool
+    gain: float
+
+    @nn.compact
+    def __call__(self, first: Float[Array, "B T h w O"], bias: Float[Array, "O"]) -> Float[Array, "B T F"]:
+        weights = lambda name, *shape: Weights(shape, self.spectral_norm, self.gain, name=name)()
+        x = normalise(first.reshape(-1, *first.shape[2:]) + bias.reshape(1, 1, 1, -1))
+        for level, width in enumerate(level_widths(self.image_size, self.ngf)[1:], start=1):
+            x = down(x, weights(f"down_{level}", 3, 3, x.shape[-1], width))
+        x = flatten(x, weights("flatten", *x.shape[1:], self.features))
+        return x.reshape(*first.shape[:2], -1)

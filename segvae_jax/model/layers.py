@@ -1,4 +1,4 @@
-"""Spectrally normalised linear layers, down and up levels, and the geometry that they share.
+"""Linear layers, spectrally normalised or not, levels down and up, and the geometry that they share.
 
 Weights keep PyTorch's meaning in Flax's layout: dense `[in, out]`, convolutions `[k, k, in, out]`.
 """
@@ -14,7 +14,8 @@ from segvae_jax.model.convolution import conv, conv_transpose
 
 SPECTRAL = "spectral"  # collection of the power iteration's left singular vectors
 BASE = 4  # pixels of the coarsest map's short side
-_EPSILON = 1e-8
+
+Affine = tuple[Float[Array, "... O"], Float[Array, "O"]]  # kernel and bias
 
 
 def level_widths(image_size: tuple[int, int], ngf: int) -> tuple[int, ...]:
@@ -38,115 +39,89 @@ def base_size(image_size: tuple[int, int]) -> tuple[int, int]:
     return image_size[0] // scale, image_size[1] // scale
 
 
-def initialiser(gain: float) -> nn.initializers.Initializer:
-    """Xavier normal with the given gain."""
-    return nn.initializers.variance_scaling(gain**2, "fan_avg", "normal")
-
-
-def instance_norm_leaky_relu(x: Float[Array, "B H W I"]) -> Float[Array, "B H W I"]:
+def normalise(x: Float[Array, "B H W I"]) -> Float[Array, "B H W I"]:
     """Normalises each sample's channels over space (biased variance, eps 1e-5), then LeakyReLU(0.2)."""
     mean = x.mean((1, 2), keepdims=True)
     variance = jnp.square(x - mean).mean((1, 2), keepdims=True)
     return nn.leaky_relu((x - mean) * lax.rsqrt(variance + 1e-5), 0.2)
 
 
-def _unit(vector: Float[Array, " n"]) -> Float[Array, " n"]:
-    return vector / jnp.maximum(jnp.linalg.norm(vector), _EPSILON)
+class Weights(nn.Module):
+    """Kernel and bias of one linear layer, the kernel spectrally normalised or not.
+
+    Layers are functions of these, so that a kernel can be used in parts and is still normalised once.
+    """
+
+    shape: tuple[int, ...]  # of the kernel, output features last
+    spectral_norm: bool = False
+    gain: float = 0.02
+
+    @nn.compact
+    def __call__(self) -> Affine:
+        """The two arrays."""
+        kernel = self.param("kernel", nn.initializers.variance_scaling(self.gain**2, "fan_avg", "normal"), self.shape)
+        bias = self.param("bias", nn.initializers.zeros, self.shape[-1:])
+        if self.spectral_norm:
+            kernel = self._normalised(kernel)
+        return kernel, bias
+
+    def _normalised(self, kernel: Float[Array, "... O"]) -> Float[Array, "... O"]:
+        initial = lambda: _unit(nn.initializers.normal(1.0)(self.make_rng("params"), kernel.shape[-1:]))
+        u = self.variable(SPECTRAL, "u", initial)
+        kernel, advanced = spectrally_normalised(kernel, u.value)
+        if self.is_mutable_collection(SPECTRAL) and not self.is_initializing():
+            u.value = advanced
+        return kernel
 
 
-def spectrally_normalised(module: nn.Module, kernel: Float[Array, "... O"]) -> Float[Array, "... O"]:
-    """The kernel over its largest singular value, from one power iteration on the stored vector.
+def spectrally_normalised(
+    kernel: Float[Array, "... O"], u: Float[Array, "O"]
+) -> tuple[Float[Array, "... O"], Float[Array, "O"]]:
+    """The kernel over its largest singular value, by one power iteration from `u`, and the next `u`.
 
-    The vector is advanced where the collection is mutable (once a training step). The gradient goes
-    through sigma with both singular vectors held fixed.
+    The gradient goes through sigma with both singular vectors held fixed.
     """
     matrix = kernel.reshape(-1, kernel.shape[-1])
-    u = module.variable(
-        SPECTRAL, "u", lambda: _unit(nn.initializers.normal(1.0)(module.make_rng("params"), matrix.shape[1:]))
-    )
     fixed = lax.stop_gradient(matrix)
-    v = _unit(fixed @ u.value)
+    v = _unit(fixed @ u)
     advanced = _unit(v @ fixed)
-    if module.is_mutable_collection(SPECTRAL) and not module.is_initializing():
-        u.value = advanced
-    return kernel / (v @ matrix @ advanced)
+    return kernel / (v @ matrix @ advanced), advanced
 
 
-class Dense(nn.Module):
-    """Affine map of the last axis, its kernel spectrally normalised or not."""
-
-    features: int
-    spectral_norm: bool = False
-    gain: float = 0.02
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "... I"]) -> Float[Array, "... O"]:
-        """`x @ kernel + bias`."""
-        kernel = self.param("kernel", initialiser(self.gain), (x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        if self.spectral_norm:
-            kernel = spectrally_normalised(self, kernel)
-        return x @ kernel + jnp.broadcast_to(bias, x.shape[:-1] + bias.shape)
+def _unit(vector: Float[Array, "N"]) -> Float[Array, "N"]:
+    return vector / jnp.maximum(jnp.linalg.norm(vector), 1e-8)
 
 
-class Down(nn.Module):
-    """Convolution k3 s2 p1, InstanceNorm, LeakyReLU: halves the map."""
-
-    features: int
-    spectral_norm: bool = False
-    gain: float = 0.02
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B H W I"]) -> Float[Array, "B H/2 W/2 O"]:
-        """One level down."""
-        kernel = self.param("kernel", initialiser(self.gain), (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        if self.spectral_norm:
-            kernel = spectrally_normalised(self, kernel)
-        return instance_norm_leaky_relu(conv(x, kernel, stride=2, padding=1) + bias.reshape(1, 1, 1, -1))
+def dense(x: Float[Array, "*b I"], weights: Affine) -> Float[Array, "*b O"]:
+    """Affine map of the last axis."""
+    kernel, bias = weights
+    return x @ kernel + bias.reshape((1,) * (x.ndim - 1) + (-1,))
 
 
-class Flatten(nn.Module):
+def halve(x: Float[Array, "B H W I"], kernel: Float[Array, "3 3 I O"]) -> Float[Array, "B H/2 W/2 O"]:
+    """Convolution k3 s2 p1, linear in its input channels."""
+    return conv(x, kernel, stride=2, padding=1)
+
+
+def down(x: Float[Array, "B H W I"], weights: Affine) -> Float[Array, "B H/2 W/2 O"]:
+    """One level down: convolution, InstanceNorm, LeakyReLU."""
+    kernel, bias = weights
+    return normalise(halve(x, kernel) + bias.reshape(1, 1, 1, -1))
+
+
+def double(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B 2h 2w O"]:
+    """Transposed convolution k3 s2 p1 with output padding 1: one level up, before any norm."""
+    kernel, bias = weights
+    return conv_transpose(x, kernel, stride=2, padding=1, output_padding=1) + bias.reshape(1, 1, 1, -1)
+
+
+def flatten(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B O"]:
     """Convolution without padding whose kernel is as large as the map: one vector a sample."""
-
-    features: int
-    spectral_norm: bool = False
-    gain: float = 0.02
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B h w I"]) -> Float[Array, "B O"]:
-        """Contracts space and channels."""
-        kernel = self.param("kernel", initialiser(self.gain), (*x.shape[1:], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        if self.spectral_norm:
-            kernel = spectrally_normalised(self, kernel)
-        return jnp.einsum("bhwi,hwio->bo", x, kernel) + bias[None]
+    kernel, bias = weights
+    return jnp.einsum("bhwi,hwio->bo", x, kernel) + bias[None]
 
 
-class Unflatten(nn.Module):
+def unflatten(x: Float[Array, "B I"], weights: Affine) -> Float[Array, "B h w O"]:
     """Transposed convolution of a single pixel: one small map a vector."""
-
-    size: tuple[int, int]
-    features: int
-    gain: float = 0.02
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B I"]) -> Float[Array, "B h w O"]:
-        """Spreads a vector over the coarsest map; one bias a channel, no norm, no activation."""
-        kernel = self.param("kernel", initialiser(self.gain), (*self.size, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return jnp.einsum("bi,hwio->bhwo", x, kernel) + bias.reshape(1, 1, 1, -1)
-
-
-class Up(nn.Module):
-    """Transposed convolution k3 s2 p1 with output padding 1: doubles the map."""
-
-    features: int
-    gain: float = 0.02
-
-    @nn.compact
-    def __call__(self, x: Float[Array, "B h w I"]) -> Float[Array, "B 2h 2w O"]:
-        """One level up, before any norm."""
-        kernel = self.param("kernel", initialiser(self.gain), (3, 3, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        return conv_transpose(x, kernel, stride=2, padding=1, output_padding=1) + bias.reshape(1, 1, 1, -1)
+    kernel, bias = weights
+    return jnp.einsum("bi,hwio->bhwo", x, kernel) + bias.reshape(1, 1, 1, -1)

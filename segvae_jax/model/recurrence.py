@@ -2,13 +2,12 @@
 
 import flax.linen as nn
 import flax.struct
-import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from segvae_jax.model.encoders import ShapeEncoder
-from segvae_jax.model.layers import Dense
+from segvae_jax.model.layers import Weights, dense
 
 Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]  # cell state, hidden state
 
@@ -61,6 +60,21 @@ class LSTM(nn.Module):
         return carry, jnp.swapaxes(hidden, 0, 1)
 
 
+class Heads(nn.Module):
+    """A Gaussian from a hidden state."""
+
+    latent_dim: int
+    spectral_norm: bool
+    gain: float
+
+    @nn.compact
+    def __call__(self, hidden: Float[Array, "B T D"]) -> Gaussian:
+        """Mean and log-variance by one linear layer each."""
+        shape = (hidden.shape[-1], self.latent_dim)
+        weights = lambda name: Weights(shape, self.spectral_norm, self.gain, name=name)()
+        return Gaussian(dense(hidden, weights("mu")), dense(hidden, weights("logvar")))
+
+
 class Prior(nn.Module):
     """The learned prior {E_psi, LSTM_psi}: sees the context feature only."""
 
@@ -72,10 +86,9 @@ class Prior(nn.Module):
     @nn.compact
     def __call__(self, carry: Carry, context: Float[Array, "B T F"]) -> tuple[Carry, Gaussian]:
         """The next T steps from a state."""
-        dense = lambda features, name: Dense(features, self.spectral_norm, self.gain, name=name)
-        carry, hidden = LSTM(self.hidden_dim)(carry, dense(self.hidden_dim, "embed")(context))
-        mu, logvar = (dense(self.latent_dim, name)(hidden) for name in ("mu", "logvar"))
-        return carry, Gaussian(mu, logvar)
+        weights = Weights((context.shape[-1], self.hidden_dim), self.spectral_norm, self.gain, name="embed")()
+        carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, dense(context, weights))
+        return carry, Heads(self.latent_dim, self.spectral_norm, self.gain, name="heads")(hidden)
 
 
 class Posterior(nn.Module):
@@ -93,19 +106,13 @@ class Posterior(nn.Module):
         self,
         carry: Carry,
         shape: Float[Array, "B T H W"],
-        target: Float[Array, "B T C"],
+        target: Float[Array, "T C"],
+        present: Float[Array, "B T"],
         context: Float[Array, "B T F"],
     ) -> tuple[Carry, Gaussian]:
-        """The next T steps from a state; all T shapes pass the encoder as one batch."""
-        batch, steps = shape.shape[:2]
-        encoder = ShapeEncoder(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain)
-        feature = encoder(*merge_steps((shape[..., None], target)))
-        inputs = jnp.concatenate([feature.reshape(batch, steps, -1), context], axis=-1)
-        carry, hidden = LSTM(self.hidden_dim)(carry, inputs)
-        dense = lambda name: Dense(self.latent_dim, self.spectral_norm, self.gain, name=name)
-        return carry, Gaussian(dense("mu")(hidden), dense("logvar")(hidden))
-
-
-def merge_steps(tree):
-    """Arrays `[B, T, ...]` as batches `[B * T, ...]`, sample-major so that a sharded batch stays put."""
-    return jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), tree)
+        """The next T steps from a state."""
+        norm, gain = self.spectral_norm, self.gain
+        encoder = ShapeEncoder(self.image_size, self.ngf, self.hidden_dim, norm, gain, name="shape_encoder")
+        inputs = jnp.concatenate([encoder(shape, target, present), context], axis=-1)
+        carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, inputs)
+        return carry, Heads(self.latent_dim, norm, gain, name="heads")(hidden)

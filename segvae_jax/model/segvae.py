@@ -20,7 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
-from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry, merge_steps
+from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry
 
 
 @flax.struct.dataclass
@@ -92,18 +92,17 @@ class SegVAE(nn.Module):
           label_set: in {0, 1}.
           eps: standard normal noise of the posterior.
         """
-        batch = class_maps.shape[0]
         order = np.asarray(self.order)
-        target = label_set[:, None] * jax.nn.one_hot(order, self.num_channels)[None]
-        canvases = class_maps[:, None] * self._drawn_before()[None, :, None, None]
-        label_sets = jnp.broadcast_to(label_set[:, None], target.shape)
-        context = self.context_encoder(*merge_steps((canvases, label_sets, target)))
-        context = context.reshape(batch, len(self.order), -1)
+        target = jnp.eye(self.num_channels)[order]
+        drawn = jnp.cumsum(target, axis=0) - target
+        present = label_set[:, order]
+        start = initial_carry(class_maps.shape[0], self.hidden_dim)
+        context = self.context_encoder(class_maps, drawn, label_set, target, present)
+        _, prior = self.prior(start, context)
         shapes = jnp.moveaxis(class_maps[..., order], -1, 1)
-        _, prior = self.prior(self._initial(batch), context)
-        _, posterior = self.posterior(self._initial(batch), shapes, target, context)
+        _, posterior = self.posterior(start, shapes, target, present, context)
         logits = self.decode(context, posterior.sample(eps))
-        return StepOutput(context, prior, posterior, logits, label_set[:, order])
+        return StepOutput(context, prior, posterior, logits, present)
 
     def teacher_forced_step(
         self,
@@ -115,16 +114,13 @@ class SegVAE(nn.Module):
     ) -> tuple[tuple[Carry, Carry, Float[Array, "B H W C"]], StepOutput]:
         """One step of the training forward; the canvas gains the true shape. Outputs have K = 1."""
         prior_carry, posterior_carry, canvas = carry
-        drawn = jax.nn.one_hot(channel, self.num_channels)
-        target = label_set * drawn[None]
-        shape = class_maps[..., channel]
-        context = self.context_encoder(canvas, label_set, target)[:, None]
+        target, present, context = self._look(canvas, label_set, channel)
         prior_carry, prior = self.prior(prior_carry, context)
-        posterior_carry, posterior = self.posterior(posterior_carry, shape[:, None], target[:, None], context)
+        shape = class_maps[..., channel][:, None]
+        posterior_carry, posterior = self.posterior(posterior_carry, shape, target, present, context)
         logits = self.decode(context, posterior.sample(eps[:, None]))
-        output = StepOutput(context, prior, posterior, logits, label_set[:, channel][:, None])
-        canvas = canvas + shape[..., None] * drawn.reshape(1, 1, 1, -1)
-        return (prior_carry, posterior_carry, canvas), output
+        canvas = canvas + shape[:, 0, ..., None] * target[:, None, None]
+        return (prior_carry, posterior_carry, canvas), StepOutput(context, prior, posterior, logits, present)
 
     def generation_step(
         self,
@@ -135,26 +131,27 @@ class SegVAE(nn.Module):
     ) -> tuple[tuple[Carry, Float[Array, "B H W C"]], tuple[Float[Array, "B 1 F"], Gaussian]]:
         """One step of generation; the canvas gains the soft generated shape where the class is asked for."""
         prior_carry, canvas = carry
-        drawn = jax.nn.one_hot(channel, self.num_channels)
-        context = self.context_encoder(canvas, label_set, label_set * drawn[None])[:, None]
+        target, present, context = self._look(canvas, label_set, channel)
         prior_carry, prior = self.prior(prior_carry, context)
-        shape = nn.sigmoid(self.decode(context, prior.sample(eps[:, None])))[:, 0]
-        shape = shape * label_set[:, channel].reshape(-1, 1, 1)
-        canvas = canvas + shape[..., None] * drawn.reshape(1, 1, 1, -1)
-        return (prior_carry, canvas), (context, prior)
+        shape = nn.sigmoid(self.decode(context, prior.sample(eps[:, None])))[:, 0] * present[..., None]
+        return (prior_carry, canvas + shape[..., None] * target[:, None, None]), (context, prior)
 
     def decode(self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"]) -> Float[Array, "B K H W"]:
         """Logits of the shapes of K steps, as one batch."""
-        logits = self.decoder(*merge_steps((context, z)))
+        logits = self.decoder(context.reshape(-1, context.shape[-1]), z.reshape(-1, z.shape[-1]))
         return logits.reshape(*context.shape[:2], *self.image_size)
 
-    def _drawn_before(self) -> Float[Array, "K C"]:
-        """Row k marks the channels on the canvas of step k."""
-        drawn = jax.nn.one_hot(jnp.asarray(self.order), self.num_channels)
-        return jnp.cumsum(drawn, axis=0) - drawn
-
-    def _initial(self, batch_size: int) -> Carry:
-        return initial_carry(batch_size, self.hidden_dim)
+    def _look(
+        self, canvas: Float[Array, "B H W C"], label_set: Float[Array, "B C"], channel: Int[Array, ""]
+    ) -> tuple[Float[Array, "1 C"], Float[Array, "B 1"], Float[Array, "B 1 F"]]:
+        """Target, presence and context of one step on a canvas."""
+        target = jnp.eye(self.num_channels)[channel][None]
+        present = label_set[:, channel][:, None]
+        return (
+            target,
+            present,
+            self.context_encoder(canvas, jnp.ones_like(target), label_set, target, present),
+        )
 
 
 def teacher_forced_scan(

@@ -8,7 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import grain
 import jax
@@ -61,7 +61,7 @@ class ModelCard:
         partial.replace(directory / _CARD)
 
     @classmethod
-    def read(cls, directory: Path) -> Self:
+    def read(cls, directory: Path) -> "ModelCard":
         """Reads the card of a checkpoint directory.
 
         Raises:

@@ -118,9 +118,7 @@ def build_model(config: ConfigDict, space: LabelSpace) -> SegVAE:
 
 def build_objective(config: ConfigDict) -> Objective:
     """What is minimised."""
-    return Objective(
-        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed
-    )
+    return Objective(config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed)
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:
@@ -131,9 +129,7 @@ def total_steps(config: ConfigDict, num_examples: int) -> int:
 def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:
     """Adam under the schedule."""
     optimizer = config.optimizer
-    schedule = learning_rate_schedule(
-        optimizer.learning_rate, num_steps, optimizer.warmup_steps, optimizer.decay_from
-    )
+    schedule = learning_rate_schedule(optimizer.learning_rate, num_steps, optimizer.warmup_steps, optimizer.decay_from)
     return adam(schedule, tuple(optimizer.betas))
 
 

@@ -2,11 +2,18 @@
 
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import jax
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from segvae_jax.errors import TrainingDiverged
 from segvae_jax.training.writers import MetricWriter
@@ -33,7 +40,7 @@ class Monitor:
         self._progress = Progress(*columns, console=self.console, disable=quiet, speed_estimate_period=300)
         self._task = self._progress.add_task("training", total=num_steps, completed=first_step)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Monitor":
         self._progress.start()
         return self
 

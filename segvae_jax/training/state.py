@@ -33,9 +33,7 @@ def create_state(model: SegVAE, optimizer: optax.GradientTransformation, seed: i
     variables = dict(init_variables(model, seed))
     params = variables.pop("params")
     ema = jax.tree.map(jnp.copy, params) if use_ema else None
-    return TrainState(
-        jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema
-    )
+    return TrainState(jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema)
 
 
 def init_variables(model: SegVAE, seed: int) -> Any:
@@ -45,9 +43,7 @@ def init_variables(model: SegVAE, seed: int) -> Any:
     return model.init(stream_key(seed, "init"), class_maps, jnp.zeros((1, model.num_channels)), eps)
 
 
-def learning_rate_schedule(
-    peak: float, num_steps: int, warmup_steps: int, decay_from: float
-) -> optax.Schedule:
+def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay_from: float) -> optax.Schedule:
     """Linear warm-up, constant, then linear decay to zero at the last step.
 
     Args:

@@ -141,9 +141,7 @@ def test_hats_are_on_top(kind, below):
     both = present(hat) & ~np.isnan(lower)
     assert both.sum() > 10
     assert (middles(hat, 1)[both] < lower[both]).all()
-    assert (
-        tops(hat)[both] <= tops(part(kind, "hair", "skin" if kind == "faces" else "face"))[both] + 2
-    ).mean() > 0.9
+    assert (tops(hat)[both] <= tops(part(kind, "hair", "skin" if kind == "faces" else "face"))[both] + 2).mean() > 0.9
 
 
 def test_shoes_are_under_the_head():

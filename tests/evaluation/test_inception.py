@@ -118,6 +118,7 @@ def test_no_picture_has_no_features():
         ("Mixed_6b.branch7x7_2.conv.weight", None, "missing"),
         ("AuxLogits.conv0.conv.weight", np.zeros((128, 768, 1, 1), np.float32), "extra"),
         ("Mixed_7c.branch_pool.bn.bias", np.zeros(192), "float64"),
+        ("Mixed_7c.branch_pool.bn.bias", [[1], [2, 3]], "no tensor"),
         ("Mixed_6b.branch7x7_2.conv.weight", np.zeros((128, 128, 7, 1), np.float32), r"\(128, 128, 7, 1\)"),
     ],
 )
@@ -146,9 +147,7 @@ def test_the_published_digest_begins_as_the_file_name_says():
 
 def test_resizing_keeps_colours_apart_and_does_not_round():
     flat = np.broadcast_to(np.array([10, 128, 250], np.uint8), (5, 4, 3))
-    np.testing.assert_allclose(
-        inception.clean_resize(flat), np.broadcast_to([10, 128, 250], (299, 299, 3)), rtol=1e-5
-    )
+    np.testing.assert_allclose(inception.clean_resize(flat), np.broadcast_to([10, 128, 250], (299, 299, 3)), rtol=1e-5)
     ramp = inception.clean_resize(np.repeat(np.arange(0, 8, dtype=np.uint8)[None, :, None], 3, axis=2))
     assert np.unique(ramp).size > 256
 

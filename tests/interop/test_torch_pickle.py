@@ -96,9 +96,7 @@ def torch_pickled(tree, legacy: bool) -> tuple[bytes, dict[str, Storage]]:
     return stream.getvalue(), storages
 
 
-def zip_file(
-    pickled: bytes, contents: dict[str, bytes], byteorder="little", method=zipfile.ZIP_STORED
-) -> bytes:
+def zip_file(pickled: bytes, contents: dict[str, bytes], byteorder="little", method=zipfile.ZIP_STORED) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         archive.writestr("archive/data.pkl", pickled)

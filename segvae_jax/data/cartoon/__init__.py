@@ -5,7 +5,6 @@ is named by (kind, seed, index) and is the same at every size.
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool
@@ -21,13 +20,11 @@ CARTOON_SPACES: dict[str, LabelSpace] = {"faces": CELEBAMASK_HQ, "people": HUMAN
 _DRAW: dict[str, Callable] = {"faces": draw_face, "people": draw_person}
 
 
-def cartoon_map(
-    kind: Literal["faces", "people"], seed: int, index: int, size: tuple[int, int]
-) -> Bool[np.ndarray, "H W C"]:
+def cartoon_map(kind: str, seed: int, index: int, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
     """Drawing number `index` of the set that `seed` names, as class maps of `size` (height, width).
 
-    Deterministic in (kind, seed, index), each drawing by itself: an index costs the same anywhere in
-    the set. The label space is `CARTOON_SPACES[kind]`.
+    `kind` is "faces" or "people", and `CARTOON_SPACES[kind]` its label space. Deterministic in (kind,
+    seed, index), each drawing by itself: an index costs the same anywhere in the set.
 
     Raises:
       DataError: if the kind is unknown, the seed or index negative, or the size without pixels.

@@ -166,9 +166,7 @@ def _sleeve(grid: Grid, arm: tuple[Point, ...], length: float, width: float) -> 
     return limb(grid, points, [width, width * 0.88, width * 0.8][: len(points)])
 
 
-def _arms(
-    grid: Grid, body: _Body, clothing: str, sleeve: float, loose: float
-) -> tuple[list[Layer], list[Layer]]:
+def _arms(grid: Grid, body: _Body, clothing: str, sleeve: float, loose: float) -> tuple[list[Layer], list[Layer]]:
     """Layers of the arms behind the body and of those before it, both hands on top."""
     behind, before, hands = [], [], []
     for (name, _), arm, hidden in zip(SIDES, body.arms, body.hidden, strict=True):
@@ -264,7 +262,7 @@ def _headwear(rng: np.random.Generator, grid: Grid) -> list[Layer]:
     layers = []
     if shaded:
         radii = (0.02, max(0.014, 0.6 * grid.pixel))
-        lenses = [ellipse(grid, (0.25 + s * 0.022, 0.113), radii, 3) for _, s in SIDES]
+        lenses = [ellipse(grid, (0.25 + s * 0.022, 0.113), radii, 3.0) for _, s in SIDES]
         bar = limb(grid, [(0.208, 0.108), (0.292, 0.108)], [0.004, 0.004])
         layers.append(("sunglass", lenses[0] | lenses[1] | bar))
     if hatted:
@@ -290,14 +288,14 @@ def _bag(rng: np.random.Generator, grid: Grid, body: _Body) -> tuple[list[Layer]
     if not carried:
         return [], []
     if kind == "back":
-        pack = ellipse(grid, (0.25, 0.31), (body.shoulder * 1.15, 0.1), 4)
+        pack = ellipse(grid, (0.25, 0.31), (body.shoulder * 1.15, 0.1), 4.0)
         ends = [[(0.25 + s * 0.05, SHOULDER), (0.25 + s * 0.055, 0.34)] for _, s in SIDES]
         straps = [limb(grid, strap, [0.009, 0.009]) for strap in ends]
         return [("bag", pack)], [("bag", straps[0] | straps[1])]
     if kind == "cross":
         x, y = 0.25 + sign * (body.hip + 0.02), 0.47
         strap = limb(grid, [(0.25 - sign * 0.045, SHOULDER - 0.005), (x, y - high)], [0.006, 0.006])
-        return [], [("bag", strap | ellipse(grid, (x, y), (wide, high), 4))]
+        return [], [("bag", strap | ellipse(grid, (x, y), (wide, high), 4.0))]
     x, y = body.arms[side][2]
     top, low = y + 0.05, y + 0.05 + 2 * high
     corners = [(x - 0.75 * wide, top), (x + 0.75 * wide, top), (x + wide, low), (x - wide, low)]

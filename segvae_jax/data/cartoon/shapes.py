@@ -52,9 +52,7 @@ class Grid:
         y = 0.5 + (np.arange(height, dtype=np.float32) + 0.5 - height / 2) * pixel
         return cls(x[None, :], y[:, None], pixel)
 
-    def framed(
-        self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)
-    ) -> "Grid":
+    def framed(self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)) -> "Grid":
         """The grid seen by a drawing that is turned, enlarged and moved.
 
         It is turned by `roll` (radians, clockwise) and enlarged about `centre`, then moved by `shift`.

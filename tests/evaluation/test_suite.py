@@ -1,0 +1,130 @@
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from segvae_jax.errors import DataError, MapError
+from segvae_jax.evaluation import anchors, suite
+from segvae_jax.evaluation.report import print_table
+from segvae_jax.labels import LabelSpace
+from segvae_jax.maps import label_set_of
+
+SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
+ROWS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
+
+
+def _draw(seed, count):
+    """Class maps of 8 x 6: a face, an eye over it, and a hat that hides part of it on every second."""
+    rng = np.random.default_rng(seed)
+    maps = np.zeros((count, 8, 6, SPACE.num_channels), bool)
+    for i, class_map in enumerate(maps):
+        top, left = rng.integers(1, 4), rng.integers(0, 3)
+        class_map[top : top + 4, left : left + 4, 1] = True
+        class_map[top + rng.integers(1, 3), left + rng.integers(0, 3), 2] = True
+        class_map[top - 1 : top + 1, left : left + 4, 3] = i % 2 == 0
+    return maps
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return {"train": _draw(0, 30), "validation": _draw(1, 8), "test": _draw(2, 12)}
+
+
+@pytest.fixture(scope="module")
+def result(splits):
+    train = splits["train"]
+    held = label_set_of(train)
+    generate = lambda wanted, seed: suite.painted(
+        anchors.retrieval(wanted, train, held, np.random.default_rng(seed)), SPACE
+    )
+    soft = lambda class_maps: np.where(class_maps, 0.8, 0.02)
+    return suite.run_suite(generate, soft, splits, SPACE, seed=5)
+
+
+def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
+    maps = _draw(0, 5)
+    seen = suite.visible(maps, SPACE)
+    assert seen.sum(axis=-1).max() == 1 and seen[..., 2].sum() == (maps[..., 2] & ~maps[..., 3]).sum()
+    np.testing.assert_array_equal(seen.any(axis=-1), maps.any(axis=-1))
+    monkeypatch.setattr(suite, "PAINT_CHUNK", 2)
+    np.testing.assert_array_equal(suite.visible(np.where(maps, 0.8, 0.02), SPACE), seen)
+
+
+def test_every_row_is_scored_and_the_conditions_are_told(result):
+    assert list(result["rows"]) == [
+        "generated",
+        "retrieval",
+        "independent_parts",
+        "mean_shape",
+        "real_vs_real",
+    ]
+    assert all(set(row) == ROWS for row in result["rows"].values())
+    assert result["num_maps"] == 12 and result["splits"] == {"train": 30, "validation": 8, "test": 12}
+    assert result["real_vs_real_from_train"] == 4
+    assert result["seed"] == 5 and result["area_threshold"] == 1 and result["size"] == [8, 6]
+    assert set(result["versions"]) == {"segvae_jax", "jax", "numpy", "scikit-learn"}
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_figures_that_must_be(result):
+    rows = result["rows"]
+    # the model under test retrieves, from the same seed as the anchor
+    assert rows["generated"] == rows["retrieval"]
+    assert rows["generated"]["memorisation"]["nearest"]["value"] == pytest.approx(1)
+    assert rows["real_vs_real"]["memorisation"]["nearest"]["value"] < 1
+    assert rows["real_vs_real"]["diversity"]["same_label_set"]
+    assert rows["mean_shape"]["diversity"]["value"] == pytest.approx(0, abs=1e-6)
+    assert result["reconstruction"]["mean_iou"] == {"value": 1, "low": 1, "high": 1}
+    assert result["reconstruction"]["per_class"] == [1, 1, 1]
+    for row in rows.values():
+        assert row["fsd"]["low"] <= row["fsd"]["value"] <= row["fsd"]["high"]
+        assert row["frechet_random_cnn"]["value"] == pytest.approx(np.mean(row["frechet_random_cnn"]["by_network"]))
+
+
+def test_identical_maps_score_zero(splits):
+    real = suite.visible(splits["test"], SPACE)
+    reference = suite.Reference.of(real, suite.visible(splits["train"], SPACE))
+    row = suite.score_maps(real, label_set_of(real), reference, seed=0)
+    assert row["fsd"]["value"] < 1e-6 and row["frechet_random_cnn"]["value"] < 1e-6
+    assert row["control"]["exact"]["value"] == 1
+    assert row["memorisation"]["nearest"] == row["memorisation"]["held_out"]
+
+
+def test_the_table_is_readable_at_100_columns(result):
+    console = Console(width=100)
+    with console.capture() as capture:
+        print_table(result, console)
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 100
+    for phrase in (
+        "generated",
+        "mean shape",
+        "FSD x 1e4",
+        "C2ST AUC",
+        "mIoU 1.000",
+        "pt_inception-2015-12-05",
+    ):
+        assert phrase in text
+    assert f"{result['rows']['generated']['fsd']['value']:.1f}" in text
+
+
+def test_the_table_shows_fid_where_it_was_computed(result):
+    row = {**result["rows"]["generated"], "fid_inception": {"value": 12.34}}
+    console = Console(width=100)
+    with console.capture() as capture:
+        print_table({**result, "rows": {**result["rows"], "generated": row}}, console)
+    assert "generated 12.3" in capture.get()
+
+
+def test_mistakes_are_named(splits):
+    nothing = lambda *args: None
+    with pytest.raises(DataError, match="'validation' is missing"):
+        suite.run_suite(nothing, nothing, {"train": splits["train"], "test": splits["test"]}, SPACE)
+    with pytest.raises(DataError, match="2 test"):
+        suite.run_suite(nothing, nothing, {**splits, "test": splits["test"][:2]}, SPACE)
+    with pytest.raises(MapError, match="validation maps"):
+        suite.run_suite(nothing, nothing, {**splits, "validation": splits["test"][:, :5]}, SPACE)
+    unknown = lambda wanted, seed: np.full((len(wanted), 8, 6), 4, np.uint8)
+    with pytest.raises(MapError, match="class 4"):
+        suite.run_suite(unknown, nothing, splits, SPACE)
