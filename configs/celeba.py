@@ -25,21 +25,22 @@ TINY = {
     "optimizer.ema_decay": 0.998,
 }
 
+RECIPE = {
+    "num_epochs": 0,
+    "num_steps": 100_000,
+    "model.spectral_norm": False,
+    "model.gain": 1.0,
+    "loss.reconstruction": "bce_dice",
+    "loss.kl_weight": 5e-4,
+    "optimizer.learning_rate": 5e-4,
+    "optimizer.warmup_steps": 500,
+    "optimizer.decay_from": 0.5,
+    "optimizer.ema_decay": 0.999,
+}
+
 
 def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny` or `paper`."""
     config = default_config()
     config.data.source = "celebamask"
-    if variant == "paper":
-        return config
-    config.num_epochs = 0
-    config.num_steps = 100_000
-    config.model.spectral_norm = False
-    config.model.gain = 1.0
-    config.loss.reconstruction = "bce_dice"
-    config.loss.kl_weight = 5e-4
-    config.optimizer.learning_rate = 5e-4
-    config.optimizer.warmup_steps = 500
-    config.optimizer.decay_from = 0.5
-    config.optimizer.ema_decay = 0.999
-    return with_variant(config, variant, {"tiny": TINY})
+    return with_variant(config, variant, {"": RECIPE, "tiny": {**RECIPE, **TINY}, "paper": {}})

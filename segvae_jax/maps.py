@@ -12,6 +12,7 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
+import scipy.sparse
 from jaxtyping import Array, Bool, Float, Shaped, UInt8
 
 from segvae_jax.errors import MapError
@@ -22,6 +23,7 @@ AnyArray = Array | np.ndarray
 BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
 COVERED_WEIGHT = 0.9  # the release's weight of skin against the facial parts on it
+_NEARLY_ONE = 1 - 1e-5  # room for rounding, where a class covers exactly half of a pixel or one pixel in all
 
 
 def packed_channels(num_channels: int) -> int:
@@ -92,7 +94,7 @@ def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[
 
 
 def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
-    """Resizes binary class maps class by class (host): by area when shrinking, else by nearest pixel.
+    """Resizes binary class maps class by class, by area (host).
 
     A pixel belongs to a class that covers half of it, or half of what the class covers of any pixel
     of the map if that is less, so that thin parts (necklaces, glasses) survive. A class that covers
@@ -106,20 +108,23 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
         raise MapError(f"a map of {height} x {width} pixels cannot be resized: expected at least 1 x 1")
     if (height, width) == tuple(size):
         return class_maps
-    coverage = np.einsum(
-        "ah,hwc,bw->abc", _area_weights(height, size[0]), class_maps.astype(np.float32), _area_weights(width, size[1]),
-        optimize=True,
-    )  # fmt: skip
+    by_row = _average_rows(class_maps.astype(np.float32), size[0])
+    coverage = _average_rows(by_row.swapaxes(0, 1), size[1]).swapaxes(0, 1)
     threshold = np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))
-    return (coverage >= np.maximum(threshold, 1e-6)) & (coverage.sum(axis=(0, 1)) >= 1)
+    return (coverage >= _NEARLY_ONE * threshold) & (coverage.sum(axis=(0, 1)) >= _NEARLY_ONE)
 
 
-def _area_weights(source: int, target: int) -> Float[np.ndarray, "target source"]:
-    """Share of each target cell that each source cell covers."""
+def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:
+    """Averages by area along the first axis."""
+    return (_area_weights(len(values), target) @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])
+
+
+def _area_weights(source: int, target: int) -> scipy.sparse.csr_array:
+    """Share of each target cell that each source cell covers, `[target, source]`, few of them non-zero."""
     edges = np.arange(target + 1) * (source / target)
     cells = np.arange(source)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return (np.clip(overlap, 0, 1) * (target / source)).astype(np.float32)
+    return scipy.sparse.csr_array((np.clip(overlap, 0, 1) * (target / source)).astype(np.float32))
 
 
 def colour(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> UInt8[np.ndarray, "*b H W 3"]:

@@ -2,8 +2,10 @@
 
 import json
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -29,7 +31,7 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
         range.
     """
     try:
-        with Image.open(path) as image:
+        with _opened(path) as image:
             mode, (width, height) = image.mode, image.size
             if width * height > _MAX_PIXELS:
                 raise MapError(f"{path}: {width} x {height} pixels: expected at most {_MAX_PIXELS:,} pixels")
@@ -48,13 +50,47 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
     return index
 
 
+def _opened(path: str | Path) -> Image.Image:
+    """Opens an image without PIL's warning on its size, which is checked here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        return Image.open(path)
+
+
 def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> None:
-    """Writes an index map with its palette, and its class names as JSON under the key `labels`."""
+    """Writes an index map with its palette, and its class names as JSON under the key `labels`.
+
+    Raises:
+      MapError: if it cannot be written.
+    """
     image = Image.fromarray(index)
     image.putpalette(space.palette_array().tobytes())
     names = PngImagePlugin.PngInfo()
     names.add_text("labels", json.dumps(space.names))
-    image.save(path, pnginfo=names)
+    _save(image, path, pnginfo=names)
+
+
+def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace) -> None:
+    """Writes numbered index PNGs, `00000.png` and on."""
+    for i, index in enumerate(index_maps):
+        write_index_png(Path(folder) / f"{i:05d}.png", index, space)
+
+
+def save_picture(path: str | Path, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
+    """Writes an RGB picture.
+
+    Raises:
+      MapError: if it cannot be written.
+    """
+    _save(Image.fromarray(rgb), path)
+
+
+def _save(image: Image.Image, path: str | Path, **options: Any) -> None:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, **options)
+    except (OSError, ValueError) as error:
+        raise MapError(f"{path}: cannot be written ({error}): give a .png file in a folder you may write to") from None
 
 
 def sheet(
@@ -82,8 +118,3 @@ def legend(space: LabelSpace, names: Sequence[str], width: int) -> UInt8[np.ndar
         draw.rectangle((left, top, left + 12, top + 12), fill=space.palette[space.channel(name)], outline="black")
         draw.text((left + 17, top), name, fill="black")
     return np.asarray(image)
-
-
-def save_picture(path: str | Path, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
-    """Writes an RGB picture."""
-    Image.fromarray(rgb).save(path)

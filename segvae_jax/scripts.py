@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from typing import NoReturn
 
 from absl import app, flags, logging
 
@@ -13,12 +14,19 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
 
     def parse(argv: list[str]) -> list[str]:
         try:
-            return flags.FLAGS(argv)
+            arguments = flags.FLAGS(argv)
+            if "config" in flags.FLAGS:
+                flags.FLAGS["config"].value.to_dict()  # a file that failed to load says so only when used
+            return arguments
         except SegVAEError as error:
             _fail(str(error))
-        except (AttributeError, KeyError, TypeError, ValueError, OSError, flags.Error) as error:
-            # What config files and overrides raise: unknown keys, wrong types, missing files.
-            _fail(" ".join(str(error).split()))
+        except (AttributeError, KeyError) as error:
+            _fail(
+                "unknown configuration key "
+                + str(error.args[0]).replace("\\n", ": ").replace("\\", "").replace("'", "")
+            )
+        except (TypeError, ValueError, OSError, flags.Error) as error:
+            _fail(str(error))
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)
@@ -30,6 +38,6 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
     app.run(guarded, flags_parser=parse)
 
 
-def _fail(message: str):
-    print(f"error: {message}", file=sys.stderr)
+def _fail(message: str) -> NoReturn:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(2)

@@ -26,10 +26,15 @@ def train_batches(
     """
     if len(examples) < process_count:
         raise DataError(f"{len(examples)} training maps for {process_count} processes: at least one each is needed")
-    dataset = grain.MapDataset.source(examples).shuffle(seed=seed)
+    dataset = grain.MapDataset.source(examples).shuffle(seed=_spread(seed))
     dataset = dataset[process_index::process_count].repeat(None)
     dataset = dataset.map(_packed).batch(batch_size, drop_remainder=True)
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=64)))
+
+
+def _spread(seed: int) -> int:
+    """A seed far from those of its neighbours: Grain adds the epoch to it, so close seeds would share epochs."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 
 def _packed(example: dict[str, Any]) -> UInt8[np.ndarray, "H W P"]:

@@ -71,7 +71,8 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     keep = tuple(n.strip() for n in classes.split(",") if n.strip())
     keep = keep or tuple(dict.fromkeys(renamed[i] for i in sorted(renamed) if i > 0))
     if unknown := sorted(set(keep) - set(renamed.values())):
-        raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {', '.join(renamed.values())}")
+        known = ", ".join(dict.fromkeys(renamed.values()))
+        raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {known}")
     return _index_folder("folder", path, LabelSpace(keep), renamed)
 
 
@@ -93,21 +94,25 @@ def read_labels(path: str | Path) -> dict[int, str]:
     path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
-        listed = json.loads(text) if path.suffix == ".json" else text.split("\n")
+        listed = json.loads(text) if path.suffix == ".json" else text.rstrip().split("\n")
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read as a label list ({error}): expected JSON or one name a line") from None
     if isinstance(listed, Mapping):
         pairs = list(listed.items())
     elif isinstance(listed, Sequence) and not isinstance(listed, str):
-        pairs = list(enumerate(name for name in listed if name))
+        pairs = list(enumerate(listed))
     else:
         raise DataError(f"{path}: expected a list of names or an object index -> name")
-    if not all(str(i).isdigit() and isinstance(name, str) for i, name in pairs) or len(pairs) < 2:
-        raise DataError(f"{path}: expected names of index 0 (background) and at least one class")
+    if not all(_is_index(i) and isinstance(name, str) and name.strip() for i, name in pairs) or len(pairs) < 2:
+        raise DataError(f"{path}: expected names of indices 0 (background) to at most 255, two or more, none empty")
     names = {int(i): name.strip() for i, name in pairs}
     if len(set(names.values())) != len(pairs):
         raise DataError(f"{path}: a name or an index is listed twice")
     return names
+
+
+def _is_index(value: object) -> bool:
+    return str(value).isdecimal() and int(str(value)) < 256
 
 
 def _merged(names: Mapping[int, str], rules: str) -> dict[int, str]:
@@ -141,7 +146,7 @@ def _index_folder(name: str, path: str | Path, space: LabelSpace, index_names: M
 
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values()]
     version = _hash([str(path.resolve()), stamps, sorted(index_names.items())])
-    return Source(name, space, tuple(files), read, version)
+    return Source(name, space, tuple(sorted(files)), read, version)
 
 
 def _hash(parts: object) -> str:

@@ -109,7 +109,7 @@ def down(x: Float[Array, "B H W I"], weights: Affine) -> Float[Array, "B H/2 W/2
     return normalise(halve(x, kernel) + bias.reshape(1, 1, 1, -1))
 
 
-def double(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B 2h 2w O"]:
+def double(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B 2*h 2*w O"]:
     """Transposed convolution k3 s2 p1 with output padding 1: one level up, before any norm."""
     kernel, bias = weights
     return conv_transpose(x, kernel, stride=2, padding=1, output_padding=1) + bias.reshape(1, 1, 1, -1)

@@ -49,7 +49,7 @@ class LSTM(nn.Module):
         biases = [self.param(name, nn.initializers.zeros, (width,)) for name in ("bias_input", "bias_recurrent")]
         gates_input = xs @ kernel_input + (biases[0] + biases[1]).reshape(1, 1, -1)
 
-        def advance(carry: Carry, gates_x: Float[Array, "B 4D"]):
+        def advance(carry: Carry, gates_x: Float[Array, "B 4*D"]):
             cell, hidden = carry
             i, f, g, o = jnp.split(gates_x + hidden @ kernel, 4, axis=-1)
             cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)

@@ -10,6 +10,9 @@ Three ways through the same modules:
 Arrays with a step axis are batch-major, `[B, K, ...]`, steps in drawing order.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
 import flax.struct
 import jax
@@ -20,6 +23,7 @@ from jaxtyping import Array, Float, Int
 
 from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
+from segvae_jax.model.layers import spectrally_normalised
 from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry
 
 
@@ -156,7 +160,7 @@ class SegVAE(nn.Module):
 
 def teacher_forced_scan(
     model: SegVAE,
-    variables,
+    variables: Mapping[str, Any],
     class_maps: Float[Array, "B H W C"],
     label_set: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
@@ -174,7 +178,7 @@ def teacher_forced_scan(
 
 def generate(
     model: SegVAE,
-    variables,
+    variables: Mapping[str, Any],
     label_set: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
     temperature: float | Float[Array, ""] = 1.0,
@@ -198,6 +202,18 @@ def generate(
     (_, canvas), outputs = lax.scan(step, (initial_carry(batch, model.hidden_dim), canvas), inputs)
     context, prior = _batch_major(outputs)
     return Generated(canvas, context, prior)
+
+
+def fold_spectral_norm(model: SegVAE, variables: Mapping[str, Any]) -> tuple[SegVAE, dict[str, Any]]:
+    """The same function without spectral norm: every kernel divided by its largest singular value once."""
+
+    def fold(params, spectral):
+        if "u" in spectral:
+            return {**params, "kernel": spectrally_normalised(params["kernel"], spectral["u"])[0]}
+        return {name: fold(tree, spectral[name]) if name in spectral else tree for name, tree in params.items()}
+
+    folded = fold(variables["params"], variables.get("spectral", {}))
+    return model.clone(spectral_norm=False), {"params": folded}
 
 
 def _batch_major(outputs):

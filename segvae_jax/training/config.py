@@ -67,15 +67,14 @@ def default_config() -> ConfigDict:
 
 
 def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mapping[str, Any]]) -> ConfigDict:
-    """Applies the entries of the variant named after the colon of `--config=FILE:variant`.
+    """Sets the entries (`"model.ngf": 16`) of the variant named in `--config=FILE:variant`; `""` is the experiment.
 
     Raises:
       ConfigError: if there is no such variant.
     """
-    if not variant:
-        return config
     if variant not in variants:
-        raise ConfigError(f"no variant {variant!r} of this configuration: known are {', '.join(variants)}")
+        known = ", ".join(name for name in variants if name)
+        raise ConfigError(f"no variant {variant!r} of this configuration: known are {known}")
     config.update_from_flattened_dict(variants[variant])
     return config
 

@@ -67,7 +67,7 @@ def _sample(model: SegVAE, seed: int, variables: Any, label_sets: Bool[Array, "B
     return generate(model, variables, label_sets.astype(jnp.float32), eps).class_maps
 
 
-def _reconstruct(model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]) -> Float[Array, "2B H W C"]:
+def _reconstruct(model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]) -> Float[Array, "2*B H W C"]:
     """Truth and reconstruction by turns."""
     shape = (len(model.order), model.latent_dim)
     eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), shape)

@@ -1,0 +1,30 @@
+# make demo | make test | make check: each makes its own environment first. PYTHON=python3.12 picks another Python.
+PYTHON ?= python3
+VENV ?= .venv-$(notdir $(PYTHON))
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: demo test check clean
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/python train.py --config=configs/cartoon.py:tiny --config.data.prepared=$(DEMO)/data --workdir=$(DEMO)/run
+	$(BIN)/python generate.py --checkpoint=$(DEMO)/run --num=24 --out=$(DEMO)/faces.png --save_maps=$(DEMO)/maps
+	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)/scores.json
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(DEMO) .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -1,0 +1,19 @@
+"""Strictness for all tests: shapes checked at run time, silent broadcasting of ranks refused."""
+
+import os
+import pathlib
+
+from jaxtyping import install_import_hook
+
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8")
+install_import_hook("segvae_jax", "beartype.beartype")
+
+import jax  # noqa: E402
+
+_CACHE = pathlib.Path(__file__).parent.parent / ".cache" / "jax"
+
+
+def pytest_configure() -> None:
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(_CACHE)))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -1,0 +1,121 @@
+"""The Generator: what users call."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.generation import Generator
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.segvae import fold_spectral_norm, generate
+from segvae_jax.training.checkpoints import ModelCard, save_variables
+from segvae_jax.training.state import init_variables
+
+SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
+LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], bool)
+ARGUMENTS = {
+    "image_size": (8, 16),
+    "ngf": 2,
+    "context_dim": 5,
+    "hidden_dim": 4,
+    "latent_dim": 3,
+    "spectral_norm": True,
+    "gain": 1.0,
+}
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    return ModelCard(SPACE, ARGUMENTS, LABEL_SETS, np.array([3, 1]))
+
+
+@pytest.fixture(scope="module")
+def variables(card):
+    # A decoder at its start draws grey everywhere; larger weights make maps differ from sample to sample.
+    return jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0)))
+
+
+@pytest.fixture(scope="module")
+def generator(card, variables) -> Generator:
+    return Generator(card, variables)
+
+
+def test_maps_hold_only_what_was_asked_for(generator):
+    index_maps = generator.generate(["face", "hat"], num=5, seed=1)
+    assert index_maps.shape == (5, 8, 16) and index_maps.dtype == np.uint8
+    assert set(np.unique(index_maps)) <= {0, SPACE.channel("face"), SPACE.channel("hat")}
+    soft = generator.class_maps(np.tile(SPACE.encode(["face", "hat"]), (5, 1)), seed=1)
+    assert (soft[..., SPACE.channel("eye")] == 0).all()
+
+
+def test_a_sample_depends_on_seed_and_number_alone(generator):
+    label_sets = np.repeat(LABEL_SETS, 10, axis=0)
+    maps = generator.class_maps(label_sets, seed=4)
+    alone = generator.class_maps(label_sets[13:14], seed=4, first=13)
+    np.testing.assert_allclose(alone[0], maps[13], atol=1e-6)
+    assert np.abs(maps[0] - maps[1]).max() > 1e-3
+    assert np.abs(generator.class_maps(label_sets[:1], seed=5)[0] - maps[0]).max() > 1e-3
+    np.testing.assert_array_equal(generator.class_maps(label_sets, seed=4), maps)
+
+
+def test_more_samples_than_a_batch_continue_the_numbering(generator):
+    label_sets = np.tile(LABEL_SETS[:1], (19, 1))
+    many = generator.draw(label_sets, seed=2)
+    np.testing.assert_array_equal(many[:16], generator.draw(label_sets[:16], seed=2))
+    assert len(np.unique(many.reshape(19, -1), axis=0)) > 10
+
+
+def test_temperature_zero_draws_one_map(generator):
+    maps = generator.class_maps(np.tile(LABEL_SETS[:1], (3, 1)), seed=0, temperature=0.0)
+    np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)
+
+
+def test_folding_spectral_norm_changes_nothing(card, variables):
+    model = card.model()
+    folded_model, folded = fold_spectral_norm(model, variables)
+    eps = jax.random.normal(jax.random.key(1), (2, 3, 3))
+    label_sets = LABEL_SETS.astype(np.float32)
+    before = generate(model, variables, label_sets, eps).class_maps
+    after = generate(folded_model, folded, label_sets, eps).class_maps
+    assert not folded_model.spectral_norm and set(folded) == {"params"}
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_unknown_label_names_the_nearest(generator):
+    with pytest.raises(LabelError, match="'hatt' .did you mean 'hat'.*face, eye, hat"):
+        generator.generate(["face", "hatt"])
+
+
+def test_random_label_sets_follow_the_training_data(generator):
+    rows = generator.random_label_sets(400, seed=3)
+    assert abs((rows == LABEL_SETS[0]).all(1).mean() - 0.75) < 0.07
+    np.testing.assert_array_equal(rows, generator.random_label_sets(400, seed=3))
+
+
+def test_an_import_has_no_label_sets_to_draw(card, variables):
+    bare = dataclasses.replace(card, label_sets=np.zeros((0, 4), bool), counts=np.zeros(0, int))
+    with pytest.raises(CheckpointError, match="name the labels"):
+        Generator(bare, variables).random_label_sets(2)
+
+
+def test_reconstruction_is_blank_where_a_class_is_absent(generator):
+    maps = np.zeros((3, 8, 16, 4), bool)
+    maps[:, 2:6, 3:9, 1] = True
+    soft = generator.reconstruct(maps)
+    assert soft.shape == maps.shape and (soft[..., 2:] == 0).all() and (soft[..., 1] > 0).all()
+
+
+def test_loaded_from_disk_it_draws_the_same(card, variables, generator, tmp_path):
+    save_variables(tmp_path, card, variables)
+    loaded = Generator.load(tmp_path)
+    np.testing.assert_array_equal(loaded.draw(LABEL_SETS, seed=6), generator.draw(LABEL_SETS, seed=6))
+    with pytest.raises(CheckpointError, match="step 7 is not saved: saved steps are 0"):
+        Generator.load(tmp_path, step=7)
+
+
+def test_picture_magnifies_small_maps_and_names_the_classes_shown(generator):
+    index_maps = generator.generate(["face"], num=4)
+    picture = generator.picture(index_maps, columns=2)
+    assert picture.shape[1] == 2 * (16 * 24 + 2) + 2 and picture.shape[0] > 2 * (8 * 24 + 2) + 2
