@@ -14,16 +14,15 @@ from segvae_jax.evaluation.evaluate import evaluate, write_scores
 from segvae_jax.evaluation.report import print_table
 from segvae_jax.scripts import run_user_script
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run.", required=True)
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
 _DATA = flags.DEFINE_string("data", None, "Prepared data set; that of training if not given.")
 _FID = flags.DEFINE_bool("fid", False, "Report the FID in Inception features as well.")
 _WEIGHTS = flags.DEFINE_string("inception_weights", None, "With --fid: the weights of the FID Inception network.")
 _MAX_TEST = flags.DEFINE_integer("max_test", 2_000, "Held-out maps to compare with, at most.", lower_bound=5)
 _MAX_TRAIN = flags.DEFINE_integer("max_train", 5_000, "Training maps to search for copies, at most.", lower_bound=5)
-_SEED = flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", lower_bound=0, upper_bound=2**31 - 1)
 _OUT = flags.DEFINE_string("out", None, "JSON file; scores.json in the checkpoint if not given.")
-flags.mark_flag_as_required("checkpoint")
 
 
 def main(argv: list[str]) -> None:

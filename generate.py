@@ -15,15 +15,16 @@ from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.scripts import run_user_script
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, or an imported checkpoint.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "The --workdir of a training run, or an imported checkpoint.", required=True
+)
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
 _LABELS = flags.DEFINE_string("labels", "random", "Class names separated by commas, or: random.")
 _NUM = flags.DEFINE_integer("num", 16, "How many maps.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Equal seeds draw equal maps.", lower_bound=0)
+_SEED = flags.DEFINE_integer("seed", 0, "Equal seeds draw equal maps.", lower_bound=0, upper_bound=2**31 - 1)
 _TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", lower_bound=0.0)
 _OUT = flags.DEFINE_string("out", None, "PNG to write the coloured maps to.")
 _SAVE_MAPS = flags.DEFINE_string("save_maps", None, "Folder to write index PNGs to, with palette and class names.")
-flags.mark_flag_as_required("checkpoint")
 
 
 def main(argv: list[str]) -> None:

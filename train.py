@@ -13,12 +13,12 @@ from segvae_jax.scripts import run_user_script
 from segvae_jax.training.loop import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: configs/NAME.py[:variant].")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Directory for checkpoints, metrics and pictures.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Directory for checkpoints, metrics and pictures.", required=True)
 _DISTRIBUTED = flags.DEFINE_bool("distributed", False, "Join the other hosts of this job (jax.distributed).")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of process 0.")
 _PROCESS = flags.DEFINE_integer("process", None, "With --coordinator: the number of this process.")
 _PROCESSES = flags.DEFINE_integer("processes", None, "With --coordinator: how many there are.")
-flags.mark_flags_as_required(["config", "workdir"])
+flags.mark_flag_as_required("config")
 
 
 def main(argv: list[str]) -> None:

@@ -9,6 +9,7 @@ Functions of any array work on NumPy and JAX arrays alike; those marked "host" t
 """
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +19,10 @@ from jaxtyping import Array, Bool, Float, Shaped, UInt8
 from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
 
-AnyArray = Array | np.ndarray
+if TYPE_CHECKING:
+    AnyArray = Any  # what comes out is of the kind that went in
+else:
+    AnyArray = Array | np.ndarray
 
 BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
@@ -52,7 +56,7 @@ def label_set_of(class_maps: Shaped[AnyArray, "*b H W C"]) -> Bool[AnyArray, "*b
     """Which classes a map holds: any pixel at or above one half. Background never counts."""
     xp = class_maps.__array_namespace__()
     present = xp.any(class_maps >= PRESENCE_THRESHOLD, axis=(-3, -2))
-    return present & (xp.arange(class_maps.shape[-1]) > 0)
+    return xp.concat([xp.zeros_like(present[..., :1]), present[..., 1:]], axis=-1)
 
 
 def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace) -> Bool[np.ndarray, "*b H W C"]:

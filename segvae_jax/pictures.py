@@ -98,7 +98,7 @@ def sheet(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Coloured maps in rows of `columns` (a near-square grid if None), each pixel `scale` wide."""
     count, height, width = index_maps.shape
-    columns = columns or math.ceil(math.sqrt(count * height / width))
+    columns = columns or min(count, math.ceil(math.sqrt(count * height / width)))
     rows = math.ceil(count / columns)
     cell_height, cell_width = height * scale + _GAP, width * scale + _GAP
     canvas = np.full((rows * cell_height + _GAP, columns * cell_width + _GAP, 3), 255, np.uint8)

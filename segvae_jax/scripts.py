@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from absl import app, flags, logging
 
@@ -16,7 +16,8 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
         try:
             arguments = flags.FLAGS(argv)
             if "config" in flags.FLAGS:
-                flags.FLAGS["config"].value.to_dict()  # a file that failed to load says so only when used
+                config: Any = flags.FLAGS["config"].value
+                config.to_dict()  # a file that failed to load says so only when used
             return arguments
         except SegVAEError as error:
             _fail(str(error))

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 
-def stream_key(seed: int, stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
+def stream_key(seed: int | Int[Array, ""], stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
     """The key of one stream at one index; equal arguments give equal keys, on any machine."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode())), index)
 

@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -76,7 +77,7 @@ def test_folding_spectral_norm_changes_nothing(card, variables):
     model = card.model()
     folded_model, folded = fold_spectral_norm(model, variables)
     eps = jax.random.normal(jax.random.key(1), (2, 3, 3))
-    label_sets = LABEL_SETS.astype(np.float32)
+    label_sets = jnp.asarray(LABEL_SETS, jnp.float32)
     before = generate(model, variables, label_sets, eps).class_maps
     after = generate(folded_model, folded, label_sets, eps).class_maps
     assert not folded_model.spectral_norm and set(folded) == {"params"}

@@ -46,22 +46,23 @@ class Prepared:
     duplicates: int
 
     def split(self, name: str) -> Sequence[dict[str, Any]]:
-        """Random access to a split's examples: `map` (packed), `label_set` and `id`."""
-        return tfds.builder_from_directory(self.directory).as_data_source(split=name)
+        """Random access to a split's examples: `map` (packed), `label_set` and `id` (bytes).
+
+        Raises:
+          DataError: if the split is empty.
+        """
+        builder = tfds.builder_from_directory(self.directory)
+        if name not in builder.info.splits:
+            raise DataError(f"the {name} split is empty: a data set of at least 20 maps is needed")
+        return builder.as_data_source(split=name)
 
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
         """All packed maps of a split."""
-        return _stack([example["map"] for example in self.split(name)], name)
+        return np.stack([example["map"] for example in self.split(name)])
 
     def label_sets(self, name: str) -> Bool[np.ndarray, "N C"]:
         """All label-sets of a split."""
-        return _stack([example["label_set"] for example in self.split(name)], name)
-
-
-def _stack(rows: list[np.ndarray], split: str) -> np.ndarray:
-    if not rows:
-        raise DataError(f"the {split} split is empty: a data set of at least 20 maps is needed")
-    return np.stack(rows)
+        return np.stack([example["label_set"] for example in self.split(name)])
 
 
 class SemanticMaps(tfds.core.GeneratorBasedBuilder):
@@ -71,7 +72,7 @@ class SemanticMaps(tfds.core.GeneratorBasedBuilder):
 
     def __init__(self, source: Source, image_size: tuple[int, int], data_dir: str | Path):
         self._source = source
-        self._image_size = tuple(image_size)
+        self._image_size = (image_size[0], image_size[1])
         name = f"{source.name}_{image_size[0]}x{image_size[1]}_{_fingerprint(source, image_size)}"
         config = tfds.core.BuilderConfig(name=name)
         super().__init__(data_dir=data_dir, config=config, file_format="array_record")
@@ -141,7 +142,7 @@ def prepare(source: Source, image_size: tuple[int, int], directory: str | Path) 
         builder = SemanticMaps(source, image_size, data_dir=root)
         if not builder.is_prepared():
             builder.download_and_prepare()
-    return open_prepared(builder.data_path)
+    return open_prepared(str(builder.data_path))
 
 
 def open_prepared(directory: str | Path) -> Prepared:

@@ -7,8 +7,6 @@ import grain
 import numpy as np
 from jaxtyping import UInt8
 
-from segvae_jax.errors import DataError
-
 
 def train_batches(
     examples: Sequence[dict[str, Any]],
@@ -19,16 +17,11 @@ def train_batches(
 ) -> grain.DatasetIterator:
     """An endless iterator of this process's share of the batches, `[batch_size, H, W, P]` packed maps.
 
-    Every epoch is shuffled anew. The iterator's state can be saved and restored (`get_state`, Orbax).
-
-    Raises:
-      DataError: if there are fewer examples than processes.
+    Every epoch is shuffled anew. The shares of all processes, one after the other, are the batch that one
+    process alone would read. The iterator's state can be saved and restored (`get_state`, Orbax).
     """
-    if len(examples) < process_count:
-        raise DataError(f"{len(examples)} training maps for {process_count} processes: at least one each is needed")
-    dataset = grain.MapDataset.source(examples).shuffle(seed=_spread(seed))
-    dataset = dataset[process_index::process_count].repeat(None)
-    dataset = dataset.map(_packed).batch(batch_size, drop_remainder=True)
+    dataset = grain.MapDataset.source(examples).shuffle(seed=_spread(seed)).repeat(None)
+    dataset = dataset.map(_packed).batch(batch_size, drop_remainder=True)[process_index::process_count]
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=64)))
 
 

@@ -17,6 +17,7 @@ from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_pickle import read_state_dicts
 from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
 from segvae_jax.model.layers import level_widths
+from segvae_jax.model.segvae import SegVAE
 from segvae_jax.scripts import run_user_script
 from segvae_jax.training.checkpoints import ModelCard, save_variables
 from segvae_jax.training.state import init_variables
@@ -50,8 +51,11 @@ def release_layers(levels: int) -> Iterator[tuple[str, str, tuple[str, ...], str
 
 
 def _kernel(weight: np.ndarray, kind: str) -> np.ndarray:
-    """PyTorch's `[out, in, k, k]` (transposed convolutions `[in, out, k, k]`) as `[k, k, in, out]`."""
-    if kind == _DENSE:
+    """PyTorch's `[out, in, k, k]` (transposed convolutions `[in, out, k, k]`) as `[k, k, in, out]`.
+
+    A tensor of other dimensions is merely reversed: its shape fits nothing and is refused later.
+    """
+    if kind == _DENSE or weight.ndim != 4:
         return weight.T
     if kind == _CONV:
         return weight.transpose(2, 3, 1, 0)
@@ -88,7 +92,7 @@ def to_spectral(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> d
     spectral: dict[str, Any] = {}
     for network, name, path, _ in release_layers(levels):
         if (u := state[network].get(f"{name}.u0")) is not None:
-            _put(spectral, (NETWORKS[network], *path, "u"), u[0])
+            _put(spectral, (NETWORKS[network], *path, "u"), u.reshape(-1))
     return spectral
 
 
@@ -100,28 +104,51 @@ def model_arguments(state: Mapping[str, Mapping[str, np.ndarray]], name: str) ->
       name: of the file, for errors.
 
     Raises:
-      CheckpointError: if an entry is missing or the image is not square.
+      CheckpointError: if an entry is missing or misshaped, or the image is of a size that no model has.
     """
+    context_encoder, prior = state["shapeE"], state["prior"]
     try:
-        context_encoder, prior = state["shapeE"], state["prior"]
         hidden_dim, num_channels = context_encoder["embed.0.weight"].shape
-        pixels = context_encoder["embed.2.weight"].shape[0]
-        ngf = context_encoder["layer1.net.0.weight"].shape[0]
-        context_dim = context_encoder["layer_out.weight"].shape[0]
-        latent_dim = prior["fc_mu.weight"].shape[0]
-        spectral_norm = "layer_out.u0" in context_encoder
+        pixels, _ = context_encoder["embed.2.weight"].shape
+        ngf, _, _, _ = context_encoder["layer1.net.0.weight"].shape
+        context_dim, _, _, _ = context_encoder["layer_out.weight"].shape
+        latent_dim, _ = prior["fc_mu.weight"].shape
     except KeyError as missing:
-        raise CheckpointError(
-            f"{name}: no entry {missing} in it: expected a checkpoint of the SegVAE release with the state dicts"
-            f" {', '.join(NETWORKS)}"
-        ) from None
+        raise _foreign(name, f"no entry {missing} in it") from None
+    except ValueError:
+        raise _foreign(name, "a weight has too few or too many dimensions") from None
     side = math.isqrt(pixels)
     if side**2 != pixels:
         raise CheckpointError(f"{name}: label embeddings of {pixels} pixels: expected a square image")
+    try:
+        level_widths((side, side), ngf)
+    except ValueError as error:
+        raise CheckpointError(f"{name}: {error}") from None
     return {
         "num_channels": num_channels, "image_size": (side, side), "ngf": ngf, "context_dim": context_dim,
-        "hidden_dim": hidden_dim, "latent_dim": latent_dim, "spectral_norm": spectral_norm,
+        "hidden_dim": hidden_dim, "latent_dim": latent_dim, "spectral_norm": "layer_out.u0" in context_encoder,
     }  # fmt: skip
+
+
+def read_release(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Hyperparameters (arguments of `SegVAE` besides the order) and variables of a checkpoint of the release.
+
+    Raises:
+      CheckpointError: if the file is no such checkpoint, is incomplete, or names anything executable.
+    """
+    tree = read_state_dicts(path)
+    for network in NETWORKS:
+        tensors = tree.get(network)
+        if not isinstance(tensors, dict) or not all(isinstance(value, np.ndarray) for value in tensors.values()):
+            raise _foreign(str(path), f"no state dict {network!r} in it")
+    state = {network: tree[network] for network in NETWORKS}
+    arguments = model_arguments(state, str(path))
+    levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
+    variables = {"params": to_params(state, levels), "spectral": to_spectral(state, levels)}
+    variables = {name: tree for name, tree in variables.items() if tree}
+    model = SegVAE(order=tuple(range(1, arguments["num_channels"])), **arguments)
+    _check_complete(str(path), variables, jax.eval_shape(lambda: init_variables(model, 0)))
+    return arguments, variables
 
 
 def import_checkpoint(path: str | Path, directory: str | Path) -> None:
@@ -130,19 +157,18 @@ def import_checkpoint(path: str | Path, directory: str | Path) -> None:
     Raises:
       CheckpointError: if the file is no such checkpoint, names anything executable, or fits no known classes.
     """
-    state = read_state_dicts(path)
-    arguments = model_arguments(state, str(path))
+    arguments, variables = read_release(path)
     space = _SPACES.get(num_channels := arguments.pop("num_channels"))
     if space is None:
         raise CheckpointError(f"{path}: {num_channels} channels: expected {' or '.join(map(str, _SPACES))}")
-    levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
     none = np.zeros((0, num_channels), bool), np.zeros(0, int)
-    card = ModelCard(space, arguments, *none)
-    expected = jax.eval_shape(lambda: init_variables(card.model(), 0))
-    variables = {"params": to_params(state, levels), "spectral": to_spectral(state, levels)}
-    variables = {name: tree for name, tree in variables.items() if tree}
-    _check_complete(str(path), variables, expected)
-    save_variables(Path(directory), card, variables)
+    save_variables(Path(directory), ModelCard(space, arguments, *none), variables)
+
+
+def _foreign(name: str, reason: str) -> CheckpointError:
+    return CheckpointError(
+        f"{name}: {reason}: expected a checkpoint of the SegVAE release with the state dicts {', '.join(NETWORKS)}"
+    )
 
 
 def _check_complete(name: str, variables: Mapping[str, Any], expected: Mapping[str, Any]) -> None:
@@ -152,7 +178,8 @@ def _check_complete(name: str, variables: Mapping[str, Any], expected: Mapping[s
     }
     ours, theirs = shapes(dict(expected)), shapes(variables)
     if odd := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)):
-        raise CheckpointError(f"{name}: {odd[0]} is {theirs.get(odd[0])}: expected {ours.get(odd[0])}")
+        found, wanted = theirs.get(odd[0], "missing"), ours.get(odd[0], "none")
+        raise CheckpointError(f"{name}: {odd[0]} is {found}: expected {wanted}")
 
 
 def main(argv: list[str]) -> None:

@@ -6,6 +6,8 @@ and numbered steps. Nothing in it is ever executed.
 
 import dataclasses
 import json
+import math
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import orbax.checkpoint as ocp
 from jaxtyping import Bool, Int
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from segvae_jax.errors import CheckpointError
+from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.training.state import TrainState
@@ -48,6 +50,20 @@ class ModelCard:
         """The model, without weights."""
         return SegVAE(num_channels=self.space.num_channels, order=self.space.order, **self.arguments)
 
+    def require_same_model(self, other: "ModelCard", directory: Path) -> None:
+        """Makes sure that `other`, of a configuration, asks for the model of this card, of `directory`.
+
+        Raises:
+          CheckpointError: naming the first difference.
+        """
+        ours, theirs = ({**card.arguments, "classes": card.space.drawing_order} for card in (self, other))
+        for key in ours:
+            if ours[key] != theirs[key]:
+                raise CheckpointError(
+                    f"{directory}: holds a model with {key}={ours[key]}, the configuration says {theirs[key]}: use"
+                    " the configuration it was trained with, or another --workdir"
+                )
+
     def write(self, directory: Path) -> None:
         """Writes the card; complete or not at all."""
         text = json.dumps({
@@ -74,14 +90,16 @@ class ModelCard:
             space = LabelSpace.from_json(json.dumps(card["label_space"]))
             arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
             rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
-            packed = np.array(rows, np.uint8).reshape(len(rows), -1)
-            label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels) if rows else packed
-            return cls(space, arguments, label_sets.astype(bool), np.array(card["counts"], int), card["prepared"])
+            packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
+            label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
+            read = cls(space, arguments, label_sets, np.array(card["counts"], int), card["prepared"])
+            read.model()
+            return read
         except FileNotFoundError:
             raise CheckpointError(
                 f"{directory}: no checkpoint in it: expected the --workdir of a training run or an imported checkpoint"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, LabelError) as error:
             raise CheckpointError(f"{directory / _CARD}: damaged ({error!r}): restore it or train again") from None
 
 
@@ -104,7 +122,7 @@ class Checkpoints:
         rank = lambda metrics: -metrics["validation_loss"]
         policies = [
             preservation_policy.LatestN(keep),
-            preservation_policy.BestN(get_metric_fn=rank, n=1, keep_checkpoints_without_metrics=False),
+            preservation_policy.BestN(get_metric_fn=rank, n=1),
         ]
         options = ocp.CheckpointManagerOptions(
             preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
@@ -113,17 +131,14 @@ class Checkpoints:
         )
         self._manager = ocp.CheckpointManager(self.directory / "steps", options=options)
 
-    def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float) -> None:
-        """Saves in the background; does nothing if the step is there already."""
-        step = int(state.step)
-        if step in self._manager.all_steps():
-            return
+    def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
+        """Saves in the background."""
         items = ocp.args.Composite(
             variables=ocp.args.StandardSave(_variables(state)),
             optimizer=ocp.args.StandardSave(_optimizer(state)),
             data=grain.checkpoint.CheckpointSave(iterator),
         )
-        self._manager.save(step, args=items, metrics={"validation_loss": validation_loss})
+        self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
 
     def latest(self) -> int | None:
         """The latest complete step, if any."""
@@ -144,13 +159,12 @@ class Checkpoints:
         )
         try:
             restored = self._manager.restore(step, args=items)
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            reason = str(error).splitlines()[0]
+        except Exception as error:  # what Orbax raises, plain Exception included
             raise CheckpointError(
-                f"{self.directory}: step {step} does not fit this configuration ({reason}): use the configuration it"
-                " was trained with, or another --workdir"
+                f"{self.directory / 'steps' / str(step)}: damaged, or of another config.optimizer ({_reason(error)}):"
+                " use the configuration it was trained with, or remove this step to go on from the one before"
             ) from None
-        return state.replace(**restored.variables, **restored.optimizer)
+        return dataclasses.replace(state, **restored.variables, **restored.optimizer)
 
     def close(self) -> None:
         """Waits for what is still being written."""
@@ -187,9 +201,8 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
             raise CheckpointError(f"{directory}: step {step} is not saved: saved steps are {found}")
         try:
             restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore()))
-        except (ValueError, KeyError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise CheckpointError(f"{directory}: step {step} is damaged ({reason}): use another step") from None
+        except Exception as error:  # what Orbax raises, plain Exception included
+            raise CheckpointError(f"{directory}: step {step} is damaged ({_reason(error)}): use another step") from None
     variables = restored.variables
     params = variables.get("ema", variables["params"])
     return card, {"params": params, "spectral": variables.get("spectral", {})}, step
@@ -203,3 +216,8 @@ def _variables(state: TrainState) -> dict[str, Any]:
 
 def _optimizer(state: TrainState) -> dict[str, Any]:
     return {"step": state.step, "opt_state": state.opt_state}
+
+
+def _reason(error: Exception) -> str:
+    """An error as a short single line."""
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")

@@ -3,6 +3,8 @@
 Experiments live in `configs/`; each starts from `default_config` and changes what differs.
 """
 
+import functools
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,14 @@ from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import Objective
 
 _SOURCES = ("cartoon", "celebamask", "folder", "human_parsing")
+_COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
+_RANGES = {
+    "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
+    "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "data.num_maps": _COUNT,
+    "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
+    "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
+    "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
+}  # fmt: skip
 
 
 def default_config() -> ConfigDict:
@@ -101,7 +111,7 @@ def open_source(config: ConfigDict) -> Source:
 
 def prepare_data(config: ConfigDict) -> Prepared:
     """The data set of a configuration, prepared now if it was not before."""
-    _check(config)
+    check(config)
     return prepare(open_source(config), tuple(config.model.image_size), Path(config.data.prepared))
 
 
@@ -132,15 +142,26 @@ def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransfo
     return adam(schedule, tuple(optimizer.betas))
 
 
-def _check(config: ConfigDict) -> None:
-    """Values that a type check does not see."""
-    for key in ("batch_size", "log_every", "checkpoint_every", "keep_checkpoints"):
-        if config[key] < 1:
-            raise ConfigError(f"config.{key}={config[key]}: expected at least 1")
-    if bool(config.num_steps > 0) == bool(config.num_epochs > 0):
+def check(config: ConfigDict) -> None:
+    """Checks values, as far as a type check does not see and no data are needed.
+
+    Raises:
+      ConfigError: naming the first key whose value cannot be used.
+    """
+    for key, (low, high) in _RANGES.items():
+        value = functools.reduce(lambda node, name: node[name], key.split("."), config)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number <= high:
+                bounds = f"at least {low}" if high == math.inf else f"{low} to {high}"
+                raise ConfigError(f"config.{key}={value}: expected {bounds}")
+    if bool(config.num_steps) == bool(config.num_epochs):
         raise ConfigError(
             f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
         )
+    for key in ("model.image_size", "optimizer.betas"):
+        group, name = key.split(".")
+        if len(config[group][name]) != 2:
+            raise ConfigError(f"config.{key}={config[group][name]}: expected two numbers")
     if config.loss.reconstruction not in RECONSTRUCTION:
         raise ConfigError(
             f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"

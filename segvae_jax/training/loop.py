@@ -1,18 +1,23 @@
 """The training loop: from a configuration to a finished checkpoint directory."""
 
+import contextlib
 import functools
+import math
+import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import grain
 import jax
+import jax.numpy as jnp
 from clu import parameter_overview
 from jax.experimental import multihost_utils
+from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
+from segvae_jax import maps
 from segvae_jax.data.builder import Prepared
 from segvae_jax.data.pipeline import train_batches
 from segvae_jax.errors import ConfigError
@@ -22,6 +27,8 @@ from segvae_jax.training.monitor import Monitor
 from segvae_jax.training.state import TrainState, create_state
 from segvae_jax.training.step import device_mesh, jit_train_step, replicated, split_batch
 from segvae_jax.training.validation import Validate, validator
+
+Step = Callable[[TrainState], tuple[TrainState, dict[str, Any]]]
 
 
 def train(config: ConfigDict, workdir: str | Path) -> TrainState:
@@ -36,27 +43,31 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     Raises:
       SegVAEError: if configuration, data or checkpoint cannot be used, or training diverges.
     """
-    workdir = Path(workdir).expanduser().resolve()
-    data = configs.prepare_data(config)
+    workdir = _writable(workdir)
+    data = _prepare_in_turn(config)
     num_steps = configs.total_steps(config, len(data.split("train")))
     model, objective = configs.build_model(config, data.space), configs.build_objective(config)
     optimizer, mesh = configs.build_optimizer(config, num_steps), device_mesh()
     iterator = _batches(config, data)
     make_state = functools.partial(create_state, model, optimizer, config.seed, objective.ema_decay > 0)
     state = jax.jit(make_state, out_shardings=replicated(mesh))()
-    checkpoints = Checkpoints(workdir, config.keep_checkpoints)
-    if checkpoints.latest() is not None:
-        state = checkpoints.restore(state, iterator)
-    _describe(config, data, state, workdir)
-    step = jit_train_step(model, optimizer, objective, mesh)
-    validate = validator(model, objective, data, config.batch_size, mesh)
-    quiet = jax.process_index() > 0
-    with Monitor(workdir, int(state.step), num_steps, config.batch_size, quiet) as monitor:
-        place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
-        run = functools.partial(_advance, config, checkpoints, monitor, validate)
-        state = run(lambda state: step(state, place(next(iterator))), state, iterator, num_steps)
-    checkpoints.close()
-    return state
+    with contextlib.closing(Checkpoints(workdir, config.keep_checkpoints)) as checkpoints:
+        card = ModelCard(
+            data.space, configs.model_arguments(config), *distinct_label_sets(data.label_sets("train")),
+            str(data.directory),
+        )  # fmt: skip
+        if checkpoints.latest() is not None:
+            ModelCard.read(workdir).require_same_model(card, workdir)
+            state = checkpoints.restore(state, iterator)
+        if int(state.step) >= num_steps:
+            print(f"{workdir}: trained already, {int(state.step)} steps: config.num_steps={num_steps} asks for no more")
+            return state
+        _describe(config, card, state, workdir)
+        step = _compiled(jit_train_step(model, optimizer, objective, mesh), state, config, data, mesh, iterator)
+        validate = validator(model, objective, data, config.batch_size, mesh, state.variables(averaged=True))
+        quiet = jax.process_index() > 0
+        with Monitor(workdir, int(state.step), num_steps, config.batch_size, checkpoints.latest, quiet) as monitor:
+            return _advance(config, checkpoints, monitor, validate, step, state, iterator, num_steps)
 
 
 def _advance(
@@ -64,7 +75,7 @@ def _advance(
     checkpoints: Checkpoints,
     monitor: Monitor,
     validate: Validate,
-    step: Callable[[TrainState], tuple[TrainState, dict[str, Any]]],
+    step: Step,
     state: TrainState,
     iterator: grain.DatasetIterator,
     num_steps: int,
@@ -74,17 +85,42 @@ def _advance(
         for number in range(int(state.step) + 1, num_steps + 1):
             state, metrics = step(state)
             monitor.record(number, metrics)
-            stop = terminated(number) or number == num_steps
-            save = stop or number % config.checkpoint_every == 0
-            if save or number % config.log_every == 0:
-                monitor.flush(checkpoints.latest())
-            if save:
-                losses, images = validate(state.variables(averaged=True))
-                monitor.write(number, losses, images)
-                checkpoints.save(state, iterator, losses["validation_total"])
+            stop = terminated(number)
+            due = number == num_steps or number % config.checkpoint_every == 0
+            if not (stop or due or number % config.log_every == 0):
+                continue
+            scalars = monitor.flush()
+            losses, images = validate(state.variables(averaged=True)) if due else ({}, {})
+            monitor.write(number, scalars | losses, images)
+            if due or stop:
+                checkpoints.save(state, iterator, losses.get("validation_total", math.inf))
             if stop:
+                monitor.console.print(f"stopped by SIGTERM after step {number}, saved: start again to go on")
                 break
     return state
+
+
+def _writable(workdir: str | Path) -> Path:
+    path = Path(workdir).expanduser().resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if os.access(path, os.W_OK):
+            return path
+        reason = "no permission"
+    except OSError as error:
+        reason = str(error.strerror)
+    raise ConfigError(f"--workdir={workdir}: cannot be written ({reason}): give another directory")
+
+
+def _prepare_in_turn(config: ConfigDict) -> Prepared:
+    """Process 0 prepares first; on a shared disk the others find what it left."""
+    configs.check(config)
+    if jax.process_count() == 1:
+        return configs.prepare_data(config)
+    if jax.process_index() == 0:
+        configs.prepare_data(config)
+    multihost_utils.sync_global_devices("prepared")
+    return configs.prepare_data(config)
 
 
 def _batches(config: ConfigDict, data: Prepared) -> grain.DatasetIterator:
@@ -95,17 +131,32 @@ def _batches(config: ConfigDict, data: Prepared) -> grain.DatasetIterator:
     return train_batches(data.split("train"), local, config.seed, jax.process_index(), jax.process_count())
 
 
-def _describe(config: ConfigDict, data: Prepared, state: TrainState, workdir: Path) -> None:
+def _compiled(
+    step: jax.stages.Wrapped,
+    state: TrainState,
+    config: ConfigDict,
+    data: Prepared,
+    mesh: Mesh,
+    iterator: grain.DatasetIterator,
+) -> Step:
+    """A step on the next batch of the iterator; compiled now, so that the time it takes counts in no ETA."""
+    shape = (config.batch_size, *data.image_size, maps.packed_channels(data.space.num_channels))
+    compiled = step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8)).compile()
+    place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
+    return lambda state: compiled(state, place(next(iterator)))
+
+
+def _describe(config: ConfigDict, card: ModelCard, state: TrainState, workdir: Path) -> None:
     """Writes what others need to use the checkpoint, and prints an overview of the parameters."""
     if jax.process_index() > 0:
         return
-    label_sets = distinct_label_sets(data.label_sets("train"))
-    ModelCard(data.space, configs.model_arguments(config), *label_sets, str(data.directory)).write(workdir)
+    card.write(workdir)
     (workdir / "config.json").write_text(config.to_json_best_effort(indent=1))
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
+    print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _termination() -> Iterator[Callable[[int], bool]]:
     """A function that tells whether to stop after a step: SIGTERM was received, by whichever process."""
     received: list[int] = []

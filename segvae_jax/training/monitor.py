@@ -1,22 +1,21 @@
 """What a person sees of a run: progress with ETA, metrics, and an alarm at non-finite numbers."""
 
+import datetime
+import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from segvae_jax.errors import TrainingDiverged
 from segvae_jax.training.writers import MetricWriter
+
+_IN_FLIGHT = 2  # steps given to the device ahead of it: enough to keep it busy, few enough for a true progress bar
+_SHOWN = 8  # names of an alarm
 
 
 class Monitor:
@@ -24,23 +23,33 @@ class Monitor:
 
     Args:
       workdir: where `metrics.jsonl` and the TensorBoard events go.
-      first_step, num_steps: of this process and of the run.
+      first_step, num_steps: done before this process, and of the whole run.
       batch_size: over all devices.
+      last_good: gives the latest checkpoint's step, if any; named when training diverges.
       quiet: whether another process does the reporting.
     """
 
-    def __init__(self, workdir: Path, first_step: int, num_steps: int, batch_size: int, quiet: bool):
+    def __init__(
+        self,
+        workdir: Path,
+        first_step: int,
+        num_steps: int,
+        batch_size: int,
+        last_good: Callable[[], int | None],
+        quiet: bool = False,
+    ):
         self.console = Console(quiet=quiet, stderr=True)
         self._writer = None if quiet else MetricWriter(workdir, first_step)
-        self._batch_size = batch_size
+        self._first_step, self._num_steps, self._batch_size = first_step, num_steps, batch_size
+        self._last_good = last_good
         self._pending: list[tuple[int, dict[str, Any]]] = []
-        self._since = time.monotonic()
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-                   TextColumn("ETA"), TimeRemainingColumn(elapsed_when_finished=True))  # fmt: skip
-        self._progress = Progress(*columns, console=self.console, disable=quiet, speed_estimate_period=300)
-        self._task = self._progress.add_task("training", total=num_steps, completed=first_step)
+        columns = TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        self._progress = Progress(*columns, TextColumn("ETA {task.fields[eta]}"), console=self.console, disable=quiet)
+        self._task = self._progress.add_task("training", total=num_steps, completed=first_step, eta="-:--:--")
 
     def __enter__(self) -> "Monitor":
+        self._begin = self._since = time.monotonic()
+        self._progress.reset(self._task, completed=self._first_step)
         self._progress.start()
         return self
 
@@ -52,43 +61,60 @@ class Monitor:
     def record(self, step: int, metrics: dict[str, Any]) -> None:
         """Takes the metrics of a step, still on the device."""
         self._pending.append((step, metrics))
-        self._progress.update(self._task, completed=step)
+        if len(self._pending) > _IN_FLIGHT:
+            done, earlier = self._pending[-1 - _IN_FLIGHT]
+            jax.block_until_ready(earlier)
+            self._advance(done)
 
-    def flush(self, last_good: int | None) -> None:
-        """Fetches what is pending, looks for non-finite numbers, and writes the latest.
+    def flush(self) -> dict[str, float]:
+        """Fetches what is pending, looks for non-finite numbers, and returns the latest scalars.
 
         Raises:
           TrainingDiverged: naming the step, the tensors and the last good checkpoint.
         """
         fetched = jax.device_get(self._pending)
         for step, metrics in fetched:
-            _check_finite(step, metrics, last_good)
-        if fetched:
-            step, metrics = fetched[-1]
-            now = time.monotonic()
-            rate = len(fetched) / (now - self._since)
-            scalars = {name: float(value) for name, value in metrics.items() if name != "finite"}
-            self.write(step, {**scalars, "steps_per_second": rate, "samples_per_second": rate * self._batch_size})
-        self._pending, self._since = [], time.monotonic()
+            self._require_finite(step, _scalars(metrics), metrics["finite"])
+        step, metrics = fetched[-1]
+        self._advance(step)
+        rate = len(fetched) / (time.monotonic() - self._since)
+        self._pending = []
+        return {**_scalars(metrics), "steps_per_second": rate, "samples_per_second": rate * self._batch_size}
 
-    def write(self, step: int, scalars: dict[str, float], images: dict[str, Any] | None = None) -> None:
-        """Writes scalars and pictures of a step, and prints the scalars."""
+    def write(self, step: int, scalars: dict[str, float], images: dict[str, Any]) -> None:
+        """Writes and prints the scalars of a step, and writes its pictures. Speed is measured from here on.
+
+        Raises:
+          TrainingDiverged: as `flush`.
+        """
+        self._require_finite(step, scalars)
         if self._writer:
             self._writer.write_scalars(step, scalars)
-            self._writer.write_images(step, images or {})
-        remaining = self._progress.tasks[0].time_remaining
-        eta = "" if remaining is None else f" eta {int(remaining) // 60}:{int(remaining) % 60:02d}"
+            self._writer.write_images(step, images)
         values = " ".join(f"{name} {value:.4g}" for name, value in scalars.items())
-        self.console.print(f"step {step}: {values}{eta}", highlight=False)
+        self.console.print(f"step {step}: {values} eta {self._eta(step)}", highlight=False, soft_wrap=True)
+        self._since = time.monotonic()
+
+    def _advance(self, step: int) -> None:
+        self._progress.update(self._task, completed=step, eta=self._eta(step))
+
+    def _eta(self, step: int) -> datetime.timedelta:
+        """At the average speed of this process so far, validation and checkpoints included."""
+        seconds_per_step = (time.monotonic() - self._begin) / (step - self._first_step)
+        return datetime.timedelta(seconds=round(seconds_per_step * (self._num_steps - step)))
+
+    def _require_finite(self, step: int, scalars: dict[str, float], finite: Any = None) -> None:
+        names = [name for name, value in scalars.items() if not math.isfinite(value)]
+        leaves = jax.tree_util.tree_leaves_with_path(finite)
+        names += [f"gradient of {jax.tree_util.keystr(p, simple=True, separator='/')}" for p, ok in leaves if not ok]
+        if names:
+            shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+            last = self._last_good()
+            good = "none" if last is None else f"step {last}"
+            raise TrainingDiverged(
+                f"non-finite at step {step}: {shown}; last good checkpoint: {good}: lower the learning rate"
+            )
 
 
-def _check_finite(step: int, metrics: dict[str, Any], last_good: int | None) -> None:
-    finite = jax.tree_util.tree_leaves_with_path(metrics["finite"])
-    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, ok in finite if not ok]
-    names += [name for name in ("total", "kl", "reconstruction") if not abs(metrics[name]) < float("inf")]
-    if names:
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-        good = "none" if last_good is None else f"step {last_good}"
-        raise TrainingDiverged(
-            f"non-finite at step {step}: {shown}; last good checkpoint: {good}: lower config.optimizer.learning_rate"
-        )
+def _scalars(metrics: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if name != "finite"}

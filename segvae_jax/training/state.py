@@ -44,12 +44,12 @@ def init_variables(model: SegVAE, seed: int) -> Any:
 
 
 def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay_from: float) -> optax.Schedule:
-    """Linear warm-up, constant, then linear decay to zero at the last step.
+    """Linear warm-up, constant, then linear decay: zero once `num_steps` updates are done, and from then on.
 
     Args:
       peak: learning rate between the two.
       num_steps: of the whole run.
-      warmup_steps: steps of rising from zero.
+      warmup_steps: steps of rising; the first is at `peak / warmup_steps`.
       decay_from: fraction of the run at which the decay begins; the release's is 0.75.
     """
     begin = max(round(decay_from * num_steps), warmup_steps)

@@ -6,7 +6,6 @@ Parallelism is one place's business: `jit_train_step` compiles the step over a m
 
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -114,8 +113,8 @@ def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
 
 def jit_train_step(
     model: SegVAE, optimizer: optax.GradientTransformation, objective: Objective, mesh: Mesh
-) -> Callable[[TrainState, Array], tuple[TrainState, Metrics]]:
-    """`train_step` compiled once over all devices of the mesh; the state passed in is given up."""
+) -> jax.stages.Wrapped:
+    """`train_step` over all devices of the mesh, `(state, packed) -> (state, metrics)`; the state is given up."""
     everywhere = replicated(mesh)
     return jax.jit(
         functools.partial(train_step, model, optimizer, objective),

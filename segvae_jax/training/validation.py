@@ -22,16 +22,25 @@ _NUM_PICTURES = 24
 Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]]
 
 
-def validator(model: SegVAE, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh) -> Validate:
-    """A function of variables that gives the validation losses, and sheets of samples and reconstructions."""
+def validator(
+    model: SegVAE, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
+) -> Validate:
+    """A function of variables that gives the validation losses, and sheets of samples and reconstructions.
+
+    It is compiled here, for variables like those given.
+    """
     packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
-    step = jax.jit(
-        functools.partial(validation_step, model, objective),
-        in_shardings=(replicated(mesh), split_batch(mesh), split_batch(mesh)),
-        out_shardings=replicated(mesh),
+    everywhere, split = replicated(mesh), split_batch(mesh)
+    compiled = lambda function, shardings, *inputs: (
+        jax.jit(function, in_shardings=(everywhere, *shardings), out_shardings=everywhere)
+        .lower(variables, *inputs)
+        .compile()
     )
-    sample = jax.jit(functools.partial(_sample, model, objective.seed))
-    reconstruct = jax.jit(functools.partial(_reconstruct, model, objective.seed))
+    losses_of = functools.partial(validation_step, model, objective)
+    step = compiled(losses_of, [split, split], *next(_batches(packed, batch_size, mesh)))
+    sample = compiled(functools.partial(_sample, model, objective.seed), [everywhere], label_sets)
+    first = packed[: len(label_sets)]
+    reconstruct = compiled(functools.partial(_reconstruct, model, objective.seed), [everywhere], first)
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
@@ -41,7 +50,7 @@ def validator(model: SegVAE, objective: Objective, data: Prepared, batch_size: i
                 totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
         images = {
             "prior": _sheet(sample(variables, label_sets), data.space),
-            "reconstructions": _sheet(reconstruct(variables, packed[: len(label_sets)]), data.space),
+            "reconstructions": _sheet(reconstruct(variables, first), data.space),
         }
         return totals, images
 
@@ -67,7 +76,9 @@ def _sample(model: SegVAE, seed: int, variables: Any, label_sets: Bool[Array, "B
     return generate(model, variables, label_sets.astype(jnp.float32), eps).class_maps
 
 
-def _reconstruct(model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]) -> Float[Array, "2*B H W C"]:
+def _reconstruct(
+    model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
+) -> Float[Array, "2*B H W C"]:
     """Truth and reconstruction by turns."""
     shape = (len(model.order), model.latent_dim)
     eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), shape)

@@ -34,9 +34,10 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
-        """Pictures, for TensorBoard."""
+        """Pictures, for TensorBoard, which from here on sees all that was written so far."""
         for name, image in images.items():
             self._events.add_image(name, image, step, dataformats="HWC")
+        self._events.flush()
 
     def close(self) -> None:
         """Flushes what is buffered."""
@@ -48,4 +49,6 @@ def _drop_rows_after(path: Path, step: int) -> None:
         return
     lines = path.read_text().splitlines()
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    path.write_text("".join(f"{line}\n" for line in kept))
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(f"{line}\n" for line in kept))
+    partial.replace(path)

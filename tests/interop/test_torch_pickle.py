@@ -2,10 +2,6 @@
 
 import io
 import os
-import pickle
-import struct
-import sys
-import types
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -16,112 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch_writer import Command, Parameter, Storage, Tensor, legacy_file, saved, torch_pickled, zip_file
 
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_pickle import STORAGE_DTYPES, read_state_dicts
 
 LAYOUTS = ("zip", "legacy")
-
-
-class Storage:
-    """Stands for a storage in a written pickle."""
-
-    def __init__(self, values: np.ndarray, key: str, kind: str, length: int | None = None):
-        self.values, self.key, self.kind = values, key, kind
-        self.length = values.size if length is None else length
-
-
-class Tensor:
-    """Stands for a tensor: pickled as PyTorch pickles one."""
-
-    def __init__(self, storage: Storage, offset=0, shape=None, strides=None):
-        shape = storage.values.shape if shape is None else shape
-        contiguous = tuple(int(np.prod(shape[i + 1 :])) for i in range(len(shape)))
-        self.state = (storage, offset, shape, contiguous if strides is None else strides)
-
-    def __reduce__(self):
-        return sys.modules["torch._utils"]._rebuild_tensor_v2, (*self.state, False, OrderedDict())
-
-
-class Parameter:
-    """Stands for a parameter around a tensor."""
-
-    def __init__(self, tensor: Tensor):
-        self.tensor = tensor
-
-    def __reduce__(self):
-        return sys.modules["torch._utils"]._rebuild_parameter, (self.tensor, True, OrderedDict())
-
-
-class Command:
-    """Pickled as a call of `os.system`."""
-
-    def __init__(self, command: str):
-        self.command = command
-
-    def __reduce__(self):
-        return os.system, (self.command,)
-
-
-def _rebuild(*_):
-    raise AssertionError("only its name is pickled")
-
-
-def torch_stubs() -> dict[str, types.ModuleType]:
-    """Modules from which a pickler can take the names of PyTorch."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    for name in STORAGE_DTYPES:
-        setattr(torch, name, type(name, (), {"__module__": "torch"}))
-    for name in ("_rebuild_tensor_v2", "_rebuild_parameter"):
-        stub = types.FunctionType(_rebuild.__code__, {}, name)
-        stub.__module__, stub.__qualname__ = "torch._utils", name
-        setattr(utils, name, stub)
-    return {"torch": torch, "torch._utils": utils}
-
-
-def torch_pickled(tree, legacy: bool) -> tuple[bytes, dict[str, Storage]]:
-    """The pickle of a tree of stand-ins and the storages in it by key."""
-    stream, storages = io.BytesIO(), {}
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, node):
-            if not isinstance(node, Storage):
-                return None
-            storages[node.key] = node
-            kind = getattr(sys.modules["torch"], node.kind)
-            return ("storage", kind, node.key, "cpu", node.length, *([None] if legacy else []))
-
-    with mock.patch.dict(sys.modules, torch_stubs()):
-        Pickler(stream, protocol=2).dump(tree)
-    return stream.getvalue(), storages
-
-
-def zip_file(pickled: bytes, contents: dict[str, bytes], byteorder="little", method=zipfile.ZIP_STORED) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", method) as archive:
-        archive.writestr("archive/data.pkl", pickled)
-        archive.writestr("archive/byteorder", byteorder)
-        for key, content in contents.items():
-            archive.writestr(f"archive/data/{key}", content)
-        archive.writestr("archive/version", "3\n")
-    return stream.getvalue()
-
-
-def legacy_file(pickled: bytes, contents: dict[str, tuple[int, bytes]]) -> bytes:
-    """Magic number, protocol, system and tree, keys; then the length and the bytes of every storage."""
-    start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
-    dump = lambda value: pickle.dumps(value, protocol=2)
-    storages = [struct.pack("<q", length) + content for length, content in contents.values()]
-    return b"".join([*map(dump, start), pickled, dump(list(contents)), *storages])
-
-
-def saved(tree, layout: str) -> bytes:
-    """What `torch.save` would write for a tree of stand-ins."""
-    pickled, storages = torch_pickled(tree, layout == "legacy")
-    raw = {key: storage.values.tobytes() for key, storage in storages.items()}
-    if layout == "zip":
-        return zip_file(pickled, raw)
-    return legacy_file(pickled, {key: (storages[key].values.size, content) for key, content in raw.items()})
 
 
 def read(content: bytes, folder: Path):

@@ -1,0 +1,172 @@
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segvae_jax.errors import LabelError
+from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, LABEL_SPACES, LabelSpace
+
+OFFICIAL = (
+    "background skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck"
+    " cloth"
+).split()
+RELEASE = (
+    "background skin hair cloth l_brow r_brow l_ear r_ear ear_r l_eye r_eye eye_g l_lip u_lip mouth neck neck_l nose"
+    " hat"
+).split()
+FACE_DRAWING = (
+    "skin neck hair l_brow r_brow l_ear r_ear l_eye r_eye nose l_lip u_lip mouth hat cloth eye_g ear_r neck_l"
+).split()
+ATR = (
+    "background hat hair sunglass upper-clothes skirt pants dress belt left-shoe right-shoe face left-leg right-leg"
+    " left-arm right-arm bag scarf"
+).split()
+BODY_DRAWING = (
+    "face hair left-arm right-arm left-leg right-leg upper-clothes dress skirt pants left-shoe right-shoe hat sunglass"
+    " belt scarf bag"
+).split()
+NAMED = pytest.mark.parametrize("space", LABEL_SPACES.values(), ids=LABEL_SPACES)
+
+
+@pytest.mark.parametrize(
+    ("space", "names", "drawing"),
+    [
+        (CELEBAMASK_HQ, OFFICIAL, FACE_DRAWING),
+        (CELEBAMASK_RELEASE, RELEASE, FACE_DRAWING),
+        (HUMAN_PARSING, ATR, BODY_DRAWING),
+    ],
+)
+def test_channels_and_drawing_order_of_the_known_data_sets(space, names, drawing):
+    assert list(space.names) == names
+    assert [names[channel] for channel in space.order] == drawing
+    assert [space.channel(name) for name in names[1:]] == list(range(1, len(names)))
+
+
+def test_the_two_celebamask_numberings_agree_by_name():
+    channels = [CELEBAMASK_HQ.channel(name) for name in CELEBAMASK_RELEASE.classes]
+    assert sorted(channels) == list(range(1, 19)) and channels != sorted(channels)
+    label_set = CELEBAMASK_HQ.encode(["hat", "nose", "neck_l"])
+    assert CELEBAMASK_RELEASE.decode(label_set[[0, *channels]]) == ("neck_l", "nose", "hat")
+    for field in ("drawing_order", "paint_order", "covered_by", "pairs"):
+        assert getattr(CELEBAMASK_RELEASE, field) == getattr(CELEBAMASK_HQ, field)
+    by_name = lambda space: dict(zip(space.names, space.palette, strict=True))
+    assert by_name(CELEBAMASK_RELEASE) == by_name(CELEBAMASK_HQ)
+
+
+def test_skin_continues_under_the_facial_parts_alone():
+    parts = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
+    assert [(name, sorted(covers)) for name, covers in CELEBAMASK_HQ.covered_by] == [("skin", sorted(parts))]
+    assert not HUMAN_PARSING.covered_by
+
+
+@NAMED
+def test_colours_differ_and_background_is_black(space):
+    assert len(set(space.palette)) == space.num_channels == len(space.names)
+    assert space.palette_array()[0].tolist() == [0, 0, 0]
+    assert [tuple(colour) for colour in space.palette_array().tolist()] == list(space.palette)
+
+
+@NAMED
+def test_flip_partners_are_distinct_classes_of_either_side(space):
+    partners = [name for pair in space.pairs for name in pair]
+    assert len(partners) == 6 == len(set(partners))
+    for left, right in space.pairs:
+        assert left.startswith("l") and right == right[0] + right[1:]
+        assert left.replace("left", "right").replace("l_", "r_") == right
+
+
+def test_orders_and_palette_have_defaults():
+    space = LabelSpace(("roof", "wall", "door"))
+    assert space.drawing_order == space.paint_order == space.classes
+    assert space.order == (1, 2, 3)
+    assert len(set(space.palette)) == 4 and space.palette[0] == (0, 0, 0)
+    drawn = LabelSpace(("roof", "wall", "door"), drawing_order=("wall", "roof", "door"))
+    assert drawn.paint_order == ("wall", "roof", "door") and drawn.order == (2, 1, 3)
+
+
+def test_many_derived_colours_stay_distinct():
+    space = LabelSpace(tuple(f"class {i}" for i in range(60)))
+    assert len(set(space.palette)) == 61
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"classes": ()}, "the class list is empty"),
+        ({"classes": ("a", "b", "a")}, "class 'a' is listed twice"),
+        ({"classes": ("a", "background")}, "'background' is implied"),
+        ({"classes": ("a", "b"), "drawing_order": ("a",)}, "drawing_order must name every class exactly once: see b"),
+        (
+            {"classes": ("a", "b"), "paint_order": ("a", "c")},
+            "paint_order must name every class exactly once: see b, c",
+        ),
+        ({"classes": ("a", "b"), "paint_order": ("a", "b", "a")}, "see a repeated name"),
+        ({"classes": ("a", "b"), "pairs": (("a", "x"),)}, "unknown label 'x'"),
+        ({"classes": ("a", "b"), "covered_by": (("y", ("a",)),)}, "unknown label 'y'"),
+        ({"classes": ("a", "b"), "covered_by": (("a", ("z",)),)}, "unknown label 'z'"),
+        ({"classes": ("a", "b"), "palette": ((0, 0, 0), (1, 1, 1))}, "the palette has 2 colours: expected 3"),
+    ],
+)
+def test_contradictory_label_spaces_are_refused(fields, message):
+    with pytest.raises(LabelError) as error:
+        LabelSpace(**fields)
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("har", "hair"), ("l_eyes", "l_eye"), ("necklace", "neck_l"), ("Hat", "hat")]
+)
+def test_an_unknown_label_is_answered_with_the_nearest_and_all_known(typed, meant):
+    with pytest.raises(LabelError) as error:
+        CELEBAMASK_HQ.channel(typed)
+    assert f"unknown label {typed!r} (did you mean {meant!r}?)" in str(error.value)
+    assert ", ".join(OFFICIAL[1:]) in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("typed", ["xylophone", "", "background"])
+def test_no_guess_is_made_for_a_label_far_from_all(typed):
+    with pytest.raises(LabelError, match="unknown label '") as error:
+        LabelSpace(("roof", "wall")).encode(["roof", typed])
+    assert "did you mean" not in str(error.value)
+
+
+def test_an_empty_label_set_is_refused():
+    with pytest.raises(LabelError, match="no label given: choose from roof, wall"):
+        LabelSpace(("roof", "wall")).encode([])
+
+
+@settings(deadline=None, derandomize=True, max_examples=50)
+@given(names=st.lists(st.sampled_from(CELEBAMASK_HQ.classes), min_size=1))
+def test_encode_and_decode_are_inverse(names):
+    label_set = CELEBAMASK_HQ.encode(names)
+    assert label_set.shape == (19,) and label_set.dtype == bool and not label_set[0]
+    assert set(CELEBAMASK_HQ.decode(label_set)) == set(names)
+    assert CELEBAMASK_HQ.decode(label_set) == tuple(n for n in CELEBAMASK_HQ.classes if n in names)
+    assert CELEBAMASK_HQ.decode([1.0, *label_set[1:].astype(float)]) == CELEBAMASK_HQ.decode(label_set)
+
+
+def test_decode_refuses_a_label_set_of_another_space():
+    with pytest.raises(ValueError):
+        HUMAN_PARSING.decode(np.ones(19, bool))
+
+
+@NAMED
+def test_json_round_trip(space):
+    again = LabelSpace.from_json(space.to_json())
+    assert again == space and hash(again) == hash(space)
+    assert json.loads(space.to_json())["classes"] == list(space.classes)
+
+
+def test_json_keeps_names_of_any_script_and_is_checked_when_read():
+    space = LabelSpace(("tête", "髪"), pairs=(("tête", "髪"),))
+    assert LabelSpace.from_json(space.to_json()) == space
+    with pytest.raises(LabelError, match="'x' is listed twice"):
+        LabelSpace.from_json('{"classes": ["x", "x"]}')
+
+
+def test_a_label_space_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CELEBAMASK_HQ.classes = ()

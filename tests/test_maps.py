@@ -1,0 +1,283 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from segvae_jax import maps
+from segvae_jax.errors import MapError
+from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, LabelSpace
+
+FACE = LabelSpace(
+    ("nose", "skin", "hat"), paint_order=("hat", "skin", "nose"), covered_by=(("skin", ("nose",)),)
+)  # numbered unlike it is painted
+FACIAL_PARTS = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
+WILD = settings(deadline=None, derandomize=True, max_examples=60)
+
+celeba_index = hnp.arrays(np.uint8, (5, 7), elements=st.integers(0, 18))
+# Sixteenths: their sums are exact, and none is equal to the background threshold.
+soft_maps = hnp.arrays(np.float32, (2, 3, 5, 4), elements=st.integers(0, 16).map(lambda n: n / 16))
+
+
+def painted_pixel(values, space):
+    """The class of one pixel, from the definition."""
+    if sum(values[1:]) <= 0.4:
+        return 0
+    covered = {name for name, _ in space.covered_by}
+    winner, best = 0, -1.0
+    for name in space.paint_order:
+        score = values[space.channel(name)] * np.float32(0.9 if name in covered else 1)
+        if score >= best:
+            winner, best = space.channel(name), score
+    return winner
+
+
+def painted(class_maps, space):
+    return np.apply_along_axis(painted_pixel, -1, class_maps, space)
+
+
+def resized(class_maps, size):
+    """Resizing by its definition, in whole numbers: every pixel cut into as many as the other side has."""
+    (height, width, channels), (h, w) = class_maps.shape, size
+    fine = class_maps.repeat(h, axis=0).repeat(w, axis=1).astype(int)
+    covered, whole = fine.reshape(h, height, w, width, channels).sum(axis=(1, 3)), height * width
+    threshold = np.minimum(whole, covered.max(axis=(0, 1)))
+    return (2 * covered >= threshold) & (covered.sum(axis=(0, 1)) >= whole)
+
+
+@pytest.mark.parametrize(("channels", "size"), [(1, 1), (7, 1), (8, 1), (9, 2), (16, 2), (19, 3)])
+def test_packed_channels(channels, size):
+    assert maps.packed_channels(channels) == size
+    assert maps.pack(np.zeros((8, 6, channels), bool)).shape == (8, 6, size)
+
+
+@WILD
+@given(data=st.data(), channels=st.sampled_from([1, 3, 8, 9, 19]), lead=st.sampled_from([(), (2,)]))
+def test_unpack_inverts_pack(data, channels, lead):
+    class_maps = data.draw(hnp.arrays(bool, (*lead, 4, 3, channels)))
+    packed = maps.pack(class_maps)
+    assert packed.dtype == np.uint8
+    unpacked = maps.unpack(jnp.asarray(packed), channels)
+    assert unpacked.dtype == jnp.float32
+    np.testing.assert_array_equal(unpacked, class_maps)
+    np.testing.assert_array_equal(maps.pack(class_maps.astype(np.float32)), packed)
+
+
+def test_unpack_inside_jit_in_another_type():
+    class_maps = np.random.default_rng(0).random((2, 8, 6, 11)) < 0.5
+    unpack = jax.jit(lambda packed: maps.unpack(packed, 11, jnp.bfloat16))
+    unpacked = unpack(jnp.asarray(maps.pack(class_maps)))
+    assert unpacked.dtype == jnp.bfloat16
+    np.testing.assert_array_equal(unpacked.astype(bool), class_maps)
+
+
+@WILD
+@given(index=celeba_index)
+def test_class_maps_of_an_index_map_are_one_hot_without_background(index):
+    class_maps = maps.index_to_class_maps(index, 19)
+    expected = np.zeros((5, 7, 19), bool)
+    for y, x in np.ndindex(5, 7):
+        expected[y, x, index[y, x]] = index[y, x] > 0
+    np.testing.assert_array_equal(class_maps, expected)
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_label_set_counts_pixels_from_one_half_and_never_background(xp):
+    class_maps = np.zeros((2, 8, 6, 4), np.float32)
+    class_maps[..., 0] = 1
+    class_maps[0, 7, 5, 1] = 0.5
+    class_maps[0, :, :, 2] = 0.499
+    class_maps[1, 0, 0, 3] = 1
+    label_set = maps.label_set_of(xp.asarray(class_maps))
+    assert label_set.dtype == bool
+    np.testing.assert_array_equal(label_set, [[False, True, False, False], [False, False, False, True]])
+    np.testing.assert_array_equal(maps.label_set_of(xp.asarray(class_maps[1] > 0.7)), [False, False, False, True])
+
+
+@WILD
+@given(index=celeba_index, space=st.sampled_from([CELEBAMASK_HQ, CELEBAMASK_RELEASE]))
+def test_restored_maps_paint_back_to_the_index_map(index, space):
+    class_maps = maps.index_to_class_maps(index, 19)
+    restored = maps.restore_covered(class_maps, space)
+    np.testing.assert_array_equal(maps.paint(restored, space), index)
+    np.testing.assert_array_equal(maps.restore_covered(restored, space), restored)
+    skin = space.channel("skin")
+    others = np.arange(19) != skin
+    np.testing.assert_array_equal(restored[..., others], class_maps[..., others])
+    below = np.isin(index, [skin, *map(space.channel, FACIAL_PARTS)]) & (index == skin).any()
+    np.testing.assert_array_equal(restored[..., skin], below)
+
+
+def test_restoring_looks_at_each_map_of_a_batch_alone_and_leaves_its_input():
+    index = np.full((2, 8, 6), CELEBAMASK_HQ.channel("nose"), np.uint8)
+    index[0, 0, 0] = CELEBAMASK_HQ.channel("skin")
+    class_maps = maps.index_to_class_maps(index, 19)
+    before = class_maps.copy()
+    skin = maps.restore_covered(class_maps, CELEBAMASK_HQ)[..., CELEBAMASK_HQ.channel("skin")]
+    assert skin[0].all() and not skin[1].any()
+    np.testing.assert_array_equal(class_maps, before)
+
+
+def test_nothing_is_restored_where_classes_do_not_overlap():
+    index = np.random.default_rng(0).integers(0, 18, (2, 8, 6)).astype(np.uint8)
+    class_maps = maps.index_to_class_maps(index, 18)
+    np.testing.assert_array_equal(maps.restore_covered(class_maps, HUMAN_PARSING), class_maps)
+
+
+@WILD
+@given(class_maps=soft_maps, hard=st.booleans())
+def test_paint_follows_its_definition_on_numpy_and_jax(class_maps, hard):
+    class_maps = np.round(class_maps) if hard else class_maps
+    expected = painted(class_maps, FACE)
+    for array in (class_maps, jnp.asarray(class_maps)):
+        index = maps.paint(array, FACE)
+        assert index.dtype == np.uint8 and type(index).__module__.split(".")[0] == type(array).__module__.split(".")[0]
+        np.testing.assert_array_equal(index, expected)
+
+
+def test_paint_of_many_overlapping_classes_follows_its_definition():
+    rng = np.random.default_rng(0)
+    for space in (CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING):
+        class_maps = rng.random((8, 6, space.num_channels)) < 0.15
+        index = maps.paint(class_maps, space)
+        np.testing.assert_array_equal(index, painted(class_maps.astype(np.float32), space))
+        assert len(np.unique(index)) > 8
+
+
+def test_paint_inside_jit():
+    class_maps = jax.random.uniform(jax.random.key(0), (2, 8, 6, 4))
+    np.testing.assert_array_equal(jax.jit(maps.paint, static_argnums=1)(class_maps, FACE), maps.paint(class_maps, FACE))
+
+
+def pixel(**values):
+    class_maps = np.zeros((1, 1, 4), np.float32)
+    for name, value in values.items():
+        class_maps[..., FACE.channel(name)] = value
+    return class_maps
+
+
+@pytest.mark.parametrize(
+    ("values", "winner"),
+    [
+        ({"nose": 0.91, "skin": 1}, "nose"),
+        ({"nose": 0.89, "skin": 1}, "skin"),
+        ({"nose": 0.9, "skin": 1}, "nose"),
+        ({"hat": 0.9, "skin": 1}, "skin"),
+        ({"hat": 0.95, "skin": 1}, "hat"),
+        ({"hat": 1, "nose": 1}, "nose"),
+        ({"hat": 1, "nose": 1, "skin": 1}, "nose"),
+        ({"hat": 0.21, "nose": 0.2}, "hat"),
+    ],
+)
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_covered_classes_weigh_nine_tenths_and_ties_go_to_the_later_painted(values, winner, xp):
+    assert int(maps.paint(xp.asarray(pixel(**values)), FACE)[0, 0]) == FACE.channel(winner)
+
+
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_background_is_where_the_classes_sum_to_four_tenths_or_less(xp):
+    edge = np.float32(0.4)
+    above = np.nextafter(edge, np.float32(1))
+    for value, index, background in ((edge, 0, 1), (above, 3, 0), (np.float32(0), 0, 1)):
+        class_maps = xp.asarray(pixel(hat=value))
+        assert int(maps.paint(class_maps, FACE)[0, 0]) == index
+        completed = maps.with_background(class_maps)
+        assert float(completed[0, 0, 0]) == background and completed.dtype == class_maps.dtype
+        np.testing.assert_array_equal(completed[..., 1:], class_maps[..., 1:])
+
+
+def test_what_the_background_channel_holds_does_not_count():
+    class_maps = pixel(hat=0.3)
+    class_maps[..., 0] = 1
+    assert maps.paint(class_maps, FACE)[0, 0] == 0
+    class_maps[..., FACE.channel("hat")] = 0.5
+    assert maps.paint(class_maps, FACE)[0, 0] == FACE.channel("hat")
+    assert maps.with_background(class_maps)[0, 0, 0] == 0
+
+
+sides = st.integers(1, 9)
+
+
+@settings(WILD, max_examples=150)
+@given(data=st.data(), source=st.tuples(sides, sides), target=st.tuples(sides, sides), block=st.sampled_from([1, 3]))
+def test_resize_follows_its_definition(data, source, target, block):
+    class_maps = data.draw(hnp.arrays(bool, (*source, 2))).repeat(block, axis=0).repeat(block, axis=1)
+    result = maps.resize(class_maps, target)
+    assert result.shape == (*target, 2) and result.dtype == bool
+    np.testing.assert_array_equal(result, class_maps if class_maps.shape[:2] == target else resized(class_maps, target))
+
+
+def test_resize_of_a_large_map_by_a_ratio_that_is_not_whole():
+    class_maps = maps.index_to_class_maps(
+        np.random.default_rng(0).integers(0, 4, (11, 17)).astype(np.uint8).repeat(5, 0).repeat(5, 1), 4
+    )
+    np.testing.assert_array_equal(maps.resize(class_maps, (16, 24)), resized(class_maps, (16, 24)))
+
+
+def test_resize_to_the_same_size_changes_nothing():
+    class_maps = np.random.default_rng(0).random((8, 6, 3)) < 0.1
+    np.testing.assert_array_equal(maps.resize(class_maps, (8, 6)), class_maps)
+
+
+@pytest.mark.parametrize("factor", [2, 3])
+def test_enlarging_by_a_whole_factor_repeats_pixels_and_shrinking_undoes_it(factor):
+    class_maps = np.random.default_rng(0).random((8, 6, 3)) < 0.5
+    large = maps.resize(class_maps, (8 * factor, 6 * factor))
+    np.testing.assert_array_equal(large, class_maps.repeat(factor, axis=0).repeat(factor, axis=1))
+    np.testing.assert_array_equal(maps.resize(large, (8, 6)), class_maps)
+
+
+def test_a_thin_part_survives_in_one_piece_where_others_keep_their_shape():
+    class_maps = np.zeros((64, 96, 3), bool)
+    class_maps[:32, :, 1] = True
+    class_maps[41, :, 2] = True
+    small = maps.resize(class_maps, (8, 12))
+    np.testing.assert_array_equal(small[..., 1].nonzero()[0], np.arange(4).repeat(12))
+    np.testing.assert_array_equal(small[..., 2].nonzero()[0], [5] * 12)
+    assert not small[..., 0].any()
+
+
+def test_a_class_of_less_than_one_target_pixel_is_dropped():
+    class_maps = np.zeros((9, 9, 3), bool)
+    class_maps[3:6, 3:6, 1] = class_maps[3:6, 3:6, 2] = True
+    class_maps[4, 4, 2] = False
+    small = maps.resize(class_maps, (3, 3))
+    assert small[1, 1, 1] and small.sum() == 1
+
+
+def test_a_pixel_split_evenly_belongs_to_both_classes():
+    class_maps = np.zeros((12, 12, 3), bool)
+    class_maps[:3, :, 1], class_maps[3:, :, 2] = True, True
+    small = maps.resize(class_maps, (2, 2))
+    np.testing.assert_array_equal(small[0, :, 1:], [[True, True], [True, True]])
+    np.testing.assert_array_equal(small[1, :, 1:], [[False, True], [False, True]])
+
+
+def test_each_class_is_resized_as_if_alone():
+    class_maps = np.random.default_rng(0).random((17, 13, 4)) < [0, 0.1, 0.5, 0.9]
+    together = maps.resize(class_maps, (5, 6))
+    for c in range(4):
+        np.testing.assert_array_equal(together[..., [c]], maps.resize(class_maps[..., [c]], (5, 6)))
+
+
+@pytest.mark.parametrize("shape", [(0, 6, 3), (8, 0, 3)])
+def test_a_map_without_pixels_is_refused(shape):
+    with pytest.raises(MapError, match=f"a map of {shape[0]} x {shape[1]} pixels cannot be resized"):
+        maps.resize(np.zeros(shape, bool), (4, 4))
+
+
+def test_colour_looks_up_the_palette():
+    index = np.array([[[0, 1], [3, 2]]], np.uint8)
+    rgb = maps.colour(index, FACE)
+    assert rgb.shape == (1, 2, 2, 3) and rgb.dtype == np.uint8
+    assert [tuple(p) for p in rgb.reshape(-1, 3).tolist()] == [FACE.palette[i] for i in (0, 1, 3, 2)]
+
+
+@pytest.mark.parametrize("source", [(12, 7), (9, 9), (12, 9), (5, 7)])
+@pytest.mark.parametrize("target", [(9, 3), (1, 8), (5, 3), (10, 4), (7, 4)])
+def test_exact_halves_and_whole_pixels_are_not_lost_to_rounding(source, target):
+    index = np.random.default_rng(0).integers(0, 3, (20, *source)).astype(np.uint8)
+    for class_maps in maps.index_to_class_maps(index, 3):
+        np.testing.assert_array_equal(maps.resize(class_maps, target), resized(class_maps, target))

@@ -1,0 +1,31 @@
+import dataclasses
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+from tiny_config import get_config
+
+from segvae_jax.training.loop import train
+from segvae_jax.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    config: ConfigDict
+    workdir: Path
+    state: TrainState
+
+
+@pytest.fixture
+def config(run: Run) -> ConfigDict:
+    """Of `run`; may be changed."""
+    return run.config.copy_and_resolve_references()
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A whole training run on 8 devices that nothing disturbed."""
+    root = tmp_path_factory.mktemp("run")
+    config = get_config()
+    config.data.prepared = str(root / "prepared")
+    return Run(config, root / "workdir", train(config, root / "workdir"))
