@@ -11,15 +11,15 @@ from ml_collections import ConfigDict
 from segvae_jax.training.config import default_config, with_variant
 
 TINY = {
-    "num_steps": 4_000,
+    "num_steps": 2_000,
     "log_every": 50,
     "checkpoint_every": 250,
     "model.image_size": (64, 64),
     "model.ngf": 16,
     "model.context_dim": 128,
-    "model.hidden_dim": 64,
-    "model.latent_dim": 96,
-    "loss.kl_weight": 5e-4,
+    "model.hidden_dim": 128,
+    "model.latent_dim": 16,
+    "loss.kl_weight": 4e-4,
     "optimizer.learning_rate": 1e-3,
     "optimizer.warmup_steps": 100,
     "optimizer.ema_decay": 0.998,
@@ -31,7 +31,7 @@ RECIPE = {
     "model.spectral_norm": False,
     "model.gain": 1.0,
     "loss.reconstruction": "bce_dice",
-    "loss.kl_weight": 5e-4,
+    "loss.kl_weight": 4e-4,
     "optimizer.learning_rate": 5e-4,
     "optimizer.warmup_steps": 500,
     "optimizer.decay_from": 0.5,

@@ -29,16 +29,16 @@ from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initi
 
 @flax.struct.dataclass
 class StepOutput:
-    """What the steps of a training forward compute; every field is `[B, K, ...]`."""
+    """What the steps of a training forward compute; every field is `[B, K, ...]`, stacked while in a scan."""
 
-    context: Float[Array, "B K F"]
+    context: Float[Array, "*b K F"]
     prior: Gaussian  # mu, logvar [B, K, Z]
     posterior: Gaussian  # mu, logvar [B, K, Z]
-    logits: Float[Array, "B K H W"]  # of the shape decoded from the posterior
-    present: Float[Array, "B K"]  # 1 where the label-set has the step's class
+    logits: Float[Array, "*b K H W"]  # of the shape decoded from the posterior
+    present: Float[Array, "*b K"]  # 1 where the label-set has the step's class
 
     @property
-    def shapes(self) -> Float[Array, "B K H W"]:
+    def shapes(self) -> Float[Array, "*b K H W"]:
         """Shapes in (0, 1), blank where the class is absent."""
         return nn.sigmoid(self.logits) * self.present[..., None, None]
 

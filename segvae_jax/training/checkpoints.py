@@ -16,6 +16,7 @@ import grain
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+from jax.sharding import Sharding
 from jaxtyping import Bool, Int
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
@@ -144,14 +145,20 @@ class Checkpoints:
         """The latest complete step, if any."""
         return self._manager.latest_step()
 
-    def restore(self, state: TrainState, iterator: grain.DatasetIterator) -> TrainState:
-        """The latest state, placed like `state`; the iterator is set to the example it had reached.
+    def restore(self, like: TrainState, sharding: Sharding, iterator: grain.DatasetIterator) -> TrainState:
+        """The latest state, placed by `sharding`; the iterator is set to the example it had reached.
+
+        Args:
+          like: a state, or its shapes.
+          sharding: of every array.
+          iterator: over the same data.
 
         Raises:
-          CheckpointError: if the checkpoint is of another model or optimiser.
+          CheckpointError: if the checkpoint is damaged, or of another model or optimiser.
         """
         step = self._manager.latest_step()
-        abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, (_variables(state), _optimizer(state)))
+        placed = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding)
+        abstract = jax.tree.map(placed, (_variables(like), _optimizer(like)))
         items = ocp.args.Composite(
             variables=ocp.args.StandardRestore(abstract[0]),
             optimizer=ocp.args.StandardRestore(abstract[1]),
@@ -164,7 +171,7 @@ class Checkpoints:
                 f"{self.directory / 'steps' / str(step)}: damaged, or of another config.optimizer ({_reason(error)}):"
                 " use the configuration it was trained with, or remove this step to go on from the one before"
             ) from None
-        return dataclasses.replace(state, **restored.variables, **restored.optimizer)
+        return dataclasses.replace(like, **restored.variables, **restored.optimizer)
 
     def close(self) -> None:
         """Waits for what is still being written."""
@@ -191,18 +198,20 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
     """
     path = Path(directory).expanduser().resolve()
     card = ModelCard.read(path)
+    nothing = f"{path}: no saved step in it: train longer, or give another directory"
     if not (path / "steps").is_dir():
-        raise CheckpointError(f"{directory}: no saved step in it: train longer, or give another directory")
+        raise CheckpointError(nothing)
     with ocp.CheckpointManager(path / "steps") as manager:
-        known = manager.all_steps()
-        step = max(known, default=None) if step is None else step
-        if step is None or step not in known:
-            found = ", ".join(map(str, sorted(known))) or "none"
-            raise CheckpointError(f"{directory}: step {step} is not saved: saved steps are {found}")
+        known = sorted(manager.all_steps())
+        if not known:
+            raise CheckpointError(nothing)
+        step = known[-1] if step is None else step
+        if step not in known:
+            raise CheckpointError(f"{path}: step {step} is not saved: saved steps are {', '.join(map(str, known))}")
         try:
             restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore()))
         except Exception as error:  # what Orbax raises, plain Exception included
-            raise CheckpointError(f"{directory}: step {step} is damaged ({_reason(error)}): use another step") from None
+            raise CheckpointError(f"{path}: step {step} is damaged ({_reason(error)}): use another step") from None
     variables = restored.variables
     params = variables.get("ema", variables["params"])
     return card, {"params": params, "spectral": variables.get("spectral", {})}, step
@@ -220,4 +229,4 @@ def _optimizer(state: TrainState) -> dict[str, Any]:
 
 def _reason(error: Exception) -> str:
     """An error as a short single line."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 200, placeholder=" ...")
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 150, placeholder=" ...")

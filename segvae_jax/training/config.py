@@ -148,20 +148,19 @@ def check(config: ConfigDict) -> None:
     Raises:
       ConfigError: naming the first key whose value cannot be used.
     """
+    for key, kind in (("model.image_size", int), ("optimizer.betas", int | float)):
+        pair = _value(config, key)
+        if len(pair) != 2 or not all(isinstance(number, kind) for number in pair):
+            raise ConfigError(f"config.{key}={pair}: expected two {'whole ' if kind is int else ''}numbers")
     for key, (low, high) in _RANGES.items():
-        value = functools.reduce(lambda node, name: node[name], key.split("."), config)
-        for number in value if isinstance(value, tuple) else (value,):
-            if not low <= number <= high:
-                bounds = f"at least {low}" if high == math.inf else f"{low} to {high}"
-                raise ConfigError(f"config.{key}={value}: expected {bounds}")
+        value = _value(config, key)
+        if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
+            bounds = f"at least {low}" if high == math.inf else f"{low} to {high}"
+            raise ConfigError(f"config.{key}={value}: expected {bounds}")
     if bool(config.num_steps) == bool(config.num_epochs):
         raise ConfigError(
             f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
         )
-    for key in ("model.image_size", "optimizer.betas"):
-        group, name = key.split(".")
-        if len(config[group][name]) != 2:
-            raise ConfigError(f"config.{key}={config[group][name]}: expected two numbers")
     if config.loss.reconstruction not in RECONSTRUCTION:
         raise ConfigError(
             f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"
@@ -170,3 +169,7 @@ def check(config: ConfigDict) -> None:
         level_widths(tuple(config.model.image_size), config.model.ngf)
     except ValueError as error:
         raise ConfigError(f"config.model.image_size: {error}") from None
+
+
+def _value(config: ConfigDict, key: str) -> Any:
+    return functools.reduce(lambda node, name: node[name], key.split("."), config)

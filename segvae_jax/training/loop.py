@@ -50,15 +50,16 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     optimizer, mesh = configs.build_optimizer(config, num_steps), device_mesh()
     iterator = _batches(config, data)
     make_state = functools.partial(create_state, model, optimizer, config.seed, objective.ema_decay > 0)
-    state = jax.jit(make_state, out_shardings=replicated(mesh))()
     with contextlib.closing(Checkpoints(workdir, config.keep_checkpoints)) as checkpoints:
         card = ModelCard(
             data.space, configs.model_arguments(config), *distinct_label_sets(data.label_sets("train")),
             str(data.directory),
         )  # fmt: skip
-        if checkpoints.latest() is not None:
+        if checkpoints.latest() is None:
+            state = jax.jit(make_state, out_shardings=replicated(mesh))()
+        else:
             ModelCard.read(workdir).require_same_model(card, workdir)
-            state = checkpoints.restore(state, iterator)
+            state = checkpoints.restore(jax.eval_shape(make_state), replicated(mesh), iterator)
         if int(state.step) >= num_steps:
             print(f"{workdir}: trained already, {int(state.step)} steps: config.num_steps={num_steps} asks for no more")
             return state

@@ -6,7 +6,6 @@ import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int
 
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.streams import stream_key
@@ -16,7 +15,7 @@ from segvae_jax.streams import stream_key
 class TrainState:
     """All that training carries from step to step; keys are folded from the seed and `step`."""
 
-    step: Int[Array, ""]  # updates done
+    step: Any  # int32 [], updates done
     params: Any
     spectral: Any  # singular vectors of the spectral norm; empty without it
     opt_state: Any

@@ -91,8 +91,8 @@ def train_step(
     ema = _average(state.ema, params, objective.ema_decay, state.step)
     metrics = {
         **vars(terms),
-        "gradient_norm": optax.global_norm(grads),
-        "update_norm": optax.global_norm(updates),
+        "gradient_norm": optax.tree.norm(grads),
+        "update_norm": optax.tree.norm(updates),
         "finite": jax.tree.map(lambda g: jnp.isfinite(g).all(), grads),
     }
     return TrainState(state.step + 1, params, spectral, opt_state, ema), metrics

@@ -34,7 +34,7 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
-        """Pictures, for TensorBoard, which from here on sees all that was written so far."""
+        """Pictures, for TensorBoard. Flushes, so that a killed run loses little of what it shows."""
         for name, image in images.items():
             self._events.add_image(name, image, step, dataformats="HWC")
         self._events.flush()

@@ -16,6 +16,7 @@ from segvae_jax.maps import with_background
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.segvae import SegVAE, generate
 
+QUICK = {"xla_backend_optimization_level": 0}  # each program runs once: compiling takes the time
 FOLDER = Path(__file__).parent.parent / "golden"
 SPACES = {"celeba_small": CELEBAMASK_RELEASE, "humanparsing_small": HUMAN_PARSING}
 
@@ -99,7 +100,6 @@ def one_update(golden: Golden):
         terms = losses.losses(output, shapes, "l1", meta["lambda_kl"])
         return terms.total, (output, terms)
 
-    @jax.jit
     def update(variables):
         params = variables["params"]
         grads, (output, terms) = jax.grad(loss, has_aux=True)(params, variables)
@@ -108,7 +108,7 @@ def one_update(golden: Golden):
         updates, _ = adam.update(grads, adam.init(params), params)
         return output, terms, from_prior.shapes, grads, optax.apply_updates(params, updates)
 
-    return update(golden.variables)
+    return jax.jit(update, compiler_options=QUICK)(golden.variables)
 
 
 @pytest.fixture(scope="module", params=SPACES)
@@ -194,8 +194,8 @@ def test_one_adam_step(golden, update):
 
 def test_free_running_generation(golden):
     label_set, eps = jnp.asarray(golden["input/label_set"]), golden.steps("input/eps_prior")
-    run = jax.jit(lambda variables: generate(golden.model, variables, label_set, eps))
-    generated = run(golden.variables)
+    run = lambda variables: generate(golden.model, variables, label_set, eps)
+    generated = jax.jit(run, compiler_options=QUICK)(golden.variables)
     np.testing.assert_allclose(generated.context, golden.steps("generate/context/feature"), rtol=0, atol=1e-4)
     np.testing.assert_allclose(generated.prior.mu, golden.steps("generate/prior/mu"), rtol=0, atol=1e-4)
     np.testing.assert_allclose(generated.prior.logvar, golden.steps("generate/prior/logvar"), rtol=0, atol=1e-4)

@@ -82,9 +82,9 @@ def golden_values(variables) -> dict[str, np.ndarray]:
     given = inputs()
     maps = np.unpackbits(given["input/maps"])[:1536].reshape(2, 3, 16, 16).transpose(0, 2, 3, 1).astype(np.float32)
     arrays = [given["input/label_set"], *(given[f"input/eps_{n}"].swapaxes(0, 1) for n in ("posterior", "prior"))]
-    output, from_prior, kl, reconstruction, grads, adam1, generated = jax.jit(training_step)(
-        variables, *map(jnp.asarray, (maps, *arrays))
-    )
+    output, from_prior, kl, reconstruction, grads, adam1, generated = jax.jit(
+        training_step, compiler_options={"xla_backend_optimization_level": 0}
+    )(variables, *map(jnp.asarray, (maps, *arrays)))
     gaussians = {
         "teacher/prior": output.prior,
         "teacher/posterior": output.posterior,
@@ -144,9 +144,6 @@ def test_a_pair_that_belongs_together_agrees(pair, tmp_path, capsys):
     ("key", "by", "named"),
     [
         ("teacher/context/feature", 2e-4, "teacher/context/feature"),
-        ("teacher/prior/mu", -2e-4, "teacher/prior/mu"),
-        ("teacher/posterior/logvar", 2e-4, "teacher/posterior/logvar"),
-        ("teacher/from_prior_u16", -10, "teacher/from_prior"),
         ("teacher/loss_kl_weighted", 1e-2, "teacher/loss_kl_weighted"),
         ("grad/shapeD/layer1.net.0.weight", 1e-2, "grad/decoder/up_0/kernel"),
         ("adam1/prior/fc_mu.weight", 2e-5, "adam1/prior/heads/mu/kernel"),

@@ -1,0 +1,200 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import optax
+import pytest
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+from tiny_config import TINY, get_config
+
+from segvae_jax.errors import ConfigError, SegVAEError
+from segvae_jax.labels import LabelSpace
+from segvae_jax.training import config as configs
+from segvae_jax.training.config import check, default_config, open_source, total_steps, with_variant
+
+ROOT = Path(__file__).parents[2]
+TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
+
+
+# ml_collections loads the file by a deprecated function of Python's own.
+loads_a_file = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ConfigDict:
+    """What `--config=...` and overrides make."""
+    values, argv = flags.FlagValues(), ["train.py", f"--config={TINY_FILE}", *arguments]
+    monkeypatch.setattr(sys, "argv", argv)  # where ml_collections looks for overrides
+    config_flags.DEFINE_config_file("config", None, flag_values=values)
+    values(argv)
+    return values["config"].value
+
+
+def changed(key: str, value) -> ConfigDict:
+    config = get_config()
+    config.update_from_flattened_dict({key: value})
+    return config
+
+
+def one_line(error: Exception) -> str:
+    text = str(error)
+    assert "\n" not in text and len(text) < 300
+    return text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("seed", -1, "0 to 4294967295"),
+        ("batch_size", 0, "at least 1"),
+        ("num_steps", -1, "at least 0"),
+        ("num_epochs", -2, "at least 0"),
+        ("log_every", 0, "at least 1"),
+        ("checkpoint_every", -5, "at least 1"),
+        ("keep_checkpoints", 0, "at least 1"),
+        ("data.num_maps", 0, "at least 1"),
+        ("model.ngf", 0, "at least 1"),
+        ("model.context_dim", 0, "at least 1"),
+        ("model.hidden_dim", 0, "at least 1"),
+        ("model.latent_dim", -1, "at least 1"),
+        ("loss.kl_weight", -0.1, "at least 0.0"),
+        ("loss.kl_weight", float("nan"), "at least 0.0"),
+        ("loss.reconstruction", "l2", "l1, bce_dice"),
+        ("optimizer.learning_rate", -1e-3, "at least 0.0"),
+        ("optimizer.betas", (0.9, 1.0), "0.0 to 0.999999"),
+        ("optimizer.betas", (0.9,), "two numbers"),
+        ("optimizer.warmup_steps", -1, "at least 0"),
+        ("optimizer.decay_from", 1.5, "0.0 to 1.0"),
+        ("optimizer.ema_decay", 2.0, "0.0 to 1.0"),
+        ("optimizer.betas", (0, "x"), "two numbers"),
+        ("model.image_size", (16,), "two whole numbers"),
+        ("model.image_size", (16.5, 16), "two whole numbers"),
+        ("model.image_size", ("a", "b"), "two whole numbers"),
+        ("model.image_size", (20, 20), "a short side of 8, 16, 32"),
+        ("model.image_size", (0, 16), "a short side of 8, 16, 32"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(key, value, expected):
+    with pytest.raises(ConfigError) as caught:
+        check(changed(key, value))
+    text = one_line(caught.value)
+    assert text.startswith(f"config.{key}") and expected in text
+
+
+@pytest.mark.parametrize(("steps", "epochs"), [(0, 0), (5, 5)])
+def test_the_length_of_a_run_is_said_once(steps, epochs):
+    config = changed("num_steps", steps)
+    config.num_epochs = epochs
+    with pytest.raises(ConfigError, match=f"num_steps={steps} and config.num_epochs={epochs}: set one"):
+        check(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"data.source": "flickr"}, "config.data.source='flickr': expected one of cartoon, celebamask"),
+        ({"data.source": "celebamask"}, "config.data.path is not set"),
+        ({"data.source": "human_parsing", "data.path": "nowhere"}, "nowhere: no such folder"),
+        ({"data.source": "folder", "data.path": "nowhere"}, "config.data.labels is not set"),
+        ({"data.kind": "cats"}, "'cats': expected faces or people"),
+    ],
+)
+def test_data_that_cannot_be_opened_are_named(changes, expected):
+    config = get_config()
+    config.update_from_flattened_dict(changes)
+    with pytest.raises(SegVAEError) as caught:
+        open_source(config)
+    assert expected in one_line(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 2**32 - 1),
+        ("keep_checkpoints", 1),
+        ("model.image_size", (16, 8)),
+        ("optimizer.decay_from", 1.0),
+        ("optimizer.ema_decay", 0.0),
+        ("optimizer.learning_rate", 0.0),
+    ],
+)
+def test_bounds_themselves_can_be_used(key, value):
+    check(changed(key, value))
+
+
+def test_what_stands_where_an_experiment_says_nothing_can_be_used():
+    check(default_config())
+
+
+def test_variants_change_what_they_name_and_others_are_refused():
+    variants = {"": {"model.ngf": 3}, "wide": {"model.ngf": 9, "optimizer.betas": (0.1, 0.2)}}
+    assert with_variant(default_config(), "", variants).model.ngf == 3
+    wide = with_variant(default_config(), "wide", variants)
+    assert (wide.model.ngf, wide.optimizer.betas, wide.model.latent_dim) == (9, (0.1, 0.2), 384)
+    with pytest.raises(ConfigError) as caught:
+        with_variant(default_config(), "tall", variants)
+    assert one_line(caught.value) == "no variant 'tall' of this configuration: known are wide"
+
+
+@loads_a_file
+def test_overrides_reach_the_configuration(monkeypatch):
+    size, source = "--config.model.image_size=(32, 16)", "--config.data.source=folder"
+    config = parsed(monkeypatch, "--config.model.ngf=4", size, "--config.optimizer.ema_decay=0", source)
+    assert config.model.ngf == 4 and config.model.image_size == (32, 16)
+    assert config.optimizer.ema_decay == 0.0 and config.data.source == "folder"
+    assert config.model.latent_dim == TINY["model.latent_dim"]
+
+
+@loads_a_file
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("--config.model.nfg=4", "nfg"),
+        ("--config.colour=red", "colour"),
+        ("--config.batch_size=many", "batch_size"),
+        ("--config.batch_size=2.5", "batch_size"),
+        ("--config.optimizer.learning_rate=fast", "learning_rate"),
+    ],
+)
+def test_unknown_keys_and_wrong_types_are_named(monkeypatch, override, named):
+    # The kinds that `run_user_script` turns into one line.
+    with pytest.raises((AttributeError, KeyError, TypeError, ValueError, flags.Error)) as caught:
+        parsed(monkeypatch, override)
+    assert not isinstance(caught.value, flags.UnrecognizedFlagError)
+    assert named in one_line(RuntimeError(" ".join(str(caught.value).split())))
+
+
+def test_epochs_become_steps():
+    config = changed("num_steps", 0)
+    config.num_epochs, config.batch_size = 3, 8
+    assert total_steps(config, 80) == 30
+    assert total_steps(config, 85) == 31
+    assert total_steps(config, 1) == 1
+    assert total_steps(get_config(), 80) == 24
+
+
+def test_what_is_built_is_what_the_configuration_says():
+    config, space = get_config(), LabelSpace(("hair", "skin"), drawing_order=("skin", "hair"))
+    config.model.image_size = (32, 16)
+    model = configs.build_model(config, space)
+    assert (model.num_channels, model.order, model.image_size) == (3, (2, 1), (32, 16))
+    for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
+        assert getattr(model, key) == config.model[key], key
+    objective = configs.build_objective(config)
+    assert vars(objective) == dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0)
+    assert isinstance(configs.build_optimizer(config, 24), optax.GradientTransformation)
+
+
+def train_script(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "train.py", *arguments], cwd=ROOT, env=dict(os.environ), text=True,
+                          capture_output=True, timeout=120)  # fmt: skip
+
+
+def test_the_script_ends_with_one_line_and_status_2(tmp_path):
+    unknown = train_script(f"--config={TINY_FILE}", "--config.model.nfg=4", f"--workdir={tmp_path / 'run'}")
+    bad = train_script(f"--config={TINY_FILE}", "--config.batch_size=0", f"--workdir={tmp_path / 'run'}")
+    for run, named in [(unknown, "nfg"), (bad, "config.batch_size=0: expected at least 1")]:
+        lines = run.stderr.splitlines()
+        assert run.returncode == 2 and run.stdout == "", run
+        assert len(lines) == 1 and lines[0].startswith("error: ") and named in lines[0], run.stderr

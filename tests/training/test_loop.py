@@ -1,0 +1,145 @@
+import json
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from segvae_jax.data.builder import open_prepared
+from segvae_jax.errors import CheckpointError, ConfigError, TrainingDiverged
+from segvae_jax.training import loop
+from segvae_jax.training.checkpoints import load_variables
+from segvae_jax.training.loop import train
+
+SPEED = {"steps_per_second", "samples_per_second"}
+
+
+def rows(workdir) -> list[dict]:
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def saved_steps(workdir) -> list[int]:
+    return sorted(int(path.name) for path in (workdir / "steps").iterdir())
+
+
+def assert_same(ours, theirs) -> None:
+    assert jax.tree.structure(ours) == jax.tree.structure(theirs)
+    jax.tree.map(np.testing.assert_array_equal, ours, theirs)
+
+
+def test_every_step_has_one_row_and_every_checkpoint_its_validation(run):
+    found = rows(run.workdir)
+    assert [row["step"] for row in found] == list(range(1, 25))
+    train_keys = {"step", "total", "kl", "reconstruction", "gradient_norm", "update_norm"} | SPEED
+    validation_keys = {"validation_total", "validation_kl", "validation_reconstruction"}
+    for row in found:
+        assert set(row) == train_keys | (validation_keys if row["step"] % 3 == 0 else set())
+        assert all(math.isfinite(value) for value in row.values())
+        assert row["samples_per_second"] == pytest.approx(8 * row["steps_per_second"])
+
+
+def test_the_latest_steps_and_the_best_are_left(run):
+    losses = {row["step"]: row["validation_total"] for row in rows(run.workdir) if "validation_total" in row}
+    assert saved_steps(run.workdir) == sorted({21, 24, min(losses, key=lambda step: losses[step])})
+
+
+def test_the_checkpoint_is_the_final_state_and_its_card_says_what_it_was_trained_on(run):
+    card, variables, step = load_variables(run.workdir)
+    assert step == int(run.state.step) == 24
+    assert_same(variables["params"], run.state.ema)
+    assert_same(variables["spectral"], run.state.spectral)
+    data = open_prepared(card.prepared)
+    assert card.space == data.space and card.model() == loop.configs.build_model(run.config, data.space)
+    label_sets = data.label_sets("train")
+    assert card.counts.sum() == len(label_sets)
+    assert {row.tobytes() for row in card.label_sets} == {row.tobytes() for row in label_sets}
+    assert json.loads((run.workdir / "config.json").read_text())["model"]["ngf"] == run.config.model.ngf
+
+
+def test_the_first_updates_are_those_of_the_warm_up(run):
+    # Adam moves a weight by at most about the rate, here 1/4, 2/4, ... of 1e-4.
+    norms = [row["update_norm"] for row in rows(run.workdir)[:4]]
+    size = math.sqrt(sum(leaf.size for leaf in jax.tree.leaves(run.state.params)))
+    assert all(0 < norm < 1.5e-4 * (i + 1) / 4 * size for i, norm in enumerate(norms))
+    assert norms == sorted(norms)
+
+
+def test_a_finished_run_is_left_alone(run, capsys):
+    before = (run.workdir / "metrics.jsonl").read_bytes()
+    state = train(run.config, run.workdir)
+    assert_same(vars(state), vars(run.state))
+    assert (run.workdir / "metrics.jsonl").read_bytes() == before
+    assert "trained already, 24 steps" in capsys.readouterr().out
+
+
+def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, config, tmp_path, monkeypatch):
+    """A weight turns to NaN after step 7; checkpoints are every 3."""
+    compiled = loop._compiled
+
+    def poisoning(*arguments):
+        step = compiled(*arguments)
+
+        def poisoned(state):
+            state, metrics = step(state)
+            if int(state.step) == 7:
+                bias = state.params["decoder"]["up_0"]["bias"]
+                state.params["decoder"]["up_0"]["bias"] = jax.device_put(jnp.full_like(bias, jnp.nan), bias.sharding)
+            return state, metrics
+
+        return poisoned
+
+    monkeypatch.setattr(loop, "_compiled", poisoning)
+    with pytest.raises(TrainingDiverged) as caught:
+        train(config, tmp_path)
+    text = str(caught.value)
+    assert text.startswith("non-finite at step 8: gradient_norm, ") and "gradient of " in text
+    assert "; last good checkpoint: step 6:" in text and "\n" not in text
+    assert saved_steps(tmp_path)[-1] == 6 and load_variables(tmp_path)[2] == 6
+    # Up to there it was the same run.
+    same = lambda row: {key: value for key, value in row.items() if key not in SPEED}
+    assert [same(row) for row in rows(tmp_path)] == [same(row) for row in rows(run.workdir)[:7]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"model.ngf": 4}, "holds a model with ngf=2, the configuration says 4"),
+        ({"data.kind": "people"}, "holds a model with classes="),
+        ({"optimizer.ema_decay": 0.0}, "of another config.optimizer"),
+    ],
+)
+def test_a_directory_of_another_run_is_refused_and_left_as_it_was(run, config, changes, expected):
+    before = {path: path.read_bytes() for path in run.workdir.glob("*.json*")}
+    config.update_from_flattened_dict({**changes, "num_steps": 30})
+    with pytest.raises(CheckpointError) as caught:
+        train(config, run.workdir)
+    assert str(run.workdir) in str(caught.value) and expected in str(caught.value) and "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in run.workdir.glob("*.json*")} == before
+
+
+def test_a_batch_is_shared_evenly(config, tmp_path):
+    config.batch_size = 12
+    with pytest.raises(ConfigError, match=r"config\.batch_size=12: expected a multiple of the 8 devices"):
+        train(config, tmp_path)
+
+
+def test_a_directory_that_cannot_be_made_is_named(config, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"--workdir=.*file/run: cannot be written \(Not a directory\)"):
+        train(config, tmp_path / "file" / "run")
+
+
+def test_a_bad_value_is_named_before_anything_is_read(config, tmp_path):
+    config.log_every, config.data.source = 0, "celebamask"
+    with pytest.raises(ConfigError, match=r"config\.log_every=0"):
+        train(config, tmp_path)
+
+
+def test_the_handler_of_sigterm_is_put_back():
+    before = loop.signal.getsignal(loop.signal.SIGTERM)
+    with loop._termination() as terminated:
+        assert not terminated(1)
+        loop.signal.raise_signal(loop.signal.SIGTERM)
+        assert terminated(2)
+    assert loop.signal.getsignal(loop.signal.SIGTERM) is before

@@ -1,0 +1,208 @@
+import dataclasses
+import functools
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import AxisType, Mesh
+
+from segvae_jax import maps
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.state import TrainState, adam, init_variables
+from segvae_jax.training.step import (
+    Objective,
+    device_mesh,
+    forward,
+    jit_train_step,
+    replicated,
+    split_batch,
+    validation_step,
+)
+
+SIZES = dict(num_channels=4, order=(2, 1, 3), image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
+NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False, **SIZES)
+OBJECTIVE = Objective("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
+
+
+def mesh_of(num_devices: int) -> Mesh:
+    return jax.make_mesh((num_devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:num_devices])
+
+
+def batch(seed: int = 0) -> np.ndarray:
+    """8 packed maps: discs of 3 classes, each absent from some."""
+    rng = np.random.default_rng(seed)
+    y, x, centre = *np.mgrid[:8, :8], rng.uniform(2, 6, (8, 3, 2))
+    discs = np.hypot(y - centre[..., :1, None], x - centre[..., 1:, None]) < rng.uniform(1.5, 3, (8, 3, 1, 1))
+    discs &= rng.random((8, 3, 1, 1)) < 0.8
+    return maps.pack(np.concatenate([np.zeros((8, 8, 8, 1)), np.moveaxis(discs, 1, -1)], axis=-1))
+
+
+def new_state(model: SegVAE, optimizer: optax.GradientTransformation, use_ema: bool) -> TrainState:
+    """Weights from NumPy: an initialisation is dear to compile, and not what is tested here."""
+    rng = np.random.default_rng(0)
+    draw = lambda s: (rng.standard_normal(s.shape) / np.sqrt(max(np.prod(s.shape[:-1]), 1))).astype(np.float32)
+    variables = jax.tree.map(draw, jax.eval_shape(lambda: init_variables(model, 0)))
+    params = variables["params"]
+    ema = jax.tree.map(np.copy, params) if use_ema else None
+    return TrainState(jnp.int32(0), params, variables.get("spectral", {}), optimizer.init(params), ema)
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """A compiled step and what it made of four batches."""
+
+    compiled: jax.stages.Compiled
+    first: TrainState  # given away to the first step
+    states: list[TrainState]
+    metrics: list[dict]
+
+
+@functools.cache
+def stepped(num_devices: int) -> Steps:
+    # The large epsilon keeps what is zero but for rounding (biases ahead of a norm) from being blown up.
+    mesh, optimizer = mesh_of(num_devices), optax.adam(1e-3, b1=0.5, eps=1e-4)
+    first = jax.device_put(new_state(NORMED, optimizer, use_ema=True), replicated(mesh))
+    packed = [jax.device_put(batch(i), split_batch(mesh)) for i in range(4)]
+    compiled = jit_train_step(NORMED, optimizer, OBJECTIVE, mesh).lower(first, packed[0]).compile()
+    states, metrics, state = [host(first)], [], first
+    for rows in packed:
+        state, measured = compiled(state, rows)
+        states.append(host(state))
+        metrics.append(jax.device_get(measured))
+    return Steps(compiled, first, states, metrics)
+
+
+def host(state: TrainState) -> TrainState:
+    """A copy that donation does not touch."""
+    return TrainState(**{name: jax.tree.map(np.array, tree) for name, tree in vars(state).items() if name != "step"},
+                      step=int(state.step))  # fmt: skip
+
+
+def test_device_mesh_has_all_devices_on_one_axis():
+    assert device_mesh().shape == {"data": 8}
+
+
+def test_one_and_eight_devices_take_the_same_steps():
+    one, eight = stepped(1), stepped(8)
+    for ours, theirs in zip(one.states, eight.states, strict=True):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), vars(ours), vars(theirs))
+    for name in ("total", "kl", "reconstruction", "gradient_norm", "update_norm"):
+        ours, theirs = ([float(m[name]) for m in steps.metrics] for steps in (one, eight))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    # As opposed to steps so small that any two would agree.
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), one.states[-1].params, one.states[0].params)
+    assert np.median(jax.tree.leaves(moved)) > 1e-3
+
+
+def test_devices_exchange_sums_alone():
+    text = stepped(8).compiled.as_text()
+    collectives = re.findall(r"(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|broadcast)\(", text)
+    assert set(collectives) & {"all-gather", "all-to-all", "collective-permute", "reduce-scatter"} == set()
+    assert "all-reduce" in collectives
+
+
+@pytest.mark.parametrize("num_devices", [1, 8])
+def test_the_state_is_given_up(num_devices):
+    steps = stepped(num_devices)
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(steps.first))
+
+
+def test_a_step_counts_and_advances_every_part_of_the_state():
+    steps = stepped(1)
+    assert [int(state.step) for state in steps.states] == [0, 1, 2, 3, 4]
+    assert [int(state.opt_state[0].count) for state in steps.states] == [0, 1, 2, 3, 4]
+    for name in ("params", "spectral", "ema"):
+        before, after = (jax.tree.leaves(getattr(steps.states[i], name)) for i in (3, 4))
+        assert sum(map(np.array_equal, before, after)) < 0.1 * len(before), name
+
+
+def test_the_average_warms_up_to_its_decay():
+    states = stepped(1).states
+    average = jax.tree.leaves(states[0].params)
+    for step, decay in enumerate([1 / 10, 2 / 11, 0.2, 0.2]):
+        params = jax.tree.leaves(states[step + 1].params)
+        average = [decay * a + (1 - decay) * p for a, p in zip(average, params, strict=True)]
+        for ours, expected in zip(jax.tree.leaves(states[step + 1].ema), average, strict=True):
+            np.testing.assert_allclose(ours, expected, atol=1e-6)
+
+
+def test_metrics_are_the_losses_and_norms_of_the_step():
+    metrics = stepped(1).metrics[0]
+    assert set(metrics) == {"total", "kl", "reconstruction", "gradient_norm", "update_norm", "finite"}
+    np.testing.assert_allclose(metrics["total"], metrics["reconstruction"] + 1e-3 * metrics["kl"], rtol=1e-5)
+    states = stepped(1).states
+    moved = jax.tree.leaves(jax.tree.map(lambda a, b: np.sum((a - b) ** 2), states[1].params, states[0].params))
+    np.testing.assert_allclose(metrics["update_norm"], np.sqrt(np.sum(moved)), rtol=1e-4)
+    assert all(jax.tree.leaves(metrics["finite"]))
+
+
+@functools.cache
+def plain_step():
+    """Without spectral norm and average, at a high rate."""
+    mesh, optimizer = mesh_of(1), adam(optax.constant_schedule(1e-2), (0.5, 0.999))
+    state = jax.device_put(new_state(PLAIN, optimizer, use_ema=False), replicated(mesh))
+    step = jit_train_step(PLAIN, optimizer, dataclasses.replace(OBJECTIVE, ema_decay=0.0), mesh)
+    return step, lambda: jax.tree.map(jnp.copy, state)
+
+
+def test_one_batch_is_learnt_by_heart():
+    step, make = plain_step()
+    state, packed, totals = make(), batch(), []
+    for _ in range(300):
+        state, metrics = step(state, packed)
+        totals.append(metrics["total"])
+    first, last = float(np.mean(totals[:3])), float(np.mean(totals[-10:]))
+    assert last < 0.25 * first, (first, last)
+
+
+def test_no_average_and_no_spectral_norm_leave_their_parts_of_the_state_empty():
+    step, make = plain_step()
+    state, _ = step(make(), batch())
+    assert state.ema is None and state.spectral == {}
+    assert state.variables(averaged=True)["params"] is state.params
+
+
+def test_noise_differs_from_step_to_step():
+    step, make = plain_step()
+    _, now = step(make(), batch())
+    _, again = step(make(), batch())
+    _, later = step(dataclasses.replace(make(), step=jax.device_put(jnp.int32(7), replicated(mesh_of(1)))), batch())
+    assert now["reconstruction"] == again["reconstruction"] != later["reconstruction"]
+
+
+def test_gradients_that_are_not_finite_are_named():
+    step, make = plain_step()
+    state = make()
+    state.params["decoder"]["up_0"]["bias"] = jnp.array([jnp.nan])
+    _, metrics = step(state, batch())
+    assert not metrics["finite"]["decoder"]["up_0"]["bias"]
+    assert not np.isfinite(metrics["total"])
+
+
+def test_forward_gives_shapes_in_drawing_order_and_the_label_set(monkeypatch):
+    monkeypatch.setattr(SegVAE, "apply", lambda self, variables, *inputs, **kwargs: (variables, inputs, kwargs))
+    class_maps = np.zeros((2, 8, 8, 4), bool)
+    class_maps[0, 1, 2, 2] = class_maps[1, 3, 3, 1] = class_maps[1, 4, 4, 3] = True
+    eps = jnp.ones((2, 3, 2))
+    (variables, inputs, kwargs), shapes = forward(
+        PLAIN, {"params": 1}, jnp.asarray(maps.pack(class_maps)), eps, mutable=["x"]
+    )
+    assert variables == {"params": 1} and kwargs == {"mutable": ["x"]}
+    np.testing.assert_array_equal(inputs[0], class_maps.astype(np.float32))
+    np.testing.assert_array_equal(inputs[1], [[0, 0, 1, 0], [0, 1, 0, 1]])
+    assert inputs[2] is eps
+    for k, channel in enumerate(PLAIN.order):
+        np.testing.assert_array_equal(shapes[:, k], class_maps[..., channel])
+
+
+def test_validation_leaves_padding_out():
+    step = jax.jit(functools.partial(validation_step, PLAIN, OBJECTIVE))
+    params = {"params": new_state(PLAIN, optax.identity(), use_ema=False).params, "spectral": {}}
+    padded, weight = batch(0), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
+    other = np.concatenate([padded[:5], batch(1)[5:]])
+    ours, theirs = step(params, padded, weight), step(params, other, weight)
+    assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
+    assert float(step(params, padded, np.ones(8, np.float32))["total"]) != float(ours["total"])
