@@ -85,7 +85,7 @@ def test_folding_spectral_norm_changes_nothing(card, variables):
 
 
 def test_unknown_label_names_the_nearest(generator):
-    with pytest.raises(LabelError, match="'hatt' .did you mean 'hat'.*face, eye, hat"):
+    with pytest.raises(LabelError, match=r"'hatt' .did you mean 'hat'.*face, eye, hat"):
         generator.generate(["face", "hatt"])
 
 

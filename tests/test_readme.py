@@ -11,9 +11,12 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from torch_writer import release_tensors, saved, state_dicts
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.state import init_variables
 
 ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -44,7 +47,9 @@ def workplace(tmp_path_factory) -> pathlib.Path:
     index_maps = np.stack([maps.paint(cartoon_map("faces", 0, i, (32, 32)), space) for i in range(60)])
     pictures.write_index_pngs(folder / "masks", index_maps, space)
     (folder / "labels.json").write_text(json.dumps(space.names))
-    write_release_checkpoint(folder / "release.pth", num_channels=19)
+    model = SegVAE(space.num_channels, space.order, (16, 16), 2, 5, 3, 4, spectral_norm=False)
+    tensors = release_tensors(init_variables(model, 0)["params"], levels=2)
+    (folder / "release.pth").write_bytes(saved(state_dicts(tensors), "zip"))
     return folder
 
 
