@@ -17,18 +17,18 @@ RECIPE = {
     "model.image_size": (64, 64),
     "model.ngf": 16,
     "model.context_dim": 128,
-    "model.hidden_dim": 64,
-    "model.latent_dim": 96,
+    "model.hidden_dim": 128,
+    "model.latent_dim": 16,
     "model.spectral_norm": False,
     "model.gain": 1.0,
     "loss.reconstruction": "bce_dice",
-    "loss.kl_weight": 5e-4,
+    "loss.kl_weight": 4e-4,
     "optimizer.learning_rate": 1e-3,
     "optimizer.warmup_steps": 100,
     "optimizer.decay_from": 0.5,
     "optimizer.ema_decay": 0.998,
 }
-TINY = {"num_steps": 1_500, "log_every": 100, "data.num_maps": 4_000, "model.image_size": (32, 32)}
+TINY = {"num_steps": 1_200, "log_every": 100, "data.num_maps": 4_000, "model.image_size": (32, 32)}
 PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 
 

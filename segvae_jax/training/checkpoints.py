@@ -16,7 +16,7 @@ import grain
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-from jax.sharding import Sharding
+from jax.sharding import Sharding, SingleDeviceSharding
 from jaxtyping import Bool, Int
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
@@ -157,11 +157,9 @@ class Checkpoints:
           CheckpointError: if the checkpoint is damaged, or of another model or optimiser.
         """
         step = self._manager.latest_step()
-        placed = lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding)
-        abstract = jax.tree.map(placed, (_variables(like), _optimizer(like)))
         items = ocp.args.Composite(
-            variables=ocp.args.StandardRestore(abstract[0]),
-            optimizer=ocp.args.StandardRestore(abstract[1]),
+            variables=ocp.args.StandardRestore(_placed(_variables(like), sharding)),
+            optimizer=ocp.args.StandardRestore(_placed(_optimizer(like), sharding)),
             data=grain.checkpoint.CheckpointRestore(iterator),
         )
         try:
@@ -209,7 +207,9 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
         if step not in known:
             raise CheckpointError(f"{path}: step {step} is not saved: saved steps are {', '.join(map(str, known))}")
         try:
-            restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore()))
+            shapes = ocp.StandardCheckpointHandler().metadata(path / "steps" / str(step) / "variables").tree
+            like = _placed(shapes, SingleDeviceSharding(jax.local_devices()[0]))  # whatever it was trained on
+            restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore(like)))
         except Exception as error:  # what Orbax raises, plain Exception included
             raise CheckpointError(f"{path}: step {step} is damaged ({_reason(error)}): use another step") from None
     variables = restored.variables
@@ -225,6 +225,11 @@ def _variables(state: TrainState) -> dict[str, Any]:
 
 def _optimizer(state: TrainState) -> dict[str, Any]:
     return {"step": state.step, "opt_state": state.opt_state}
+
+
+def _placed(tree: Any, sharding: Sharding) -> Any:
+    """Shapes of the arrays to restore, all placed alike."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
 
 def _reason(error: Exception) -> str:

@@ -48,6 +48,7 @@ def test_the_checkpoint_is_the_final_state_and_its_card_says_what_it_was_trained
     card, variables, step = load_variables(run.workdir)
     assert step == int(run.state.step) == 24
     assert_same(variables["params"], run.state.ema)
+    assert {len(leaf.devices()) for leaf in jax.tree.leaves(variables)} == {1}, "whatever it was trained on"
     assert_same(variables["spectral"], run.state.spectral)
     data = open_prepared(card.prepared)
     assert card.space == data.space and card.model() == loop.configs.build_model(run.config, data.space)
