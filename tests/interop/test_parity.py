@@ -11,14 +11,14 @@ import pytest
 
 from segvae_jax import losses
 from segvae_jax.interop.torch_checkpoint import NETWORKS, model_arguments, to_params, to_spectral
-from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
+from segvae_jax.labels import HUMAN_PARSING
 from segvae_jax.maps import with_background
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.segvae import SegVAE, generate
 
 QUICK = {"xla_backend_optimization_level": 0}  # each program runs once: compiling takes the time
 FOLDER = Path(__file__).parent.parent / "golden"
-SPACES = {"celeba_small": CELEBAMASK_RELEASE, "humanparsing_small": HUMAN_PARSING}
+SPACES = {"humanparsing_small": HUMAN_PARSING}
 
 
 class Golden:
