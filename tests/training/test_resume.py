@@ -128,7 +128,13 @@ def test_two_processes_train_like_one(run, tmp_path):
     with contextlib.ExitStack() as stack:
         processes = []
         for i in range(2):
-            flags = ["--distributed", f"--coordinator=127.0.0.1:{port}", "--processes=2", f"--process={i}"]
+            flags = [
+                "--config.checkpoint_every=24",
+                "--distributed",
+                f"--coordinator=127.0.0.1:{port}",
+                "--processes=2",
+                f"--process={i}",
+            ]
             environ = {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=1")}
             log = tmp_path / f"log {i}"
             processes.append(stack.enter_context(started(log, *arguments(run, tmp_path / "run"), *flags, **environ)))
