@@ -30,6 +30,7 @@ class LabelSpace:
         one where both are present; defaults to the drawing order.
       covered_by: classes that continue under others: name -> the names it continues under. They lose
         against what covers them when a soft map is painted.
+      accessories: classes that show in a picture wherever they reach one half, whatever they lie on.
       pairs: (left, right) classes that a horizontal flip exchanges.
       palette: C RGB triples, background first; derived when empty.
 
@@ -41,6 +42,7 @@ class LabelSpace:
     drawing_order: tuple[str, ...] = ()
     paint_order: tuple[str, ...] = ()
     covered_by: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    accessories: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
 
@@ -62,8 +64,11 @@ class LabelSpace:
             if sorted(getattr(self, field)) != sorted(self.classes):
                 odd = sorted(set(getattr(self, field)) ^ set(self.classes)) or ["a repeated name"]
                 raise LabelError(f"{field} must name every class exactly once: see {', '.join(odd)}")
+        paired = [name for pair in self.pairs for name in pair]
+        if twice := sorted({name for name in paired if paired.count(name) > 1}):
+            raise LabelError(f"class {twice[0]!r} is in two pairs: a class has one mirror image")
         covering = [n for under, covers in self.covered_by for n in (under, *covers)]
-        for name in [*covering, *(n for pair in self.pairs for n in pair)]:
+        for name in [*covering, *self.accessories, *paired]:
             self.channel(name)
         if len(self.palette) != self.num_channels:
             raise LabelError(f"the palette has {len(self.palette)} colours: expected {self.num_channels}")
@@ -77,6 +82,12 @@ class LabelSpace:
     def names(self) -> tuple[str, ...]:
         """C names, background first, by channel."""
         return (BACKGROUND, *self.classes)
+
+    @property
+    def mirrored(self) -> tuple[int, ...]:
+        """By channel, the channel that takes its place in a mirrored map: that of the other of its pair, or itself."""
+        other = {name: twin for pair in self.pairs for name, twin in (pair, pair[::-1])}
+        return (0, *(self.channel(other.get(name, name)) for name in self.classes))
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -152,6 +163,7 @@ CELEBAMASK_HQ = LabelSpace(
         "neck cloth neck_l skin l_ear r_ear ear_r nose mouth u_lip l_lip l_eye r_eye l_brow r_brow eye_g hair hat"
     ),
     covered_by=(("skin", _words("nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip")),),
+    accessories=("eye_g", "ear_r", "neck_l"),
     pairs=(("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear")),
     palette=(
         (0, 0, 0), (238, 190, 160), (226, 160, 128), (58, 134, 197), (255, 255, 255), (224, 240, 255),
@@ -181,6 +193,7 @@ HUMAN_PARSING = LabelSpace(
         "face hair left-arm right-arm left-leg right-leg upper-clothes dress skirt pants left-shoe right-shoe"
         " hat sunglass belt scarf bag"
     ),
+    accessories=("sunglass", "belt", "scarf", "bag"),
     pairs=(("left-shoe", "right-shoe"), ("left-leg", "right-leg"), ("left-arm", "right-arm")),
 )
 

@@ -74,6 +74,12 @@ def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace)
     return restored
 
 
+def mirror(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> Shaped[AnyArray, "*b H W C"]:
+    """Flips left and right, and exchanges the classes that are one another's mirror image; twice is the identity."""
+    xp = class_maps.__array_namespace__()
+    return xp.flip(class_maps, axis=-2)[..., xp.asarray(space.mirrored)]
+
+
 def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
     """Class maps whose channel 0 is 1 where the classes sum to no more than the background threshold."""
     xp = class_maps.__array_namespace__()
@@ -86,13 +92,17 @@ def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[
 
     The strongest class wins a pixel, covered classes (skin) scaled by 0.9 so that what lies on them
     shows; of equals, the later in the paint order. Background where the classes sum to at most 0.4.
+    Accessories from one half on win against all others, unlike in the release: what they lie on was
+    drawn before them and is sure of the pixel, where annotated maps have a hole.
     """
     xp = class_maps.__array_namespace__()
     top_first = [space.channel(name) for name in reversed(space.paint_order)]
     weight = np.ones(space.num_channels, np.float32)
     weight[[space.channel(name) for name, _ in space.covered_by]] = COVERED_WEIGHT
+    by_channel = lambda values: xp.asarray(values).reshape((1,) * (class_maps.ndim - 1) + (-1,))
     soft = xp.astype(class_maps, xp.float32)
-    scores = (soft * xp.asarray(weight).reshape((1,) * (soft.ndim - 1) + (-1,)))[..., xp.asarray(top_first)]
+    accessory = by_channel(np.isin(space.names, space.accessories)) & (soft >= PRESENCE_THRESHOLD)
+    scores = (soft * by_channel(weight) + accessory)[..., xp.asarray(top_first)]
     winner = xp.asarray(top_first, dtype=xp.uint8)[xp.argmax(scores, axis=-1)]
     return xp.where(with_background(soft)[..., 0] > 0, xp.asarray(0, dtype=xp.uint8), winner)
 

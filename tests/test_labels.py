@@ -50,10 +50,20 @@ def test_the_two_celebamask_numberings_agree_by_name():
     assert sorted(channels) == list(range(1, 19)) and channels != sorted(channels)
     label_set = CELEBAMASK_HQ.encode(["hat", "nose", "neck_l"])
     assert CELEBAMASK_RELEASE.decode(label_set[[0, *channels]]) == ("neck_l", "nose", "hat")
-    for field in ("drawing_order", "paint_order", "covered_by", "pairs"):
+    for field in ("drawing_order", "paint_order", "covered_by", "accessories", "pairs"):
         assert getattr(CELEBAMASK_RELEASE, field) == getattr(CELEBAMASK_HQ, field)
     by_name = lambda space: dict(zip(space.names, space.palette, strict=True))
     assert by_name(CELEBAMASK_RELEASE) == by_name(CELEBAMASK_HQ)
+
+
+@pytest.mark.parametrize("space", LABEL_SPACES.values(), ids=LABEL_SPACES)
+def test_mirroring_exchanges_left_and_right_and_nothing_else(space):
+    image = {name: space.names[channel] for name, channel in zip(space.names, space.mirrored, strict=True)}
+    assert len(space.pairs) == 3
+    for left, right in space.pairs:
+        assert left[1:].removeprefix("eft") == right[1:].removeprefix("ight")
+        assert image.pop(left) == right and image.pop(right) == left
+    assert all(name == other for name, other in image.items())
 
 
 def test_skin_continues_under_the_facial_parts_alone():
@@ -105,6 +115,8 @@ def test_many_derived_colours_stay_distinct():
         ),
         ({"classes": ("a", "b"), "paint_order": ("a", "b", "a")}, "see a repeated name"),
         ({"classes": ("a", "b"), "pairs": (("a", "x"),)}, "unknown label 'x'"),
+        ({"classes": ("a", "b"), "pairs": (("a", "b"), ("b", "a"))}, "class 'a' is in two pairs"),
+        ({"classes": ("a", "b"), "accessories": ("x",)}, "unknown label 'x'"),
         ({"classes": ("a", "b"), "covered_by": (("y", ("a",)),)}, "unknown label 'y'"),
         ({"classes": ("a", "b"), "covered_by": (("a", ("z",)),)}, "unknown label 'z'"),
         ({"classes": ("a", "b"), "palette": ((0, 0, 0), (1, 1, 1))}, "the palette has 2 colours: expected 3"),

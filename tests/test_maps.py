@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +15,7 @@ from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, 
 FACE = LabelSpace(
     ("nose", "skin", "hat"), paint_order=("hat", "skin", "nose"), covered_by=(("skin", ("nose",)),)
 )  # numbered unlike it is painted
+HATTED = dataclasses.replace(FACE, accessories=("hat",), pairs=(("nose", "hat"),))
 FACIAL_PARTS = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
 WILD = settings(deadline=None, derandomize=True, max_examples=60)
 
@@ -29,6 +32,7 @@ def painted_pixel(values, space):
     winner, best = 0, -1.0
     for name in space.paint_order:
         score = values[space.channel(name)] * np.float32(0.9 if name in covered else 1)
+        score += name in space.accessories and score >= 0.5
         if score >= best:
             winner, best = space.channel(name), score
     return winner
@@ -127,12 +131,12 @@ def test_nothing_is_restored_where_classes_do_not_overlap():
 
 
 @WILD
-@given(class_maps=soft_maps, hard=st.booleans())
-def test_paint_follows_its_definition_on_numpy_and_jax(class_maps, hard):
+@given(class_maps=soft_maps, hard=st.booleans(), space=st.sampled_from([FACE, HATTED]))
+def test_paint_follows_its_definition_on_numpy_and_jax(class_maps, hard, space):
     class_maps = np.round(class_maps) if hard else class_maps
-    expected = painted(class_maps, FACE)
+    expected = painted(class_maps, space)
     for array in (class_maps, jnp.asarray(class_maps)):
-        index = maps.paint(array, FACE)
+        index = maps.paint(array, space)
         assert index.dtype == np.uint8 and type(index).__module__.split(".")[0] == type(array).__module__.split(".")[0]
         np.testing.assert_array_equal(index, expected)
 
@@ -174,6 +178,29 @@ def pixel(**values):
 @pytest.mark.parametrize("xp", [np, jnp])
 def test_covered_classes_weigh_nine_tenths_and_ties_go_to_the_later_painted(values, winner, xp):
     assert int(maps.paint(xp.asarray(pixel(**values)), FACE)[0, 0]) == FACE.channel(winner)
+
+
+@pytest.mark.parametrize(
+    ("values", "winner"),
+    [({"hat": 0.5, "nose": 1}, "hat"), ({"hat": 0.49, "nose": 1}, "nose"), ({"hat": 0.49, "nose": 0.3}, "hat")],
+)
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_accessories_show_from_one_half_on(values, winner, xp):
+    assert int(maps.paint(xp.asarray(pixel(**values)), HATTED)[0, 0]) == FACE.channel(winner)
+
+
+@WILD
+@given(class_maps=hnp.arrays(bool, (2, 3, 5, 4)))
+def test_mirroring_flips_columns_and_exchanges_pairs(class_maps):
+    for array in (class_maps, jnp.asarray(class_maps)):
+        mirrored = maps.mirror(array, HATTED)
+        np.testing.assert_array_equal(
+            mirrored[..., HATTED.channel("hat")], class_maps[:, :, ::-1, HATTED.channel("nose")]
+        )
+        np.testing.assert_array_equal(
+            mirrored[..., HATTED.channel("skin")], class_maps[:, :, ::-1, HATTED.channel("skin")]
+        )
+        np.testing.assert_array_equal(maps.mirror(mirrored, HATTED), class_maps)
 
 
 @pytest.mark.parametrize("xp", [np, jnp])
