@@ -51,6 +51,7 @@ def default_config() -> ConfigDict:
     config.data.labels = ""  # folder: file with the name of each index
     config.data.merge = ""  # folder: "new=old,old;new=old"
     config.data.classes = ""  # folder: classes to keep, in drawing order; all if empty
+    config.data.flip = False  # mirrors half of the training maps, left and right classes exchanged
     config.data.kind = "faces"  # cartoon: faces or people
     config.data.num_maps = 8_000  # cartoon
 
@@ -125,9 +126,12 @@ def build_model(config: ConfigDict, space: LabelSpace) -> SegVAE:
     return SegVAE(num_channels=space.num_channels, order=space.order, **model_arguments(config))
 
 
-def build_objective(config: ConfigDict) -> Objective:
-    """What is minimised."""
-    return Objective(config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed)
+def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
+    """What is minimised, on maps of the classes of `space`."""
+    mirrored_in = space if config.data.flip else None
+    return Objective(
+        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed, mirrored_in
+    )
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:

@@ -46,7 +46,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     workdir = _writable(workdir)
     data = _prepare_in_turn(config)
     num_steps = configs.total_steps(config, len(data.split("train")))
-    model, objective = configs.build_model(config, data.space), configs.build_objective(config)
+    model, objective = configs.build_model(config, data.space), configs.build_objective(config, data.space)
     optimizer, mesh = configs.build_optimizer(config, num_steps), device_mesh()
     iterator = _batches(config, data)
     make_state = functools.partial(create_state, model, optimizer, config.seed, objective.ema_decay > 0)

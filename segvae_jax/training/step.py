@@ -15,6 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
 from segvae_jax import losses, maps
+from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.streams import stream_key
 from segvae_jax.training.state import TrainState
@@ -30,13 +31,15 @@ class Objective:
       reconstruction: a key of `losses.RECONSTRUCTION`.
       kl_weight: of the KL term.
       ema_decay: of the averaged weights; 0 keeps none.
-      seed: of the posterior's noise.
+      seed: of the posterior's noise and of the flips.
+      mirrored_in: the classes by which half of the maps are flipped; `None` flips none.
     """
 
     reconstruction: str
     kl_weight: float
     ema_decay: float
     seed: int
+    mirrored_in: LabelSpace | None = None
 
 
 def device_mesh() -> Mesh:
@@ -55,10 +58,9 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 
 
 def forward(
-    model: SegVAE, variables: Any, packed: UInt8[Array, "B H W P"], eps: Float[Array, "B K Z"], **kwargs: Any
+    model: SegVAE, variables: Any, class_maps: Float[Array, "B H W C"], eps: Float[Array, "B K Z"], **kwargs: Any
 ) -> tuple[Any, Float[Array, "B K H W"]]:
-    """Unpacks a batch and runs the training forward; returns its output and the true shapes."""
-    class_maps = maps.unpack(packed, model.num_channels)
+    """The training forward of a batch of class maps; returns its output and the true shapes."""
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
     shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
     return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
@@ -78,10 +80,11 @@ def train_step(
       gradient is finite.
     """
     eps = _noise(model, objective, packed.shape[0], state.step)
+    class_maps = augment(objective, maps.unpack(packed, model.num_channels), state.step)
 
     def loss(params: Any) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
         variables = {"params": params, "spectral": state.spectral}
-        (output, updated), shapes = forward(model, variables, packed, eps, mutable=["spectral"])
+        (output, updated), shapes = forward(model, variables, class_maps, eps, mutable=["spectral"])
         terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight)
         return terms.total, (terms, updated.get("spectral", {}))
 
@@ -101,6 +104,14 @@ def train_step(
 def _noise(model: SegVAE, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B K Z"]:
     shape = (batch_size, len(model.order), model.latent_dim)
     return jax.random.normal(stream_key(objective.seed, "posterior", step), shape)
+
+
+def augment(objective: Objective, class_maps: Float[Array, "B H W C"], step: Any) -> Float[Array, "B H W C"]:
+    """Mirrors each map with probability one half, anew at each step, where the objective says so."""
+    if objective.mirrored_in is None:
+        return class_maps
+    flip = jax.random.bernoulli(stream_key(objective.seed, "flip", step), shape=(class_maps.shape[0], 1, 1, 1))
+    return jnp.where(flip, maps.mirror(class_maps, objective.mirrored_in), class_maps)
 
 
 def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
@@ -133,6 +144,6 @@ def validation_step(
 ) -> Metrics:
     """Losses of a batch under fixed noise; rows of weight 0 (padding) count nothing."""
     eps = _noise(model, objective, packed.shape[0], 0)
-    output, shapes = forward(model, variables, packed, eps)
+    output, shapes = forward(model, variables, maps.unpack(packed, model.num_channels), eps)
     output = output.replace(present=output.present * weight[:, None])
     return vars(losses.losses(output, shapes, objective.reconstruction, objective.kl_weight))

@@ -82,8 +82,8 @@ def _reconstruct(
     """Truth and reconstruction by turns."""
     shape = (len(model.order), model.latent_dim)
     eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), shape)
-    output, _ = forward(model, variables, packed, eps)
     truth = maps.unpack(packed, model.num_channels)
+    output, _ = forward(model, variables, truth, eps)
     ours = jnp.zeros_like(truth).at[..., jnp.asarray(model.order)].set(jnp.moveaxis(output.shapes, 1, -1))
     return jnp.stack([truth, ours], axis=1).reshape(-1, *truth.shape[1:])
 

@@ -181,8 +181,11 @@ def test_what_is_built_is_what_the_configuration_says():
     assert (model.num_channels, model.order, model.image_size) == (3, (2, 1), (32, 16))
     for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
         assert getattr(model, key) == config.model[key], key
-    objective = configs.build_objective(config)
-    assert vars(objective) == dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0)
+    objective = configs.build_objective(config, space)
+    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, mirrored_in=None)
+    assert vars(objective) == plain
+    config.data.flip = True
+    assert vars(configs.build_objective(config, space)) == plain | {"mirrored_in": space}
     assert isinstance(configs.build_optimizer(config, 24), optax.GradientTransformation)
 
 

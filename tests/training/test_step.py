@@ -10,15 +10,18 @@ import pytest
 from jax.sharding import AxisType, Mesh
 
 from segvae_jax import maps
+from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.training.state import TrainState, adam, init_variables
 from segvae_jax.training.step import (
     Objective,
+    augment,
     device_mesh,
     forward,
     jit_train_step,
     replicated,
     split_batch,
+    train_step,
     validation_step,
 )
 
@@ -187,15 +190,35 @@ def test_forward_gives_shapes_in_drawing_order_and_the_label_set(monkeypatch):
     class_maps = np.zeros((2, 8, 8, 4), bool)
     class_maps[0, 1, 2, 2] = class_maps[1, 3, 3, 1] = class_maps[1, 4, 4, 3] = True
     eps = jnp.ones((2, 3, 2))
-    (variables, inputs, kwargs), shapes = forward(
-        PLAIN, {"params": 1}, jnp.asarray(maps.pack(class_maps)), eps, mutable=["x"]
-    )
+    (variables, inputs, kwargs), shapes = forward(PLAIN, {"params": 1}, jnp.float32(class_maps), eps, mutable=["x"])
     assert variables == {"params": 1} and kwargs == {"mutable": ["x"]}
     np.testing.assert_array_equal(inputs[0], class_maps.astype(np.float32))
     np.testing.assert_array_equal(inputs[1], [[0, 0, 1, 0], [0, 1, 0, 1]])
     assert inputs[2] is eps
     for k, channel in enumerate(PLAIN.order):
         np.testing.assert_array_equal(shapes[:, k], class_maps[..., channel])
+
+
+def test_half_of_the_maps_are_mirrored_anew_at_each_step():
+    space = LabelSpace(("a", "b", "c"), pairs=(("a", "c"),))
+    straight = maps.unpack(jnp.asarray(np.concatenate([batch(seed) for seed in range(8)])), 4)
+    flips = []
+    for step in range(2):
+        class_maps = augment(dataclasses.replace(OBJECTIVE, mirrored_in=space), straight, step)
+        flips.append(np.any(class_maps != straight, axis=(1, 2, 3)))
+        np.testing.assert_array_equal(class_maps[flips[-1]], maps.mirror(straight, space)[flips[-1]])
+    assert all(20 <= flip.sum() <= 44 for flip in flips) and np.any(flips[0] != flips[1])
+    assert augment(OBJECTIVE, straight, 0) is straight
+
+
+def test_a_step_sees_the_mirrored_maps():
+    space = LabelSpace(("a", "b", "c"), pairs=(("a", "c"),))
+    objective = dataclasses.replace(OBJECTIVE, mirrored_in=space)
+    state = dataclasses.replace(new_state(PLAIN, optax.identity(), use_ema=False), step=jnp.int32(1))
+    step = jax.jit(functools.partial(train_step, PLAIN, optax.identity()), static_argnums=0)
+    flipped = maps.pack(np.asarray(augment(objective, maps.unpack(jnp.asarray(batch()), 4), 1)))
+    ours, theirs = step(objective, state, batch())[1], step(OBJECTIVE, state, flipped)[1]
+    assert ours["total"] == theirs["total"] != step(OBJECTIVE, state, batch())[1]["total"]
 
 
 def test_validation_leaves_padding_out():
