@@ -135,6 +135,12 @@ class LabelSpace:
         return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
 
 
+def pairs_by_name(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The pairs of classes whose names say left and right: `left-shoe` and `right-shoe`, `l_eye` and `r_eye`."""
+    right_of = lambda name: "r_" + name[2:] if name.startswith("l_") else name.replace("left", "right")
+    return tuple((name, right_of(name)) for name in classes if right_of(name) in set(classes) - {name})
+
+
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 

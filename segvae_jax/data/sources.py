@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from segvae_jax import maps
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.errors import DataError, LabelError
-from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, HUMAN_PARSING, LabelSpace
+from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, HUMAN_PARSING, LabelSpace, pairs_by_name
 from segvae_jax.pictures import read_index_png
 
 Size = tuple[int, int]
@@ -73,7 +73,7 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     if unknown := sorted(set(keep) - set(renamed.values())):
         known = ", ".join(dict.fromkeys(renamed.values()))
         raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {known}")
-    return _index_folder("folder", path, LabelSpace(keep), renamed)
+    return _index_folder("folder", path, LabelSpace(keep, pairs=pairs_by_name(keep)), renamed)
 
 
 def cartoon(kind: str, num_maps: int, seed: int) -> Source:

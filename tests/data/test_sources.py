@@ -155,6 +155,11 @@ def test_merged_classes_share_a_channel(clothes):
     assert painted(source, "one", (2, 3)) == ["background", "coat", "skirt", "coat", "thing", "thing"]
 
 
+def test_left_and_right_are_paired_by_name(clothes):
+    source = sources.folder(*clothes, merge="left shoe=shoe;right shoe=bag")
+    assert source.space.pairs == (("left shoe", "right shoe"),)
+
+
 def test_a_class_may_be_merged_into_another_listed_one(clothes):
     source = sources.folder(*clothes, merge="jacket=blazer", classes="bag,jacket")
     assert source.space.classes == ("bag", "jacket")
