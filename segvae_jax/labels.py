@@ -28,8 +28,8 @@ class LabelSpace:
       drawing_order: the K classes in the order in which the model draws them; defaults to `classes`.
       paint_order: the K classes from the bottom to the top of a picture; a later one hides an earlier
         one where both are present; defaults to the drawing order.
-      covered_by: classes that continue under others: name -> the names it continues under. They lose
-        against what covers them when a soft map is painted.
+      covered_by: classes that continue under others: name -> the names it continues under. They yield
+        to what covers them when a soft map is painted.
       accessories: classes that show in a picture wherever they reach one half, whatever they lie on.
       pairs: (left, right) classes that a horizontal flip exchanges.
       palette: C RGB triples, background first; derived when empty.

@@ -26,7 +26,6 @@ else:
 
 BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
-COVERED_WEIGHT = 0.9  # the release's weight of skin against the facial parts on it
 _NEARLY_ONE = 1 - 1e-5  # room for rounding, where a class covers exactly half of a pixel or one pixel in all
 
 
@@ -90,21 +89,28 @@ def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, 
 def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[AnyArray, "*b H W"]:
     """Index map of hard or soft class maps.
 
-    The strongest class wins a pixel, covered classes (skin) scaled by 0.9 so that what lies on them
-    shows; of equals, the later in the paint order. Background where the classes sum to at most 0.4.
-    Accessories from one half on win against all others, unlike in the release: what they lie on was
-    drawn before them and is sure of the pixel, where annotated maps have a hole.
+    The strongest class wins a pixel; of equals, the later in the paint order. A covered class (skin) yields
+    where one that lies on it reaches one half, and an accessory wins from one half on, unlike in the
+    release, which scales skin by 0.9: a part drawn on what is sure of its pixels would lose its rim, or all.
+    Background where the classes sum to at most 0.4.
     """
     xp = class_maps.__array_namespace__()
     top_first = [space.channel(name) for name in reversed(space.paint_order)]
-    weight = np.ones(space.num_channels, np.float32)
-    weight[[space.channel(name) for name, _ in space.covered_by]] = COVERED_WEIGHT
-    by_channel = lambda values: xp.asarray(values).reshape((1,) * (class_maps.ndim - 1) + (-1,))
     soft = xp.astype(class_maps, xp.float32)
-    accessory = by_channel(np.isin(space.names, space.accessories)) & (soft >= PRESENCE_THRESHOLD)
-    scores = (soft * by_channel(weight) + accessory)[..., xp.asarray(top_first)]
+    shown = xp.astype(soft >= PRESENCE_THRESHOLD, xp.float32)
+    yields = shown @ xp.asarray(_lies_on(space)) > 0
+    accessory = np.isin(space.names, space.accessories).astype(np.float32).reshape((1,) * (soft.ndim - 1) + (-1,))
+    scores = (xp.where(yields, xp.float32(0), soft) + xp.asarray(accessory) * shown)[..., xp.asarray(top_first)]
     winner = xp.asarray(top_first, dtype=xp.uint8)[xp.argmax(scores, axis=-1)]
     return xp.where(with_background(soft)[..., 0] > 0, xp.asarray(0, dtype=xp.uint8), winner)
+
+
+def _lies_on(space: LabelSpace) -> Float[np.ndarray, "C C"]:
+    """1 where the class of the row lies on the class of the column."""
+    lies_on = np.zeros((space.num_channels, space.num_channels), np.float32)
+    for name, covers in space.covered_by:
+        lies_on[[space.channel(cover) for cover in covers], space.channel(name)] = 1
+    return lies_on
 
 
 def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:

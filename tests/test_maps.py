@@ -28,10 +28,12 @@ def painted_pixel(values, space):
     """The class of one pixel, from the definition."""
     if sum(values[1:]) <= 0.4:
         return 0
-    covered = {name for name, _ in space.covered_by}
+    covers = dict(space.covered_by)
     winner, best = 0, -1.0
     for name in space.paint_order:
-        score = values[space.channel(name)] * np.float32(0.9 if name in covered else 1)
+        score = values[space.channel(name)]
+        if any(values[space.channel(cover)] >= 0.5 for cover in covers.get(name, ())):
+            score = 0
         score += name in space.accessories and score >= 0.5
         if score >= best:
             winner, best = space.channel(name), score
@@ -165,18 +167,19 @@ def pixel(**values):
 @pytest.mark.parametrize(
     ("values", "winner"),
     [
-        ({"nose": 0.91, "skin": 1}, "nose"),
-        ({"nose": 0.89, "skin": 1}, "skin"),
-        ({"nose": 0.9, "skin": 1}, "nose"),
+        ({"nose": 0.5, "skin": 1}, "nose"),
+        ({"nose": 0.49, "skin": 1}, "skin"),
+        ({"nose": 0.49, "skin": 0.48}, "nose"),
+        ({"nose": 0.5, "skin": 1, "hat": 0.9}, "hat"),
         ({"hat": 0.9, "skin": 1}, "skin"),
-        ({"hat": 0.95, "skin": 1}, "hat"),
+        ({"hat": 1, "skin": 1}, "skin"),
         ({"hat": 1, "nose": 1}, "nose"),
         ({"hat": 1, "nose": 1, "skin": 1}, "nose"),
         ({"hat": 0.21, "nose": 0.2}, "hat"),
     ],
 )
 @pytest.mark.parametrize("xp", [np, jnp])
-def test_covered_classes_weigh_nine_tenths_and_ties_go_to_the_later_painted(values, winner, xp):
+def test_covered_classes_yield_from_one_half_and_ties_go_to_the_later_painted(values, winner, xp):
     assert int(maps.paint(xp.asarray(pixel(**values)), FACE)[0, 0]) == FACE.channel(winner)
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Bool, Float
 
-PIXELS_AT_64 = 2  # area from which a class of a 64 x 64 map counts as drawn
+PIXELS_AT_64 = 1  # area from which a class of a 64 x 64 map counts as drawn: that of the smallest annotated parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Control:
 
 
 def area_threshold(height: int, width: int) -> int:
-    """Area in pixels from which a class counts as drawn: 2 at 64 x 64, in proportion elsewhere, 1 or more."""
+    """Area in pixels from which a class counts as drawn: 1 at 64 x 64, in proportion elsewhere, 1 or more."""
     return max(1, round(PIXELS_AT_64 * height * width / 64**2))
 
 

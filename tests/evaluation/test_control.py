@@ -40,5 +40,5 @@ def test_nothing_requested_is_no_miss():
 
 
 def test_the_threshold_follows_the_area():
-    assert [area_threshold(s, s) for s in (8, 64, 128)] == [1, 2, 8]
-    assert area_threshold(64, 128) == 4
+    assert [area_threshold(s, s) for s in (8, 64, 128)] == [1, 1, 4]
+    assert area_threshold(64, 128) == 2
