@@ -13,6 +13,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
+_WIDE = 64  # channels
 
 
 def conv(
@@ -61,11 +62,26 @@ def _swapped(kernel: Float[Array, "k k I O"]) -> Float[Array, "k k O I"]:
     return jnp.transpose(kernel[::-1, ::-1], (0, 1, 3, 2))
 
 
-def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "I k k O"]:
-    """Correlates the input with the gradient of the output, both with batch as the contracted channel."""
+def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
+    """Correlates the input with the gradient of the output.
+
+    As a convolution with batch as the contracted channel; where there are enough channels to fill a matrix
+    product, twice as fast as a product for each row of the kernel.
+    """
     ends = [(o - 1) * stride + k - n - padding for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(padding, end) for end in ends]
-    return _general(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(g, (1, 2, 0, 3)), 1, pads, kernel_dilation=stride)
+    if x.shape[-1] >= _WIDE:
+        return _kernel_gradient_by_products(x, g, stride, pads, k)
+    gradient = _general(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(g, (1, 2, 0, 3)), 1, pads, kernel_dilation=stride)
+    return jnp.transpose(gradient, (1, 2, 0, 3))
+
+
+def _kernel_gradient_by_products(x, g, stride, pads, k) -> Float[Array, "k k I O"]:
+    height, width = ((n - 1) * stride + 1 for n in g.shape[1:3])
+    x = lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *((*pad, 0) for pad in pads), (0, 0, 0)])
+    tap = lambda i, j: x[:, i : i + height : stride, j : j + width : stride]
+    row = lambda i: jnp.einsum("bhwi,bhwo->io", jnp.concatenate([tap(i, j) for j in range(k)], axis=-1), g)
+    return jnp.stack([row(i) for i in range(k)]).reshape(k, k, x.shape[-1], g.shape[-1])
 
 
 def _save_operands(function, x, kernel, *geometry):
@@ -78,7 +94,7 @@ def _conv_backward(stride, padding, operands, g):
     ends = [n - 1 + padding - (o - 1) * stride for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(k - 1 - padding, end) for end in ends]
     dx = _general(g, _swapped(kernel), 1, pads, input_dilation=stride)
-    return dx, jnp.transpose(_kernel_gradient(x, g, stride, padding, k), (1, 2, 0, 3))
+    return dx, _kernel_gradient(x, g, stride, padding, k)
 
 
 def _conv_transpose_backward(stride, padding, output_padding, operands, g):
@@ -87,7 +103,7 @@ def _conv_transpose_backward(stride, padding, output_padding, operands, g):
     height, width = x.shape[1:3]
     dx = _native_conv(g, _swapped(kernel), stride, padding)[:, :height, :width]
     dk = _kernel_gradient(g, x, stride, padding, kernel.shape[0])
-    return dx, jnp.transpose(dk, (1, 2, 3, 0))[::-1, ::-1]
+    return dx, _swapped(dk)
 
 
 _conv.defvjp(functools.partial(_save_operands, _native_conv), _conv_backward)

@@ -46,18 +46,20 @@ def assert_same_with_gradients(function, expected, x, kernel):
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-6 * float(jnp.abs(b).max()))
 
 
+@pytest.mark.parametrize("channels", [3, 64])  # few and many take different ways
 @pytest.mark.parametrize(("height", "width", "k", "stride", "padding"), GEOMETRIES)
-def test_convolution_equals_lax(height, width, k, stride, padding):
+def test_convolution_equals_lax(height, width, k, stride, padding, channels):
     function = lambda x, kernel: conv(x, kernel, stride, padding)
     expected = lambda x, kernel: reference(x, kernel, stride, padding)
-    assert_same_with_gradients(function, expected, normal(2, height, width, 3), normal(k, k, 3, 5))
+    assert_same_with_gradients(function, expected, normal(2, height, width, channels), normal(k, k, channels, 5))
 
 
+@pytest.mark.parametrize("channels", [5, 64])
 @pytest.mark.parametrize(("height", "width", "k", "stride", "padding", "output_padding"), TRANSPOSED)
-def test_transposed_convolution_equals_lax(height, width, k, stride, padding, output_padding):
+def test_transposed_convolution_equals_lax(height, width, k, stride, padding, output_padding, channels):
     function = lambda x, kernel: conv_transpose(x, kernel, stride, padding, output_padding)
     expected = lambda x, kernel: reference_transpose(x, kernel, stride, padding, output_padding)
-    assert_same_with_gradients(function, expected, normal(2, height, width, 3), normal(k, k, 3, 5))
+    assert_same_with_gradients(function, expected, normal(2, height, width, 3), normal(k, k, 3, channels))
 
 
 @pytest.mark.parametrize(("height", "width", "k", "stride", "padding", "output_padding"), TRANSPOSED)
