@@ -20,9 +20,18 @@ def train_batches(
     Every epoch is shuffled anew. The shares of all processes, one after the other, are the batch that one
     process alone would read. The iterator's state can be saved and restored (`get_state`, Orbax).
     """
-    dataset = grain.MapDataset.source(examples).shuffle(seed=_spread(seed)).repeat(None)
-    dataset = dataset.map(_packed).batch(batch_size, drop_remainder=True)[process_index::process_count]
+    dataset = _endless(grain.MapDataset.source(examples), seed).map(_packed)
+    dataset = dataset.batch(batch_size, drop_remainder=True)[process_index::process_count]
     return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=64)))
+
+
+def batch_indices(num_examples: int, batch_size: int, seed: int) -> grain.MapDataset:
+    """Numbers `[batch_size]` of the examples in each batch of `train_batches`, of all processes together."""
+    return _endless(grain.MapDataset.range(num_examples), seed).batch(batch_size, drop_remainder=True)
+
+
+def _endless(dataset: grain.MapDataset, seed: int) -> grain.MapDataset:
+    return dataset.shuffle(seed=_spread(seed)).repeat(None)
 
 
 def _spread(seed: int) -> int:

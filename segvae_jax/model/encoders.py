@@ -7,9 +7,10 @@ together from parts: of each class's map, of each distinct label. The canvas its
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from segvae_jax.model.layers import Weights, dense, down, flatten, halve, level_widths, normalise
+from segvae_jax.model.packing import Slots, give, take
 
 
 class LabelEmbedding(nn.Module):
@@ -48,6 +49,7 @@ class ContextEncoder(nn.Module):
         label_set: Float[Array, "B C"],
         target: Float[Array, "T C"],
         present: Float[Array, "B T"],
+        slots: Slots | None = None,
     ) -> Float[Array, "B T F"]:
         """Context features of T steps.
 
@@ -57,6 +59,7 @@ class ContextEncoder(nn.Module):
           label_set: all classes asked for.
           target: one-hot class of each step.
           present: 1 where the label-set has the step's class; the target is all zeros elsewhere.
+          slots: of the (sample, step) pairs whose features differ; each has its own if None.
         """
         norm, gain = self.spectral_norm, self.gain
         channels = class_maps.shape[-1]
@@ -64,8 +67,10 @@ class ContextEncoder(nn.Module):
         kernel, bias = Weights((3, 3, channels + 2, self.ngf), norm, gain, name="down_0")()
         canvas = canvas_response(class_maps, drawn, kernel[:, :, :channels])
         labels = halve(embed("embed_label_set")(label_set), kernel[:, :, channels : channels + 1])
-        first = canvas + labels[:, None] + target_response(embed("embed_target"), target, present, kernel[:, :, -1:])
-        return _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")(first, bias)
+        targets = target_responses(embed("embed_target"), target, kernel[:, :, -1:])
+        first = canvas + labels[:, None] + targets[_row(present)]
+        rest = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")
+        return give(rest(take(first, slots), bias), present.shape, slots)
 
 
 class ShapeEncoder(nn.Module):
@@ -79,16 +84,19 @@ class ShapeEncoder(nn.Module):
 
     @nn.compact
     def __call__(
-        self, shape: Float[Array, "B T H W"], target: Float[Array, "T C"], present: Float[Array, "B T"]
+        self,
+        shape: Float[Array, "B T H W"],
+        target: Float[Array, "T C"],
+        present: Float[Array, "B T"],
+        slots: Slots | None = None,
     ) -> Float[Array, "B T D"]:
-        """Features of the shapes of T steps, with the class that each belongs to."""
+        """Features of the shapes of T steps, with the class that each belongs to; shapes without one are blank."""
         embed = LabelEmbedding(self.image_size, self.hidden_dim, gain=self.gain, name="embed_target")
         kernel, bias = Weights((3, 3, 2, self.ngf), self.spectral_norm, self.gain, name="down_0")()
-        response = halve(shape.reshape(-1, *self.image_size, 1), kernel[:, :, :1])
-        first = response.reshape(*shape.shape[:2], *response.shape[1:])
-        first = first + target_response(embed, target, present, kernel[:, :, 1:])
+        targets = target_responses(embed, target, kernel[:, :, 1:])
+        first = halve(take(shape, slots)[..., None], kernel[:, :, :1]) + targets[take(_row(present), slots)]
         rest = _Levels(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain, name="levels")
-        return rest(first, bias)
+        return give(rest(first, bias), present.shape, slots)
 
 
 def canvas_response(
@@ -104,15 +112,17 @@ def canvas_response(
     return jnp.moveaxis(response.reshape(*response.shape[:3], steps, features), 3, 1)
 
 
-def target_response(
-    embed: LabelEmbedding,
-    target: Float[Array, "T C"],
-    present: Float[Array, "B T"],
-    kernel: Float[Array, "3 3 1 O"],
-) -> Float[Array, "B T h w O"]:
-    """First-level response to the target channel, from the T classes and the all-zero target."""
-    responses = halve(embed(jnp.pad(target, ((0, 1), (0, 0)))), kernel)
-    return jnp.where(present[..., None, None, None] > 0, responses[None, :-1], responses[None, -1:])
+def target_responses(
+    embed: LabelEmbedding, target: Float[Array, "T C"], kernel: Float[Array, "3 3 1 O"]
+) -> Float[Array, "T+1 h w O"]:
+    """First-level responses to the target channel: of the T classes, and of the all-zero target."""
+    return halve(embed(jnp.pad(target, ((0, 1), (0, 0)))), kernel)
+
+
+def _row(present: Float[Array, "B T"]) -> Int[Array, "B T"]:
+    """The row of `target_responses` that belongs to each step."""
+    steps = present.shape[1]
+    return jnp.where(present > 0, jnp.arange(steps)[None], steps)
 
 
 class _Levels(nn.Module):
@@ -125,10 +135,9 @@ class _Levels(nn.Module):
     gain: float
 
     @nn.compact
-    def __call__(self, first: Float[Array, "B T h w O"], bias: Float[Array, "O"]) -> Float[Array, "B T F"]:
+    def __call__(self, first: Float[Array, "N h w O"], bias: Float[Array, "O"]) -> Float[Array, "N F"]:
         weights = lambda name, *shape: Weights(shape, self.spectral_norm, self.gain, name=name)()
-        x = normalise(first.reshape(-1, *first.shape[2:]) + bias.reshape(1, 1, 1, -1))
+        x = normalise(first + bias.reshape(1, 1, 1, -1))
         for level, width in enumerate(level_widths(self.image_size, self.ngf)[1:], start=1):
             x = down(x, weights(f"down_{level}", 3, 3, x.shape[-1], width))
-        x = flatten(x, weights("flatten", *x.shape[1:], self.features))
-        return x.reshape(*first.shape[:2], -1)
+        return flatten(x, weights("flatten", *x.shape[1:], self.features))

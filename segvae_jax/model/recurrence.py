@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from segvae_jax.model.encoders import ShapeEncoder
 from segvae_jax.model.layers import Weights, dense
+from segvae_jax.model.packing import Slots
 
 Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]  # cell state, hidden state
 
@@ -109,10 +110,11 @@ class Posterior(nn.Module):
         target: Float[Array, "T C"],
         present: Float[Array, "B T"],
         context: Float[Array, "B T F"],
+        slots: Slots | None = None,
     ) -> tuple[Carry, Gaussian]:
         """The next T steps from a state."""
         norm, gain = self.spectral_norm, self.gain
         encoder = ShapeEncoder(self.image_size, self.ngf, self.hidden_dim, norm, gain, name="shape_encoder")
-        inputs = jnp.concatenate([encoder(shape, target, present), context], axis=-1)
+        inputs = jnp.concatenate([encoder(shape, target, present, slots), context], axis=-1)
         carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, inputs)
         return carry, Heads(self.latent_dim, norm, gain, name="heads")(hidden)

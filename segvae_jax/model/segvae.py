@@ -24,6 +24,7 @@ from jaxtyping import Array, Float, Int
 from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
 from segvae_jax.model.layers import spectrally_normalised
+from segvae_jax.model.packing import Budget, Slots, context_slots, give, shape_slots, take
 from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry
 
 
@@ -88,6 +89,7 @@ class SegVAE(nn.Module):
         class_maps: Float[Array, "B H W C"],
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
+        budget: Budget | None = None,
     ) -> StepOutput:
         """Training forward: every class from its posterior, on a canvas of true shapes.
 
@@ -95,17 +97,20 @@ class SegVAE(nn.Module):
           class_maps: in {0, 1}, channel 0 blank.
           label_set: in {0, 1}.
           eps: standard normal noise of the posterior.
+          budget: of slots to pack the convolutions into; not packed if None. Logits of absent classes then
+            are one another's.
         """
         order = np.asarray(self.order)
         target = jnp.eye(self.num_channels)[order]
         drawn = jnp.cumsum(target, axis=0) - target
         present = label_set[:, order]
         start = initial_carry(class_maps.shape[0], self.hidden_dim)
-        context = self.context_encoder(class_maps, drawn, label_set, target, present)
+        looks, draws = context_slots(present, budget), shape_slots(present, budget)
+        context = self.context_encoder(class_maps, drawn, label_set, target, present, looks)
         _, prior = self.prior(start, context)
         shapes = jnp.moveaxis(class_maps[..., order], -1, 1)
-        _, posterior = self.posterior(start, shapes, target, present, context)
-        logits = self.decode(context, posterior.sample(eps))
+        _, posterior = self.posterior(start, shapes, target, present, context, draws)
+        logits = self.decode(context, posterior.sample(eps), draws)
         return StepOutput(context, prior, posterior, logits, present)
 
     def teacher_forced_step(
@@ -140,10 +145,11 @@ class SegVAE(nn.Module):
         shape = nn.sigmoid(self.decode(context, prior.sample(eps[:, None])))[:, 0] * present[..., None]
         return (prior_carry, canvas + shape[..., None] * target[:, None, None]), (context, prior)
 
-    def decode(self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"]) -> Float[Array, "B K H W"]:
+    def decode(
+        self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"], slots: Slots | None = None
+    ) -> Float[Array, "B K H W"]:
         """Logits of the shapes of K steps, as one batch."""
-        logits = self.decoder(context.reshape(-1, context.shape[-1]), z.reshape(-1, z.shape[-1]))
-        return logits.reshape(*context.shape[:2], *self.image_size)
+        return give(self.decoder(take(context, slots), take(z, slots)), context.shape[:2], slots)
 
     def _look(
         self, canvas: Float[Array, "B H W C"], label_set: Float[Array, "B C"], channel: Int[Array, ""]

@@ -13,12 +13,14 @@ import optax
 from ml_collections import ConfigDict
 
 from segvae_jax.data.builder import Prepared, prepare
+from segvae_jax.data.pipeline import batch_indices
 from segvae_jax.data.sources import Source, cartoon, celebamask, folder, human_parsing
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import Objective
 
@@ -42,6 +44,7 @@ def default_config() -> ConfigDict:
     config.num_epochs = 200  # ... or this; the other is 0
     config.log_every = 50  # steps
     config.checkpoint_every = 1_000  # steps; validation and pictures come with it
+    config.pack = True  # computes what differs between the classes of a batch; saves time, changes nothing
     config.keep_checkpoints = 3  # the latest; the best is kept beside them
 
     config.data = ConfigDict()
@@ -132,6 +135,15 @@ def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
     return Objective(
         config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed, mirrored_in
     )
+
+
+def build_packing(config: ConfigDict, data: Prepared, groups: int, num_steps: int) -> Packing | None:
+    """How batches are packed, each in as many groups as there are devices; None if they are not."""
+    if not config.pack:
+        return None
+    label_sets = data.label_sets("train")
+    batches = batch_indices(len(label_sets), config.batch_size, config.seed)
+    return Packing(label_sets, data.space, batches, groups, num_steps, config.data.flip)
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:

@@ -24,11 +24,12 @@ from segvae_jax.errors import ConfigError
 from segvae_jax.training import config as configs
 from segvae_jax.training.checkpoints import Checkpoints, ModelCard, distinct_label_sets
 from segvae_jax.training.monitor import Monitor
+from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import TrainState, create_state
 from segvae_jax.training.step import device_mesh, jit_train_step, replicated, split_batch
 from segvae_jax.training.validation import Validate, validator
 
-Step = Callable[[TrainState], tuple[TrainState, dict[str, Any]]]
+Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
 
 
 def train(config: ConfigDict, workdir: str | Path) -> TrainState:
@@ -64,7 +65,8 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
             print(f"{workdir}: trained already, {int(state.step)} steps: config.num_steps={num_steps} asks for no more")
             return state
         _describe(config, card, state, workdir)
-        step = _compiled(jit_train_step(model, optimizer, objective, mesh), state, config, data, mesh, iterator)
+        packing = configs.build_packing(config, data, mesh.size, num_steps)
+        step = _stepper(jit_train_step(model, optimizer, objective, mesh), state, config, data, mesh, iterator, packing)
         validate = validator(model, objective, data, config.batch_size, mesh, state.variables(averaged=True))
         quiet = jax.process_index() > 0
         with Monitor(workdir, int(state.step), num_steps, config.batch_size, checkpoints.latest, quiet) as monitor:
@@ -84,7 +86,7 @@ def _advance(
     """Steps to the end or to a SIGTERM, with reports, checkpoints and validation on the way."""
     with _termination() as terminated:
         for number in range(int(state.step) + 1, num_steps + 1):
-            state, metrics = step(state)
+            state, metrics = step(state, number)
             monitor.record(number, metrics)
             stop = terminated(number)
             due = number == num_steps or number % config.checkpoint_every == 0
@@ -132,19 +134,24 @@ def _batches(config: ConfigDict, data: Prepared) -> grain.DatasetIterator:
     return train_batches(data.split("train"), local, config.seed, jax.process_index(), jax.process_count())
 
 
-def _compiled(
+def _stepper(
     step: jax.stages.Wrapped,
     state: TrainState,
     config: ConfigDict,
     data: Prepared,
     mesh: Mesh,
     iterator: grain.DatasetIterator,
+    packing: Packing | None,
 ) -> Step:
-    """A step on the next batch of the iterator; compiled now, so that the time it takes counts in no ETA."""
+    """A numbered step on the next batch of the iterator; compiled now, so that the time it takes counts in no ETA."""
     shape = (config.batch_size, *data.image_size, maps.packed_channels(data.space.num_channels))
-    compiled = step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8)).compile()
+    abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
+    lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
+    compiled = functools.cache(lambda budget: lower(budget).compile())
+    compiled(packing.budget if packing else None)
     place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
-    return lambda state: compiled(state, place(next(iterator)))
+    budget_of = packing.of if packing else lambda step: None
+    return lambda state, number: compiled(budget_of(number - 1))(state, place(next(iterator)))
 
 
 def _describe(config: ConfigDict, card: ModelCard, state: TrainState, workdir: Path) -> None:

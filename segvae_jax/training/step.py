@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, UInt8
 
 from segvae_jax import losses, maps
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.streams import stream_key
 from segvae_jax.training.state import TrainState
@@ -58,12 +59,17 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 
 
 def forward(
-    model: SegVAE, variables: Any, class_maps: Float[Array, "B H W C"], eps: Float[Array, "B K Z"], **kwargs: Any
+    model: SegVAE,
+    variables: Any,
+    class_maps: Float[Array, "B H W C"],
+    eps: Float[Array, "B K Z"],
+    budget: Budget | None = None,
+    **kwargs: Any,
 ) -> tuple[Any, Float[Array, "B K H W"]]:
     """The training forward of a batch of class maps; returns its output and the true shapes."""
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
     shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
-    return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
+    return model.apply(variables, class_maps, label_set, eps, budget, **kwargs), shapes
 
 
 def train_step(
@@ -72,8 +78,17 @@ def train_step(
     objective: Objective,
     state: TrainState,
     packed: UInt8[Array, "B H W P"],
+    budget: Budget | None = None,
 ) -> tuple[TrainState, Metrics]:
     """One update.
+
+    Args:
+      model: the model.
+      optimizer: of its parameters.
+      objective: what is minimised.
+      state: before the update.
+      packed: the batch.
+      budget: of slots for its convolutions, large enough for it; not packed if None. Saves time, changes nothing.
 
     Returns:
       the new state, and scalars: losses, norms of gradients and updates, and per parameter whether its
@@ -84,7 +99,7 @@ def train_step(
 
     def loss(params: Any) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
         variables = {"params": params, "spectral": state.spectral}
-        (output, updated), shapes = forward(model, variables, class_maps, eps, mutable=["spectral"])
+        (output, updated), shapes = forward(model, variables, class_maps, eps, budget, mutable=["spectral"])
         terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight)
         return terms.total, (terms, updated.get("spectral", {}))
 
@@ -125,13 +140,17 @@ def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
 def jit_train_step(
     model: SegVAE, optimizer: optax.GradientTransformation, objective: Objective, mesh: Mesh
 ) -> jax.stages.Wrapped:
-    """`train_step` over all devices of the mesh, `(state, packed) -> (state, metrics)`; the state is given up."""
+    """`train_step` over all devices of the mesh, `(state, packed, budget) -> (state, metrics)`.
+
+    The state is given up. The budget is static and packs in as many groups as there are devices.
+    """
     everywhere = replicated(mesh)
     return jax.jit(
         functools.partial(train_step, model, optimizer, objective),
         in_shardings=(everywhere, split_batch(mesh)),
         out_shardings=everywhere,
         donate_argnums=0,
+        static_argnums=2,
     )
 
 

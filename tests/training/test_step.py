@@ -11,6 +11,7 @@ from jax.sharding import AxisType, Mesh
 
 from segvae_jax import maps
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.training.state import TrainState, adam, init_variables
 from segvae_jax.training.step import (
@@ -64,12 +65,13 @@ class Steps:
 
 
 @functools.cache
-def stepped(num_devices: int) -> Steps:
+def stepped(num_devices: int, pack: bool = False) -> Steps:
     # The large epsilon keeps what is zero but for rounding (biases ahead of a norm) from being blown up.
     mesh, optimizer = mesh_of(num_devices), optax.adam(1e-3, b1=0.5, eps=1e-4)
     first = jax.device_put(new_state(NORMED, optimizer, use_ema=True), replicated(mesh))
     packed = [jax.device_put(batch(i), split_batch(mesh)) for i in range(4)]
-    compiled = jit_train_step(NORMED, optimizer, OBJECTIVE, mesh).lower(first, packed[0]).compile()
+    budget = Budget(num_devices, 24 // num_devices, 24 // num_devices) if pack else None
+    compiled = jit_train_step(NORMED, optimizer, OBJECTIVE, mesh).lower(first, packed[0], budget).compile()
     states, metrics, state = [host(first)], [], first
     for rows in packed:
         state, measured = compiled(state, rows)
@@ -100,8 +102,16 @@ def test_one_and_eight_devices_take_the_same_steps():
     assert np.median(jax.tree.leaves(moved)) > 1e-3
 
 
-def test_devices_exchange_sums_alone():
-    text = stepped(8).compiled.as_text()
+@pytest.mark.parametrize("num_devices", [1, 8])
+def test_packed_batches_take_the_same_steps(num_devices):
+    plain, packed = stepped(1), stepped(num_devices, pack=True)
+    for ours, theirs in zip(packed.states, plain.states, strict=True):
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), vars(ours), vars(theirs))
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_devices_exchange_sums_alone(pack):
+    text = stepped(8, pack).compiled.as_text()
     collectives = re.findall(r"(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|broadcast)\(", text)
     assert set(collectives) & {"all-gather", "all-to-all", "collective-permute", "reduce-scatter"} == set()
     assert "all-reduce" in collectives

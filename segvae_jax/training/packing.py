@@ -1,0 +1,63 @@
+"""The packing budget of each training step, from the label-sets of its batch."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.packing import Budget, demand
+
+_LOOK_AHEAD = 1_000  # batches whose largest demand is met
+
+
+class Packing:
+    """Knows what every batch of a run will ask for, before it is read.
+
+    Attributes:
+      budget: meets the demand of the run's first thousand batches, and so of nearly all; None if that
+        would save nothing.
+    """
+
+    def __init__(
+        self,
+        label_sets: Bool[np.ndarray, "N C"],
+        space: LabelSpace,
+        batches: Sequence[Int[np.ndarray, "B"]],
+        groups: int,
+        num_steps: int,
+        flip: bool = False,
+    ):
+        """Looks ahead.
+
+        Args:
+          label_sets: of the training data.
+          space: their classes.
+          batches: numbers of the maps of each step's batch.
+          groups: equal parts of a batch, one a device.
+          num_steps: of the run.
+          flip: whether any map may be mirrored.
+        """
+        self._demand = _demand(label_sets, space)
+        if flip:
+            self._demand = np.maximum(self._demand, _demand(label_sets[:, space.mirrored], space))
+        self._batches, self._groups = batches, groups
+        shapes, contexts = np.max([self._needs(step) for step in range(min(num_steps, _LOOK_AHEAD))], axis=0)
+        pairs = len(batches[0]) // groups * len(space.order)
+        self.budget = Budget(groups, int(shapes), int(contexts)) if shapes + contexts < 2 * pairs else None
+
+    def of(self, step: int) -> Budget | None:
+        """The budget for a step, counted from 0; None if its batch asks for more than was foreseen."""
+        if self.budget is None:
+            return None
+        shapes, contexts = self._needs(step)
+        return self.budget if shapes <= self.budget.shapes and contexts <= self.budget.contexts else None
+
+    def _needs(self, step: int) -> Int[np.ndarray, "2"]:
+        """Slots for the most demanding group, with the one for no shape."""
+        rows = self._demand[self._batches[step]].reshape(self._groups, -1, 2)
+        return rows.sum(axis=1).max(axis=0) + np.array([1, 0])
+
+
+def _demand(label_sets: Bool[np.ndarray, "N C"], space: LabelSpace) -> Int[np.ndarray, "N 2"]:
+    return demand(label_sets[:, space.order])
