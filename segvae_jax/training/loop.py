@@ -4,7 +4,6 @@ import contextlib
 import functools
 import math
 import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from segvae_jax import maps
 from segvae_jax.data.builder import Prepared
 from segvae_jax.data.pipeline import train_batches
 from segvae_jax.errors import ConfigError
+from segvae_jax.termination import termination
 from segvae_jax.training import config as configs
 from segvae_jax.training.checkpoints import Checkpoints, ModelCard, distinct_label_sets
 from segvae_jax.training.monitor import Monitor
@@ -167,12 +167,8 @@ def _describe(config: ConfigDict, card: ModelCard, state: TrainState, workdir: P
 @contextlib.contextmanager
 def _termination() -> Iterator[Callable[[int], bool]]:
     """A function that tells whether to stop after a step: SIGTERM was received, by whichever process."""
-    received: list[int] = []
     if jax.process_count() > 1:  # JAX's own handler agrees on one step for all processes
         yield multihost_utils.reached_preemption_sync_point
         return
-    previous = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
-    try:
-        yield lambda step: bool(received)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with termination() as received:
+        yield lambda step: received()
