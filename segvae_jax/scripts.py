@@ -1,12 +1,27 @@
-"""What the command-line scripts share: errors that users can read."""
+"""What the command-line scripts share: errors that users can read, and the flags of jobs on several hosts."""
 
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+import jax
 from absl import app, flags, logging
 
 from segvae_jax.errors import SegVAEError
+
+
+def define_host_flags() -> Callable[[], None]:
+    """Defines `--distributed` and its details; returns a function that joins the other hosts if they ask for it."""
+    distributed = flags.DEFINE_bool("distributed", False, "Join the other hosts of this job (jax.distributed).")
+    coordinator = flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of process 0.")
+    process = flags.DEFINE_integer("process", None, "With --coordinator: the number of this process.")
+    processes = flags.DEFINE_integer("processes", None, "With --coordinator: how many there are.")
+
+    def join() -> None:
+        if distributed.value:
+            jax.distributed.initialize(coordinator.value, processes.value, process.value)
+
+    return join
 
 
 def run_user_script(main: Callable[[list[str]], None]) -> None:
