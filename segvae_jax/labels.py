@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,29 @@ class LabelSpace:
     def from_json(cls, text: str) -> "LabelSpace":
         """Inverse of `to_json`."""
         return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+
+
+def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M C"]:
+    """Label-sets of a text file: one a line, class names separated by commas; blank lines do not count.
+
+    Raises:
+      LabelError: naming file and line, if a name is unknown; or if the file cannot be read or is empty.
+    """
+    try:
+        lines = Path(path).expanduser().read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise LabelError(f"{path}: cannot be read ({error}): give a text file of one label-set a line") from None
+    rows = [_encode_line(line, f"{path}:{number}", space) for number, line in enumerate(lines, 1) if line.strip()]
+    if not rows:
+        raise LabelError(f"{path}: holds no label-set: expected class names separated by commas, one label-set a line")
+    return np.stack(rows)
+
+
+def _encode_line(line: str, place: str, space: LabelSpace) -> Bool[np.ndarray, "C"]:
+    try:
+        return space.encode(name.strip() for name in line.split(",") if name.strip())
+    except LabelError as error:
+        raise LabelError(f"{place}: {error}") from None
 
 
 def pairs_by_name(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
