@@ -6,14 +6,15 @@ picture = generator.picture(index_maps)
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from segvae_jax import maps, pictures
 from segvae_jax.errors import CheckpointError
@@ -21,8 +22,11 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import fold_spectral_norm, generate
 from segvae_jax.streams import sample_noise, stream_key
 from segvae_jax.training.checkpoints import ModelCard, load_variables
+from segvae_jax.training.step import device_mesh, replicated, split_batch
 
 _BATCH = 16
+
+Painter = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], float], UInt8[Array, "B H W"]]
 
 
 class Generator:
@@ -40,8 +44,10 @@ class Generator:
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
         self.card, self.step = card, step
         self.space: LabelSpace = card.space
+        self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
         self._draw = jax.jit(functools.partial(_draw, self._model))
+        self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(_reconstruct, self._model))
 
     @classmethod
@@ -77,8 +83,8 @@ class Generator:
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0
     ) -> UInt8[np.ndarray, "N H W"]:
         """Draws one index map a label-set; number i has the noise of sample i of the seed."""
-        soft = (self.class_maps(rows, seed, temperature, start) for start, rows in _chunks(label_sets))
-        return np.concatenate([maps.paint(part, self.space) for part in soft])
+        paint = functools.partial(self._padded_call, self._paint)
+        return np.concatenate([paint(rows, seed, temperature, start) for start, rows in _chunks(label_sets)])
 
     def class_maps(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0, first: int = 0
@@ -91,9 +97,36 @@ class Generator:
           temperature: of the prior.
           first: number of the first sample.
         """
+        return self._padded_call(self._draw, label_sets, seed, temperature, first)
+
+    def painter(self, devices: Sequence[jax.Device]) -> Painter:
+        """`draw` for batches of one size over several devices: dispatched, not waited for.
+
+        Returns:
+          a function of label-sets `[B, C]`, seed, numbers of the samples `[B]` and temperature that gives
+          index maps `[B, H, W]` uint8, split over the devices; B is a multiple of their number.
+        """
+        mesh = device_mesh(devices)
+        everywhere, split = replicated(mesh), split_batch(mesh)
+        paint = jax.jit(
+            functools.partial(_paint, self._model, self.space),
+            in_shardings=(everywhere, split, everywhere, split, everywhere),
+            out_shardings=split,
+        )
+        return functools.partial(paint, jax.device_put(self._variables, everywhere))
+
+    def _padded_call(
+        self,
+        function: Callable[..., Array],
+        label_sets: Bool[np.ndarray, "N C"],
+        seed: int,
+        temperature: float,
+        first: int,
+    ) -> Shaped[np.ndarray, "N ..."]:
+        """`_draw` or `_paint` of a batch that is padded to one of few sizes."""
         size = _padded(len(label_sets))
         wanted = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
-        drawn = self._draw(self._variables, wanted, seed, first + np.arange(size), temperature)
+        drawn = function(self._variables, wanted, seed, first + np.arange(size), temperature)
         return np.asarray(drawn)[: len(label_sets)]
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
@@ -104,17 +137,30 @@ class Generator:
             rows.append(np.asarray(self._reconstruct(self._variables, padded.astype(np.float32)))[: len(part)])
         return np.concatenate(rows)
 
-    def random_label_sets(self, num: int, seed: int = 0) -> Bool[np.ndarray, "N C"]:
-        """Label-sets as frequent as in the training data.
+    def random_label_sets(self, num: int, seed: int = 0, first: int = 0) -> Bool[np.ndarray, "N C"]:
+        """Label-sets as frequent as in the training data; each is a function of the seed and its number.
+
+        Args:
+          num: how many.
+          seed: of the draw.
+          first: number of the first.
 
         Raises:
           CheckpointError: if the checkpoint does not know them, as an imported one.
         """
         if not len(self.card.label_sets):
             raise CheckpointError("this checkpoint knows no label-sets of training data: name the labels instead")
-        share = jnp.asarray(self.card.counts / self.card.counts.sum())
-        rows = jax.random.choice(stream_key(seed, "label_sets"), len(share), (num,), p=share)
-        return self.card.label_sets[np.asarray(rows)]
+        share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
+        rows = _choose(share, seed, first + np.arange(_padded(num)))
+        return self.card.label_sets[np.asarray(rows)[:num]]
+
+    def fingerprint(self) -> str:
+        """Equal for checkpoints of equal weights and label-sets, wherever they lie."""
+        model = [self.space.to_json(), sorted((key, str(value)) for key, value in self.card.arguments.items())]
+        digest = hashlib.sha256(repr(model).encode())
+        for array in jax.tree.leaves((self._loaded, self.card.label_sets, self.card.counts)):
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()[:12]
 
     def picture(self, index_maps: UInt8[np.ndarray, "N H W"], columns: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
         """Coloured sheet of index maps with a legend of the classes on it; small maps are magnified."""
@@ -143,6 +189,26 @@ def _draw(
 ) -> Float[Array, "B H W C"]:
     eps = sample_noise(seed, "generate", indices, (len(model.order), model.latent_dim))
     return maps.with_background(generate(model, variables, label_set, eps, temperature).class_maps)
+
+
+def _paint(
+    model: Any,
+    space: LabelSpace,
+    variables: Any,
+    label_set: Float[Array, "B C"],
+    seed: Int[Array, ""],
+    indices: Int[Array, "B"],
+    temperature: Float[Array, ""],
+) -> UInt8[Array, "B H W"]:
+    """Painted where it is drawn, so that one byte a pixel leaves the device."""
+    return maps.paint(_draw(model, variables, label_set, seed, indices, temperature), space)
+
+
+@jax.jit
+def _choose(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
+    """A row for each of the numbered samples, each from its own key."""
+    choose = lambda index: jax.random.choice(stream_key(seed, "label_sets", index), share.shape[0], p=share)
+    return jax.vmap(choose)(indices)
 
 
 def _reconstruct(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:

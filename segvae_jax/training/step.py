@@ -6,6 +6,7 @@ Parallelism is one place's business: `jit_train_step` compiles the step over a m
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -43,9 +44,10 @@ class Objective:
     mirrored_in: LabelSpace | None = None
 
 
-def device_mesh() -> Mesh:
-    """All devices of all processes along one axis, `data`."""
-    return jax.make_mesh((jax.device_count(),), ("data",), axis_types=(AxisType.Auto,))
+def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
+    """The devices, all of all processes if None, along one axis, `data`."""
+    devices = jax.devices() if devices is None else devices
+    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
