@@ -29,5 +29,9 @@ class CheckpointError(SegVAEError):
     """A checkpoint that is missing, damaged, foreign, or of another model."""
 
 
+class OutputError(SegVAEError):
+    """A folder that cannot be written to, or holds something else."""
+
+
 class TrainingDiverged(SegVAEError):
     """A loss or gradient became non-finite."""

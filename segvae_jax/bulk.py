@@ -1,0 +1,275 @@
+"""Bulk generation: any number of maps, streamed over all devices and hosts into shards of bounded size.
+
+    write_shards(generator, Request(num=1_000_000), "maps")
+
+Sample i is the map that `Generator.draw` gives to label-set i, whatever the devices, hosts and batches. A shard
+gets its name when it is complete, so a run that is killed goes on from its complete shards when started again.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, UInt8
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from segvae_jax.data.shards import FORMATS, Sample, ShardFormat
+from segvae_jax.errors import OutputError
+from segvae_jax.generation import Generator
+from segvae_jax.termination import termination
+
+_REQUEST = "generation.json"
+_BATCH = 64  # maps a device at a time
+_AHEAD = 1  # batches given to the devices while one is written: enough to keep them busy
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to generate; one folder holds one request to one checkpoint.
+
+    Attributes:
+      num: how many maps.
+      label_sets: used in turn; drawn as frequent as in the training data if None.
+      seed: of noise and label-sets.
+      temperature: of the prior.
+      format: a key of `FORMATS`.
+      shard_size: maps a shard; what a killed run loses at most.
+    """
+
+    num: int
+    label_sets: Bool[np.ndarray, "M C"] | None = None
+    seed: int = 0
+    temperature: float = 1.0
+    format: str = "arrayrecord"
+    shard_size: int = 10_000
+
+    @property
+    def num_shards(self) -> int:
+        """Of all hosts."""
+        return -(-self.num // self.shard_size)
+
+    def numbers(self, shard: int) -> range:
+        """The numbers of the samples of a shard."""
+        return range(shard * self.shard_size, min((shard + 1) * self.shard_size, self.num))
+
+    def label_sets_of(self, numbers: range, generator: Generator) -> Bool[np.ndarray, "N C"]:
+        """The label-sets of numbered samples.
+
+        Raises:
+          CheckpointError: if they are to be drawn and the checkpoint knows none.
+        """
+        if self.label_sets is None:
+            return generator.random_label_sets(len(numbers), self.seed, numbers.start)
+        return self.label_sets[np.asarray(numbers) % len(self.label_sets)]
+
+    def settings(self, generator: Generator) -> dict[str, Any]:
+        """What two runs must have in common to share a folder, in JSON."""
+        settings = dataclasses.asdict(self)
+        if self.label_sets is not None:
+            digest = hashlib.sha256(np.packbits(self.label_sets, axis=-1).tobytes()).hexdigest()[:12]
+            settings["label_sets"] = f"{len(self.label_sets)} given ({digest})"
+        else:
+            settings["label_sets"] = "random"
+        return {"checkpoint": f"{generator.fingerprint()} (step {generator.step})", **settings}
+
+
+class _Batch(NamedTuple):
+    """Samples on their way from the devices; the maps may have rows more, which do not count."""
+
+    shard: int
+    first: int
+    label_sets: Bool[np.ndarray, "B C"]
+    index_maps: UInt8[Array, "P H W"]
+
+
+class _Terminated(Exception):
+    """A SIGTERM was received."""
+
+
+def write_shards(
+    generator: Generator,
+    request: Request,
+    directory: str | Path,
+    devices: Sequence[jax.Device] | None = None,
+    process_index: int = 0,
+    process_count: int = 1,
+) -> int:
+    """Generates this process's share of a request that is not in the directory yet.
+
+    Stops early at a SIGTERM. The last process to finish adds what readers need.
+
+    Args:
+      generator: of the maps.
+      request: what to generate.
+      directory: one for all processes; created if need be.
+      devices: to use; all of this process if None.
+      process_index, process_count: shards are dealt out to the processes in turn.
+
+    Returns:
+      how many maps the complete shards in the directory hold.
+
+    Raises:
+      OutputError: if the directory holds something else or cannot be written.
+      CheckpointError: if label-sets are to be drawn and the checkpoint knows none.
+    """
+    request.label_sets_of(range(1), generator)  # where none are known, fails before the folder is taken
+    settings, directory = request.settings(generator), Path(directory).expanduser().resolve()
+    size, space = tuple(generator.card.arguments["image_size"]), generator.space
+    form = FORMATS[request.format](space, size, request.num_shards)
+    share = range(process_index, request.num_shards, process_count)
+    with _refusing_clearly(directory):
+        _claim(directory, settings)
+        missing = [shard for shard in share if not (directory / form.name(shard)).exists()]
+        batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
+        with _Report(request, share, missing) as report:
+            _write_all(form, directory, batches, request.seed, report)
+        return _finish(form, directory, request, {"label_space": space.to_json(), "image_size": size, **settings})
+
+
+def ahead(items: Iterable[T], count: int) -> Iterator[T]:
+    """The same items, each given out once `count` further ones have been taken."""
+    taken: collections.deque[T] = collections.deque()
+    for item in items:
+        taken.append(item)
+        if len(taken) > count:
+            yield taken.popleft()
+    yield from taken
+
+
+def _dispatched(
+    generator: Generator, request: Request, shards: Iterable[int], devices: Sequence[jax.Device]
+) -> Iterator[_Batch]:
+    """Batches of the shards, given to the devices when asked for. None spans two shards, so that what a shard
+    holds does not depend on where a run began."""
+    paint = generator.painter(devices)
+    size = len(devices) * min(_BATCH, -(-min(request.shard_size, request.num) // len(devices)))
+    for shard in shards:
+        numbers = request.numbers(shard)
+        label_sets = request.label_sets_of(numbers, generator)
+        for begin in range(0, len(numbers), size):
+            rows = label_sets[begin : begin + size]
+            padded = np.pad(rows, ((0, size - len(rows)), (0, 0)), mode="edge").astype(np.float32)
+            first = numbers.start + begin
+            index_maps = paint(padded, request.seed, first + np.arange(size), request.temperature)
+            yield _Batch(shard, first, rows, index_maps)
+
+
+def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], seed: int, report: "_Report") -> None:
+    """Writes shard after shard, until a SIGTERM."""
+    with termination() as terminated, contextlib.suppress(_Terminated):
+        for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
+            samples = _samples(report.counted(group), seed, terminated)
+            _write_shard(form, directory / form.name(shard), samples)
+            report.print(f"{form.name(shard)} is complete")
+        return
+    report.print("stopped by SIGTERM, complete shards are kept: start again to go on")
+
+
+def _finish(form: ShardFormat, directory: Path, request: Request, metadata: dict[str, Any]) -> int:
+    """Adds what readers need if all shards of all processes are there; returns how many maps are."""
+    complete = [shard for shard in range(request.num_shards) if (directory / form.name(shard)).exists()]
+    lengths = [len(request.numbers(shard)) for shard in complete]
+    if len(complete) == request.num_shards:
+        form.finish(directory, lengths, metadata)
+    return sum(lengths)
+
+
+def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], bool]) -> Iterator[Sample]:
+    for batch in batches:
+        if terminated():
+            raise _Terminated
+        for i, (label_set, index_map) in enumerate(zip(batch.label_sets, np.asarray(batch.index_maps), strict=False)):
+            yield {"map": index_map, "label_set": label_set, "seed": seed, "number": batch.first + i}
+
+
+def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample]) -> None:
+    """Writes a shard aside and renames it; leaves nothing else behind, of earlier runs neither."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    _remove(partial)
+    try:
+        form.write(partial, samples)
+        partial.replace(path)
+    finally:
+        for stale in path.parent.glob(f".{path.name}.*.partial"):
+            _remove(stale)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _claim(directory: Path, settings: dict[str, Any]) -> None:
+    """Marks an empty directory as the request's, or makes sure that it is."""
+    directory.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
+    path = directory / _REQUEST
+    if names and _REQUEST not in names:
+        raise OutputError(f"{directory}: holds other files ({min(names)}): give a new or empty folder")
+    if not names:
+        partial = path.with_name(f".{_REQUEST}.{os.getpid()}.partial")
+        partial.write_text(json.dumps(settings, indent=1))
+        partial.replace(path)
+    try:
+        found = dict(json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise OutputError(f"{path}: damaged, so what the folder holds is unknown: give another folder") from None
+    for key, value in settings.items():
+        if found.get(key) != value:
+            here = f"holds maps of {key}={found.get(key)}, not {value}"
+            raise OutputError(f"{directory}: {here}: give another folder, or the settings that it was begun with")
+
+
+@contextlib.contextmanager
+def _refusing_clearly(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = f"cannot be written ({error.strerror})"
+        raise OutputError(f"{directory}: {reason}: give a folder that you may write to, with room") from None
+
+
+class _Report:
+    """Progress of one process's share, with ETA: a bar on a terminal, and a line a shard."""
+
+    def __init__(self, request: Request, share: Iterable[int], missing: Iterable[int]):
+        maps_of = lambda shards: sum(len(request.numbers(shard)) for shard in shards)
+        columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn()
+        self._progress = Progress(TextColumn("generating"), *columns, console=Console(stderr=True))
+        total = maps_of(share)
+        self._task = self._progress.add_task("", total=total, completed=total - maps_of(missing))
+
+    def __enter__(self) -> "_Report":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def counted(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
+        """The same batches; one counts when the next is asked for."""
+        for batch in batches:
+            yield batch
+            self._progress.advance(self._task, len(batch.label_sets))
+
+    def print(self, text: str) -> None:
+        """One line, with how far all is."""
+        task = self._progress.tasks[0]
+        left = datetime.timedelta(seconds=round(task.time_remaining or 0))
+        line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {left}"
+        self._progress.console.print(line, highlight=False, soft_wrap=True)
