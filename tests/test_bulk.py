@@ -104,20 +104,20 @@ def test_a_complete_folder_stays_as_it_is(generator, written):
 def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_path):
     checkpoint, killed, whole = tmp_path / "checkpoint", tmp_path / "killed", tmp_path / "whole"
     save_variables(checkpoint, card, variables)
-    request = Request(num=6_400, seed=1, shard_size=64)
-    flags = ["--num=6_400", "--seed=1", "--shard_size=64", "--format=arrayrecord", f"--out={killed}"]
+    request = Request(num=1_920, seed=1, shard_size=64)
+    flags = ["--num=1_920", "--seed=1", "--shard_size=64", "--format=arrayrecord", f"--out={killed}"]
     command = [sys.executable, str(ROOT / "generate.py"), f"--checkpoint={checkpoint}", *flags]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        while len(shards(killed)) < 3:
+        while not shards(killed):
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.002)
         process.kill()
     kept = {name: (killed / name).stat().st_mtime_ns for name in shards(killed)}
-    assert 3 <= len(kept) < 100
+    assert 1 <= len(kept) < 30
     with pytest.raises((OSError, ValueError, tfds.core.DatasetNotFoundError)):
         tfds.builder_from_directory(killed)
-    assert write_shards(generator, request, killed) == write_shards(generator, request, whole) == 6_400
+    assert write_shards(generator, request, killed) == write_shards(generator, request, whole) == 1_920
     assert contents(killed) == contents(whole)
     assert {name: (killed / name).stat().st_mtime_ns for name in kept} == kept
 
@@ -152,7 +152,7 @@ def test_sigterm_stops_between_batches_and_leaves_complete_shards_alone(
     [
         ({"seed": 4}, "seed=3, not 4"),
         ({"num": 60}, "num=50, not 60"),
-        ({"label_sets": LABEL_SETS}, "label_sets=random, not 2 given"),
+        ({"label_sets": LABEL_SETS}, r"label_sets=random, not 2 given \(\w+\)"),
         ({"temperature": 0.5}, r"temperature=1\.0, not 0\.5"),
         ({"format": "png"}, "format=arrayrecord, not png"),
         ({"shard_size": 10}, "shard_size=20, not 10"),

@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Bool, UInt8
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
 
 from segvae_jax import pictures
 from segvae_jax.errors import OutputError
@@ -47,6 +48,7 @@ class ArrayRecordShards:
             "seed": tfds.features.Scalar(np.int64),
             "number": tfds.features.Scalar(np.int64),
         })  # fmt: skip
+        self._serializer = ExampleSerializer(self._features.get_serialized_info())
 
     def name(self, shard: int) -> str:
         """As tfds names it."""
@@ -62,7 +64,8 @@ class ArrayRecordShards:
 
         writer = _reporting(path, ArrayRecordWriter, str(path), "group_size:1")
         for sample in samples:
-            _reporting(path, writer.write, self._features.serialize_example(sample))
+            example = self._serializer.get_tf_example(self._features.encode_example(sample))
+            _reporting(path, writer.write, example.SerializeToString(deterministic=True))  # else fields change places
         _reporting(path, writer.close)
 
     def finish(self, directory: Path, lengths: Sequence[int], metadata: Mapping[str, Any]) -> None:
