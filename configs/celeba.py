@@ -3,7 +3,7 @@
     python train.py --config=configs/celeba.py --config.data.path=FOLDER --workdir=runs/celeba
 
 FOLDER holds flattened index maps (0-18 in official order), one PNG each. `--config=configs/celeba.py:tiny`
-is 64 px and a quarter of the widths, half an hour on two CPU cores for the scores in the README;
+is 64 px and a quarter of the widths, 50 minutes on two CPU cores for the scores in the README;
 `:paper` is the authors' settings in full. The 128 px settings are those of `:tiny` carried over, not searched for.
 """
 
@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from segvae_jax.training.config import default_config, with_variant
 
 TINY = {
-    "num_steps": 2_000,
+    "num_steps": 4_000,
     "log_every": 50,
     "checkpoint_every": 250,
     "model.image_size": (64, 64),
@@ -29,6 +29,7 @@ TINY = {
 RECIPE = {
     "num_epochs": 0,
     "num_steps": 100_000,
+    "data.flip": True,
     "model.spectral_norm": False,
     "model.gain": 1.0,
     # Many latents code one fact many times over; noise drawn for each averages out, and samples vary little.
