@@ -1,0 +1,49 @@
+"""Measuring in a process of its own: memory at its peak, compilation from nothing, another number of devices.
+
+    python -m benchmarks.child MODULE:FUNCTION JSON
+
+Calls the function with the arguments in the JSON and prints what it returns as JSON, on the last line.
+"""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_ROOT = Path(__file__).parent.parent
+
+
+class ChildKilled(Exception):
+    """The process was killed by a signal, as when memory runs out."""
+
+
+def call_in_child(function: str, arguments: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Any:
+    """Calls `MODULE:FUNCTION` in a fresh process and returns its result.
+
+    Raises:
+      ChildKilled: if a signal ended the process.
+      RuntimeError: if the function failed; holds the process's standard error.
+    """
+    command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
+    search = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
+    variables = {**os.environ, "PYTHONPATH": search, **(environment or {})}
+    done = subprocess.run(command, capture_output=True, text=True, env=variables)
+    if done.returncode < 0:
+        raise ChildKilled(f"killed by signal {-done.returncode}")
+    if done.returncode:
+        raise RuntimeError(f"{function} failed:\n{done.stderr}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(argv: list[str]) -> None:
+    """Calls the function."""
+    module, _, function = argv[1].partition(":")
+    print(json.dumps(getattr(importlib.import_module(module), function)(**json.loads(argv[2]))))
+
+
+if __name__ == "__main__":
+    main(sys.argv)

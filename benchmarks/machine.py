@@ -1,0 +1,60 @@
+"""On what, and with what versions, a row was measured."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import jax
+
+_ROOT = Path(__file__).parent.parent
+_PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
+
+
+@functools.cache
+def facts() -> dict[str, str | int]:
+    """Processor, cores, devices, versions and the commit, as far as they can be known."""
+    device = jax.devices()[0]
+    return {
+        "cpu": _cpu(), "cores": _cores(), "backend": jax.default_backend(),
+        "device": device.device_kind, "devices": jax.device_count(),
+        "system": platform.platform(), "python": platform.python_version(),
+        **{name: _version(name) for name in _PACKAGES}, "commit": _commit(),
+    }  # fmt: skip
+
+
+def one_line() -> str:
+    """The facts for the head of a table."""
+    known = facts()
+    versions = ", ".join(f"{name} {known[name]}" for name in ("python", "jax", "flax", "torch"))
+    return f"{known['cpu']}, {known['cores']} cores; {known['device']} x {known['devices']}; {versions}"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    try:
+        command = ["git", "-C", str(_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"

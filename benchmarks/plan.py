@@ -1,0 +1,101 @@
+"""How much is measured, and what is there to measure with."""
+
+import dataclasses
+import functools
+import importlib.util
+from collections.abc import Callable, Iterator, Mapping
+
+import jax
+
+from benchmarks.measure import Row, Target, Work, alternate, ratios
+from benchmarks.workload import Setup, computes_in
+
+NO_TORCH = "PyTorch is not installed (pip install '.[bench]')"
+NO_CUDA = "this PyTorch has no CUDA"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The extent of a run.
+
+    Attributes:
+      quick: tiny problems, to see that everything runs; the times mean nothing.
+      repeats: timings a row.
+    """
+
+    quick: bool = False
+    repeats: int = 5
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether JAX computes on a GPU."""
+        return jax.default_backend() == "gpu"
+
+    def fitted(self, setup: Setup) -> Setup:
+        """The problem itself, or a tiny one like it."""
+        if not self.quick:
+            return setup
+        return setup.changed(size=8, ngf=2, batch=min(setup.batch, 2))
+
+
+def missing_torch(plan: Plan) -> str:
+    """Why PyTorch cannot be compared with on the device that JAX uses; empty if it can."""
+    if importlib.util.find_spec("torch") is None:
+        return NO_TORCH
+    import torch
+
+    return NO_CUDA if plan.on_gpu and not torch.cuda.is_available() else ""
+
+
+def missing_dtype(setup: Setup) -> str:
+    """Why the project's model cannot compute in the setup's type; empty if it can."""
+    return "" if computes_in(setup.dtype) else f"the model does not compute in {setup.dtype}"
+
+
+def compared(
+    plan: Plan,
+    section: str,
+    setup: Setup,
+    ours: Callable[[], Work],
+    theirs: Callable[[str], Work],
+    target: Target | None,
+) -> Iterator[Row]:
+    """Seconds of the project's work and of PyTorch's, timed in turn, and how many times faster the project is.
+
+    Where both do not fit into memory together, the project's is timed alone.
+    """
+    reasons = {"JAX": missing_dtype(setup), "PyTorch": missing_torch(plan)}
+    device = "cuda" if plan.on_gpu else "cpu"
+    makers: dict[str, Callable[[], Work]] = {"JAX": ours, "PyTorch": functools.partial(theirs, device)}
+    makers = {name: make for name, make in makers.items() if not reasons[name]}
+    times: dict[str, tuple[float, ...]] = {}
+    while makers and not (times := _timed(makers, plan.repeats)):
+        reasons[makers.popitem()[0]] = "out of memory"
+    yield from _comparison(section, setup, times, reasons, target)
+
+
+def _timed(makers: Mapping[str, Callable[[], Work]], repeats: int) -> dict[str, tuple[float, ...]]:
+    """Times of the works; none if they run out of memory."""
+    try:
+        return alternate({name: make() for name, make in makers.items()}, repeats)
+    except RuntimeError as error:
+        if "out of memory" in str(error).lower() or "RESOURCE_EXHAUSTED" in str(error):
+            return {}
+        raise
+
+
+def _comparison(
+    section: str,
+    setup: Setup,
+    times: Mapping[str, tuple[float, ...]],
+    reasons: Mapping[str, str],
+    target: Target | None,
+) -> Iterator[Row]:
+    title = str(setup) if setup.dtype == "float32" else f"{setup}, {setup.dtype}"
+    conditions = dataclasses.asdict(setup)
+    for name, reason in reasons.items():
+        row = Row(section, f"{title}: {name}", "s", times.get(name, ()), reason=reason)
+        yield dataclasses.replace(row, conditions={**conditions, "framework": name})
+    faster = ratios(times["PyTorch"], times["JAX"]) if len(times) == len(reasons) else ()
+    reason = "; ".join(filter(None, reasons.values()))
+    yield Row(section, f"{title}: faster", "x", faster, target, reason, "PyTorch's time over JAX's", conditions)

@@ -1,0 +1,82 @@
+"""The training step over virtual CPU devices: what they say to one another, and that the losses stay equal."""
+
+import collections
+import dataclasses
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import AxisType, Mesh
+
+from benchmarks.child import call_in_child
+from benchmarks.measure import Row, alternate, at_most
+from benchmarks.plan import Plan
+from benchmarks.workload import Setup, initial_state, lowered_step, packed_maps
+
+SECTION = "devices"
+_EQUAL = at_most(1e-5)  # largest difference of the losses of a few steps, relative
+_STEPS = 3
+_COLLECTIVE = re.compile(
+    r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast)(?:-start)?\("
+)
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """The section's rows."""
+    counts = (1, 2) if plan.quick else (1, 2, 4, 8)
+    setup = plan.fitted(Setup(ngf=16)).changed(batch=max(counts))
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={max(counts)}"
+    arguments = {"setup": dataclasses.asdict(setup), "counts": counts, "repeats": 1 if plan.quick else 3}
+    environment = {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    measured = call_in_child("benchmarks.rows.devices:train_on", arguments, environment)
+    for found in measured:
+        yield from _rows_of(found, measured[0]["losses"], setup)
+
+
+def _rows_of(found: dict[str, Any], losses_of_one: list[float], setup: Setup) -> Iterator[Row]:
+    collectives = dict(found["collectives"])
+    conditions = {**dataclasses.asdict(setup), "devices": found["devices"]}
+    title = f"{found['devices']} virtual device{'s' if found['devices'] > 1 else ''}"
+    reduces = collectives.pop("all-reduce", 0)
+    yield Row(SECTION, f"{title}: all-reduces in a step", "", (reduces,), conditions=conditions)
+    note = ", ".join(f"{count} {name}" for name, count in collectives.items())
+    yield Row(
+        SECTION, f"{title}: other collectives", "", (sum(collectives.values()),), note=note, conditions=conditions
+    )
+    note = "the devices share this machine's cores"
+    yield Row(SECTION, f"{title}: step", "s", tuple(found["seconds"]), note=note, conditions=conditions)
+    if found["devices"] > 1:
+        apart = np.abs(np.divide(found["losses"], losses_of_one) - 1).max()
+        yield Row(SECTION, f"{title}: losses from those of 1", "", (float(apart),), _EQUAL, conditions=conditions)
+
+
+def train_on(setup: dict[str, Any], counts: list[int], repeats: int) -> list[dict[str, Any]]:
+    """Trains on so many of the devices; called in a process of its own, which has as many as are needed."""
+    problem = Setup(**setup)
+    return [_train(problem, count, repeats) for count in counts]
+
+
+def _train(setup: Setup, count: int, repeats: int) -> dict[str, Any]:
+    mesh = Mesh(np.array(jax.devices()[:count]), ("data",), axis_types=(AxisType.Auto,))
+    step = lowered_step(setup, mesh).compile()
+    state, packed, losses = jax.device_put(initial_state(setup), step.input_shardings[0][0]), packed_maps(setup), []
+
+    def work(calls: int) -> None:
+        nonlocal state
+        for _ in range(calls):
+            state, metrics = step(state, packed)
+            losses.append(float(metrics["total"]))
+
+    work(_STEPS)
+    first, hlo = losses[:_STEPS], step.as_text()
+    assert hlo is not None
+    seconds = alternate({"": work}, repeats)[""]
+    return {"devices": count, "losses": first, "seconds": seconds, "collectives": count_collectives(hlo)}
+
+
+def count_collectives(hlo: str) -> dict[str, int]:
+    """How often each kind of collective occurs in a compiled program."""
+    return dict(collections.Counter(_COLLECTIVE.findall(hlo)))

@@ -1,0 +1,56 @@
+"""Seconds of generation, beside PyTorch's, and maps a second on a GPU."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+from benchmarks.measure import Row, Target, Work, alternate, at_least
+from benchmarks.plan import Plan, compared, missing_dtype
+from benchmarks.workload import TITLES, Setup, generate_work
+
+SECTION = "generation"
+_ON_CPU = at_least(1.5)
+_RATE = at_least(10_000)  # maps/s on a GPU, at the best batch
+_BATCHES = (64, 256, 1024)
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """The section's rows."""
+    sizes = ((64, 1), (64, 16)) if plan.on_gpu else ((16, 1), (16, 16), (64, 1), (64, 16))
+    for dataset, (ngf, batch) in list(itertools.product(TITLES, sizes))[: 1 if plan.quick else None]:
+        setup = plan.fitted(Setup(dataset, batch, ngf=ngf))
+        yield from _against_torch(plan, setup, None if plan.on_gpu else _ON_CPU)
+    yield from _rates(plan)
+
+
+def _against_torch(plan: Plan, setup: Setup, target: Target | None) -> Iterator[Row]:
+    def theirs(device: str) -> Work:
+        from benchmarks import torch_work
+
+        return torch_work.generate_work(setup, device)
+
+    yield from compared(plan, SECTION, setup, lambda: generate_work(setup), theirs, target)
+
+
+def _rates(plan: Plan) -> Iterator[Row]:
+    """Maps a second at several batches; the best has the target."""
+    measured = []
+    for batch, dtype in itertools.product(_BATCHES, ("float32", "bfloat16")):
+        setup = Setup(batch=batch, dtype=dtype)
+        if plan.on_gpu:
+            measured.append(_rate(plan, plan.fitted(setup)))
+            yield measured[-1]
+    best = max(measured, key=lambda row: (bool(row.values), row.median), default=None)
+    name = "maps a second at the best batch, GPU"
+    if best is None:
+        yield Row(SECTION, name, "maps/s", target=_RATE, reason="no GPU: JAX computes on the CPU")
+    else:
+        yield dataclasses.replace(best, name=name, target=_RATE, note=best.name)
+
+
+def _rate(plan: Plan, setup: Setup) -> Row:
+    row = Row(SECTION, f"{setup}, {setup.dtype}: rate", "maps/s", conditions=dataclasses.asdict(setup))
+    if reason := missing_dtype(setup):
+        return dataclasses.replace(row, reason=reason)
+    seconds = alternate({"": generate_work(setup)}, plan.repeats)[""]
+    return dataclasses.replace(row, values=tuple(setup.batch / s for s in seconds))

@@ -1,0 +1,105 @@
+"""Where the time of a training step goes: forward and backward of each part by itself, for the picture."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from benchmarks.measure import Row, Work, alternate
+from benchmarks.plan import Plan
+from benchmarks.workload import Setup, build_model, class_maps, initial_state, label_sets, optimizer, train_work
+from segvae_jax.model.encoders import ShapeEncoder
+from segvae_jax.model.recurrence import LSTM, initial_carry
+from segvae_jax.model.segvae import SegVAE
+
+SECTION = "parts"
+WHOLE = "whole step"
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """The section's rows."""
+    setup = plan.fitted(Setup(ngf=64 if plan.on_gpu else 16))
+    works = {**_parts(setup), WHOLE: train_work(setup)}
+    for name, seconds in alternate(works, plan.repeats).items():
+        yield Row(SECTION, f"{setup}: {name}", "s", seconds, conditions={**dataclasses.asdict(setup), "part": name})
+
+
+def _parts(setup: Setup) -> dict[str, Work]:
+    model, state = build_model(setup), initial_state(setup)
+    variables, widths = state.variables(), setup.widths()
+    posterior = _inner(variables, "posterior")
+    features = lambda width: jnp.ones((setup.batch, setup.steps, width))
+    context, hidden = features(widths["context_dim"]), features(widths["hidden_dim"])
+    decode = lambda variables, context, z: model.apply(variables, context, z, method="decode")
+    return {
+        "context encoder": _both_ways(_context_encoder(model, setup), variables),
+        "posterior's encoder": _both_ways(_shape_encoder(model, setup), _inner(posterior, "shape_encoder")),
+        "decoder": _both_ways(decode, variables, context, features(widths["latent_dim"])),
+        "prior's LSTM": _both_ways(_lstm(model), _inner(_inner(variables, "prior"), "lstm"), hidden),
+        "posterior's LSTM": _both_ways(_lstm(model), _inner(posterior, "lstm"), jnp.concatenate([hidden, context], -1)),
+        "optimiser": _update(state.params),
+    }
+
+
+def _context_encoder(model: SegVAE, setup: Setup) -> Callable[..., Any]:
+    target, present, shapes = _inputs(setup)
+    drawn, label_set = jnp.cumsum(target, axis=0) - target, jnp.asarray(label_sets(setup), jnp.float32)
+    run = lambda model: model.context_encoder(shapes, drawn, label_set, target, present)
+    return lambda variables: model.apply(variables, method=run)
+
+
+def _shape_encoder(model: SegVAE, setup: Setup) -> Callable[..., Any]:
+    target, present, shapes = _inputs(setup)
+    encoder = ShapeEncoder(model.image_size, model.ngf, model.hidden_dim, model.spectral_norm)
+    in_order = jnp.moveaxis(shapes[..., np.asarray(model.order)], -1, 1)
+    return lambda variables: encoder.apply(variables, in_order, target, present)
+
+
+def _lstm(model: SegVAE) -> Callable[..., Any]:
+    cell = LSTM(model.hidden_dim)
+    return lambda variables, xs: cell.apply(variables, initial_carry(len(xs), model.hidden_dim), xs)[1]
+
+
+def _inputs(setup: Setup) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Target, presence and class maps of all steps."""
+    order = np.asarray(setup.order)
+    present = jnp.asarray(label_sets(setup)[:, order], jnp.float32)
+    return jnp.eye(setup.steps + 1)[order], present, jnp.asarray(class_maps(setup), jnp.float32)
+
+
+def _inner(variables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Variables of a module inside another."""
+    return {collection: tree[name] for collection, tree in variables.items() if name in tree}
+
+
+def _both_ways(run: Callable[..., Any], variables: Mapping[str, Any], *inputs: jax.Array) -> Work:
+    """Forward and backward to the parameters and to inputs that depend on other parts."""
+    rest = {name: tree for name, tree in variables.items() if name != "params"}
+    loss = lambda params, *inputs: run({"params": params, **rest}, *inputs).sum()
+    gradients = jax.jit(jax.grad(loss, argnums=tuple(range(1 + len(inputs)))))
+    return _repeated(lambda: gradients(variables["params"], *inputs))
+
+
+def _update(params: Any) -> Work:
+    adam = optimizer()
+    opt_state, gradients = adam.init(params), jax.tree.map(jnp.ones_like, params)
+
+    @jax.jit
+    def update(gradients: Any, opt_state: Any, params: Any) -> Any:
+        updates, advanced = adam.update(gradients, opt_state, params)
+        return optax.apply_updates(params, updates), advanced
+
+    return _repeated(lambda: update(gradients, opt_state, params))
+
+
+def _repeated(run: Callable[[], Any]) -> Work:
+    def work(calls: int) -> None:
+        for _ in range(calls):
+            result = run()
+        jax.block_until_ready(result)
+
+    return work

@@ -1,0 +1,66 @@
+"""Maps a second from a prepared data set into the jitted step's input."""
+
+import functools
+import tempfile
+from collections.abc import Iterator
+
+import jax
+
+from benchmarks.measure import Row, Work, alternate, at_least
+from benchmarks.plan import Plan
+from segvae_jax import maps
+from segvae_jax.training.step import device_mesh, split_batch
+
+SECTION = "pipeline"
+_RATE = at_least(20_000)  # maps/s at 128 px
+_NUM_MAPS = 512
+_PREFETCHED = 64  # batches that the pipeline holds ready: taken before timing begins
+_MAPS_A_TIMING = 16_384
+
+
+def rows(plan: Plan) -> Iterator[Row]:
+    """The section's rows."""
+    size = 16 if plan.quick else 128
+    try:
+        import grain  # noqa: F401
+        import tensorflow_datasets  # noqa: F401
+    except ImportError as error:
+        reason = f"{error.name} is not installed"
+        yield Row(SECTION, f"{size} px: into the step's input", "maps/s", target=_RATE, reason=reason)
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        for batch in (16,) if plan.quick else (16, 128):
+            yield _rate(plan, size, batch, directory)
+
+
+def _rate(plan: Plan, size: int, batch: int, directory: str) -> Row:
+    batches = 4 if plan.quick else _MAPS_A_TIMING // batch
+    work = _feed(size, batch, 32 if plan.quick else _NUM_MAPS, directory)
+    work(0 if plan.quick else _PREFETCHED)
+    seconds = alternate({"": lambda calls: work(calls * batches)}, plan.repeats)[""]
+    values = tuple(batches * batch / s for s in seconds)
+    note = "cartoon faces, prepared on disk; shuffled, batched, moved to the device, unpacked there"
+    conditions = {"batch": batch, "size": size}
+    return Row(
+        SECTION, f"{size} px, batch {batch}: into the step's input", "maps/s", values, _RATE, "", note, conditions
+    )
+
+
+def _feed(size: int, batch: int, num_maps: int, directory: str) -> Work:
+    """Takes batches from the training pipeline and reads every map of them in a jitted function."""
+    from segvae_jax.data.builder import prepare
+    from segvae_jax.data.pipeline import train_batches
+    from segvae_jax.data.sources import cartoon
+
+    data = prepare(cartoon("faces", num_maps, 0), (size, size), directory)
+    iterator = train_batches(data.split("train"), batch, seed=0)
+    place = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
+    read = jax.jit(lambda packed: maps.unpack(packed, data.space.num_channels).sum())
+
+    def work(calls: int) -> None:
+        for _ in range(calls):
+            total = read(place(next(iterator)))
+        if calls:
+            total.block_until_ready()
+
+    return work

@@ -1,0 +1,69 @@
+"""The same problems for the PyTorch rendition. Import only where PyTorch is installed."""
+
+import contextlib
+
+import torch
+
+from benchmarks.measure import Work
+from benchmarks.torch_segvae import TorchSegVAE, losses
+from benchmarks.workload import BETAS, LEARNING_RATE, OBJECTIVE, Setup, class_maps, label_sets, noise
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def build(setup: Setup, device: str) -> TorchSegVAE:
+    """The rendition on a device, allowed what JAX does by default there: TF32, and the fastest convolutions."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    model = TorchSegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **setup.widths())
+    return model.to(device)
+
+
+def train_work(setup: Setup, device: str) -> Work:
+    """Training steps from binary maps in the host's memory."""
+    model = build(setup, device).train()
+    adam = torch.optim.Adam(model.parameters(), LEARNING_RATE, BETAS, fused=device == "cuda")
+    host_maps = torch.from_numpy(class_maps(setup)).permute(0, 3, 1, 2).contiguous()
+
+    def step() -> None:
+        maps = host_maps.to(device).float()
+        label_set = maps.amax((-2, -1))
+        eps = torch.randn(setup.steps, setup.batch, setup.widths()["latent_dim"], device=device)
+        with _autocast(setup, device):
+            output = model(maps, label_set, eps)
+        shapes, present = (a[:, list(setup.order)].transpose(0, 1) for a in (maps, label_set))
+        adam.zero_grad()
+        losses(output, shapes, present, OBJECTIVE.kl_weight)[0].backward()
+        adam.step()
+
+    return _repeated(step, device)
+
+
+def generate_work(setup: Setup, device: str) -> Work:
+    """Free-running generation with folded spectral norm."""
+    model = build(setup, device)
+    model.fold_spectral_norm()
+    label_set = torch.from_numpy(label_sets(setup)).float()
+    eps = torch.from_numpy(noise(setup)).transpose(0, 1).contiguous()
+
+    def step() -> None:
+        with _autocast(setup, device):
+            model.generate(label_set.to(device), eps.to(device))
+
+    return _repeated(step, device)
+
+
+def _repeated(step, device: str) -> Work:
+    def work(calls: int) -> None:
+        for _ in range(calls):
+            step()
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    return work
+
+
+def _autocast(setup: Setup, device: str) -> contextlib.AbstractContextManager:
+    if setup.dtype == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device, _DTYPES[setup.dtype])

@@ -1,0 +1,160 @@
+"""What the benchmarks run: problems of the project's sizes, on random maps with the labels of real ones."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Bool, Float, UInt8
+
+from benchmarks.measure import Work
+from segvae_jax import maps
+from segvae_jax.labels import LABEL_SPACES
+from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
+from segvae_jax.training.state import TrainState, adam, create_state, init_variables
+from segvae_jax.training.step import Objective, device_mesh, jit_train_step, split_batch
+
+TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
+_PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has
+OBJECTIVE = Objective("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
+LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """One problem: whose classes, how many maps at once, and the size of the model.
+
+    Attributes:
+      dataset: a key of `LABEL_SPACES`, whose classes and label frequencies are taken.
+      batch: maps at once.
+      size: height and width.
+      ngf: width of the first level; all other widths keep their proportion to it.
+      classes: K, the first so many in drawing order; all if 0.
+      dtype: that the networks compute in.
+    """
+
+    dataset: str = "celebamask_hq"
+    batch: int = 16
+    size: int = 128
+    ngf: int = 64
+    classes: int = 0
+    dtype: str = "float32"
+
+    def changed(self, **changes: Any) -> "Setup":
+        """The same problem but for some attributes."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def steps(self) -> int:
+        """K."""
+        return self.classes or len(LABEL_SPACES[self.dataset].classes)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Channels in drawing order; renumbered where classes are left out."""
+        return tuple(range(1, self.classes + 1)) if self.classes else LABEL_SPACES[self.dataset].order
+
+    def widths(self) -> dict[str, Any]:
+        """The model's widths; those of the release at ngf 64."""
+        return {
+            "ngf": self.ngf, "context_dim": 8 * self.ngf, "hidden_dim": 4 * self.ngf, "latent_dim": 6 * self.ngf,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{TITLES[self.dataset]}, {self.size} px, ngf {self.ngf}, batch {self.batch}"
+
+
+def build_model(setup: Setup) -> SegVAE:
+    """The project's model, with spectral norm."""
+    arguments: dict[str, Any] = setup.widths()
+    if setup.dtype != "float32":
+        arguments["dtype"] = jnp.dtype(setup.dtype)
+    return SegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **arguments)
+
+
+def computes_in(dtype: str) -> bool:
+    """Whether the project's model can compute in `dtype`."""
+    return dtype == "float32" or any(field.name == "dtype" for field in dataclasses.fields(SegVAE))
+
+
+def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
+    """Random label-sets that hold, over the batch, as large a share of the classes as real maps do."""
+    rng = np.random.default_rng(seed)
+    total = round(setup.batch * setup.steps * _PRESENT[setup.dataset])
+    counts = total // setup.batch + (np.arange(setup.batch) < total % setup.batch)
+    ranks = rng.permuted(np.tile(np.arange(setup.steps), (setup.batch, 1)), axis=1)
+    return np.pad(ranks < counts[:, None], ((0, 0), (1, 0)))
+
+
+def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
+    """A random ellipse for every class of random label-sets."""
+    rng = np.random.default_rng(seed + 1)
+    present = label_sets(setup, seed)
+    centre = rng.uniform(0.3, 0.7, (2, *present.shape))[:, :, None, None]
+    radius = rng.uniform(0.15, 0.4, (2, *present.shape))[:, :, None, None]
+    line = (np.arange(setup.size) + 0.5) / setup.size
+    rows, columns = line[None, :, None, None], line[None, None, :, None]
+    inside = ((rows - centre[0]) / radius[0]) ** 2 + ((columns - centre[1]) / radius[1]) ** 2 <= 1
+    return inside & present[:, None, None]
+
+
+def packed_maps(setup: Setup, seed: int = 0) -> UInt8[np.ndarray, "B H W P"]:
+    """The batch as the training step reads it."""
+    return maps.pack(class_maps(setup, seed))
+
+
+def noise(setup: Setup, seed: int = 0) -> Float[np.ndarray, "B K Z"]:
+    """Standard normal noise for generation."""
+    shape = (setup.batch, setup.steps, setup.widths()["latent_dim"])
+    return np.random.default_rng(seed).standard_normal(shape, np.float32)
+
+
+def optimizer() -> optax.GradientTransformation:
+    """Adam at the release's constants."""
+    return adam(optax.constant_schedule(LEARNING_RATE), BETAS)
+
+
+def initial_state(setup: Setup) -> TrainState:
+    """A state before the first step."""
+    return jax.jit(functools.partial(create_state, build_model(setup), optimizer(), 0, False))()
+
+
+def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stages.Lowered:
+    """The training step, traced and lowered; nothing is allocated."""
+    model = build_model(setup)
+    state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
+    shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
+    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh or device_mesh())
+    return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8))
+
+
+def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
+    """Training steps from packed maps in the host's memory, as the training loop takes them."""
+    compiled, state, packed = step or lowered_step(setup).compile(), initial_state(setup), packed_maps(setup)
+    place: Callable[..., Any] = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
+
+    def work(calls: int) -> None:
+        nonlocal state
+        for _ in range(calls):
+            state, metrics = compiled(state, place(packed))
+        jax.block_until_ready((state, metrics))
+
+    return work
+
+
+def generate_work(setup: Setup) -> Work:
+    """Free-running generation with folded spectral norm, as the generator calls it."""
+    model, variables = fold_spectral_norm(build_model(setup), init_variables(build_model(setup), 0))
+    draw = jax.jit(lambda variables, *inputs: generate(model, variables, *inputs).class_maps)
+    inputs = label_sets(setup).astype(np.float32), noise(setup)
+
+    def work(calls: int) -> None:
+        for _ in range(calls):
+            drawn = draw(variables, *inputs)
+        jax.block_until_ready(drawn)
+
+    return work
