@@ -24,8 +24,9 @@ def rows(plan: Plan) -> Iterator[Row]:
     """The section's rows."""
     setup = plan.fitted(Setup(ngf=64 if plan.on_gpu else 16))
     works = {**_parts(setup), WHOLE: train_work(setup)}
+    note = str(setup)
     for name, seconds in alternate(works, plan.repeats).items():
-        yield Row(SECTION, f"{setup}: {name}", "s", seconds, conditions={**dataclasses.asdict(setup), "part": name})
+        yield Row(SECTION, name, "s", seconds, note=note, conditions={**dataclasses.asdict(setup), "part": name})
 
 
 def _parts(setup: Setup) -> dict[str, Work]:
