@@ -69,12 +69,12 @@ def compared(
     makers: dict[str, Callable[[], Work]] = {"JAX": ours, "PyTorch": functools.partial(theirs, device)}
     makers = {name: make for name, make in makers.items() if not reasons[name]}
     times: dict[str, tuple[float, ...]] = {}
-    while makers and not (times := _timed(makers, plan.repeats)):
+    while makers and not (times := timed(makers, plan.repeats)):
         reasons[makers.popitem()[0]] = "out of memory"
     yield from _comparison(section, setup, times, reasons, target)
 
 
-def _timed(makers: Mapping[str, Callable[[], Work]], repeats: int) -> dict[str, tuple[float, ...]]:
+def timed(makers: Mapping[str, Callable[[], Work]], repeats: int) -> dict[str, tuple[float, ...]]:
     """Times of the works; none if they run out of memory."""
     try:
         return alternate({name: make() for name, make in makers.items()}, repeats)
@@ -98,4 +98,5 @@ def _comparison(
         yield dataclasses.replace(row, conditions={**conditions, "framework": name})
     faster = ratios(times["PyTorch"], times["JAX"]) if len(times) == len(reasons) else ()
     reason = "; ".join(filter(None, reasons.values()))
-    yield Row(section, f"{title}: faster", "x", faster, target, reason, "PyTorch's time over JAX's", conditions)
+    note = "PyTorch's time over JAX's" if faster else ""
+    yield Row(section, f"{title}: faster", "x", faster, target, reason, note, conditions)

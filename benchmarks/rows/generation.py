@@ -4,8 +4,8 @@ import dataclasses
 import itertools
 from collections.abc import Iterator
 
-from benchmarks.measure import Row, Target, Work, alternate, at_least
-from benchmarks.plan import Plan, compared, missing_dtype
+from benchmarks.measure import Row, Target, Work, at_least
+from benchmarks.plan import Plan, compared, missing_dtype, timed
 from benchmarks.workload import TITLES, Setup, generate_work
 
 SECTION = "generation"
@@ -52,5 +52,7 @@ def _rate(plan: Plan, setup: Setup) -> Row:
     row = Row(SECTION, f"{setup}, {setup.dtype}: rate", "maps/s", conditions=dataclasses.asdict(setup))
     if reason := missing_dtype(setup):
         return dataclasses.replace(row, reason=reason)
-    seconds = alternate({"": generate_work(setup)}, plan.repeats)[""]
-    return dataclasses.replace(row, values=tuple(setup.batch / s for s in seconds))
+    times = timed({"": lambda: generate_work(setup)}, plan.repeats)
+    if not times:
+        return dataclasses.replace(row, reason="out of memory")
+    return dataclasses.replace(row, values=tuple(setup.batch / s for s in times[""]))
