@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float, UInt8
 from benchmarks.measure import Work
 from segvae_jax import maps
 from segvae_jax.labels import LABEL_SPACES
+from segvae_jax.model.packing import Budget, demand
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
 from segvae_jax.training.state import TrainState, adam, create_state, init_variables
 from segvae_jax.training.step import Objective, device_mesh, jit_train_step, split_batch
@@ -22,6 +23,7 @@ TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
 _PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has
 OBJECTIVE = Objective("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
 LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
+_BATCHES = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +92,15 @@ def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
     return np.pad(ranks < counts[:, None], ((0, 0), (1, 0)))
 
 
+def budget(setup: Setup, groups: int) -> Budget:
+    """What training packs into: enough for a thousand random batches, and for `label_sets`."""
+    rng = np.random.default_rng(0)
+    present = rng.random((_BATCHES * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
+    present = np.concatenate([label_sets(setup)[:, np.asarray(setup.order)], present])
+    shapes, contexts = demand(present).reshape(-1, setup.batch // groups, 2).sum(axis=1).max(axis=0)
+    return Budget(groups, int(shapes) + 1, int(contexts))
+
+
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
     """A random ellipse for every class of random label-sets."""
     rng = np.random.default_rng(seed + 1)
@@ -128,8 +139,9 @@ def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.sta
     model = build_model(setup)
     state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
     shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
-    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh or device_mesh())
-    return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8))
+    mesh = mesh or device_mesh()
+    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh)
+    return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8), budget(setup, mesh.size))
 
 
 def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
