@@ -74,7 +74,7 @@ def build_model(setup: Setup) -> SegVAE:
     """The project's model, with spectral norm."""
     arguments: dict[str, Any] = setup.widths()
     if setup.dtype != "float32":
-        arguments["dtype"] = jnp.dtype(setup.dtype)
+        arguments["dtype"] = setup.dtype
     return SegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **arguments)
 
 

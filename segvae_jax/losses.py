@@ -46,12 +46,24 @@ def bce_dice(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> 
 RECONSTRUCTION: dict[str, Callable[..., Array]] = {"l1": l1, "bce_dice": bce_dice}
 
 
-def reduce_steps(terms: Float[Array, "B K"], present: Float[Array, "B K"]) -> Float[Array, ""]:
-    """Mean over the rows that have the step's class, summed over the steps."""
-    return ((terms * present).sum(0) / jnp.maximum(present.sum(0), 1)).sum()
+def reduce_steps(
+    terms: Float[Array, "B K"], present: Float[Array, "B K"], rows: Float[Array, "K"] | None = None
+) -> Float[Array, ""]:
+    """Mean over the rows that have the step's class, summed over the steps.
+
+    `rows` is how many have it; to be given where these are a part of a batch, whose results are summed.
+    """
+    rows = present.sum(0) if rows is None else rows
+    return ((terms * present).sum(0) / jnp.maximum(rows, 1)).sum()
 
 
-def losses(output: StepOutput, shapes: Float[Array, "B K H W"], reconstruction: str, kl_weight: float) -> Losses:
+def losses(
+    output: StepOutput,
+    shapes: Float[Array, "B K H W"],
+    reconstruction: str,
+    kl_weight: float,
+    rows: Float[Array, "K"] | None = None,
+) -> Losses:
     """The training loss of a batch.
 
     Args:
@@ -59,7 +71,8 @@ def losses(output: StepOutput, shapes: Float[Array, "B K H W"], reconstruction: 
       shapes: the true shapes in drawing order.
       reconstruction: a key of `RECONSTRUCTION`.
       kl_weight: weight of the KL term; the release's is 1e-5.
+      rows: as in `reduce_steps`.
     """
-    kl = reduce_steps(kl_divergence(output.posterior, output.prior), output.present)
-    recon = reduce_steps(RECONSTRUCTION[reconstruction](output.logits, shapes), output.present)
+    kl = reduce_steps(kl_divergence(output.posterior, output.prior), output.present, rows)
+    recon = reduce_steps(RECONSTRUCTION[reconstruction](output.logits, shapes), output.present, rows)
     return Losses(kl_weight * kl + recon, kl, recon)

@@ -21,13 +21,24 @@ def train_batches(
     process alone would read. The iterator's state can be saved and restored (`get_state`, Orbax).
     """
     dataset = _endless(grain.MapDataset.source(examples), seed).map(_packed)
-    dataset = dataset.batch(batch_size, drop_remainder=True)[process_index::process_count]
-    return iter(dataset.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=64)))
+    return _share(dataset, batch_size, process_index, process_count)
+
+
+def train_indices(
+    num_examples: int, batch_size: int, seed: int, process_index: int = 0, process_count: int = 1
+) -> grain.DatasetIterator:
+    """Like `train_batches`, but of the numbers `[batch_size]` of the examples."""
+    return _share(_endless(grain.MapDataset.range(num_examples), seed), batch_size, process_index, process_count)
 
 
 def batch_indices(num_examples: int, batch_size: int, seed: int) -> grain.MapDataset:
     """Numbers `[batch_size]` of the examples in each batch of `train_batches`, of all processes together."""
     return _endless(grain.MapDataset.range(num_examples), seed).batch(batch_size, drop_remainder=True)
+
+
+def _share(dataset: grain.MapDataset, batch_size: int, process_index: int, process_count: int) -> grain.DatasetIterator:
+    batches = dataset.batch(batch_size, drop_remainder=True)[process_index::process_count]
+    return iter(batches.to_iter_dataset(grain.ReadOptions(num_threads=2, prefetch_buffer_size=64)))
 
 
 def _endless(dataset: grain.MapDataset, seed: int) -> grain.MapDataset:

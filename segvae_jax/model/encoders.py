@@ -40,6 +40,7 @@ class ContextEncoder(nn.Module):
     hidden_dim: int
     spectral_norm: bool = True
     gain: float = 0.02
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -65,9 +66,9 @@ class ContextEncoder(nn.Module):
         channels = class_maps.shape[-1]
         embed = lambda name: LabelEmbedding(self.image_size, self.hidden_dim, norm, gain, name=name)
         kernel, bias = Weights((3, 3, channels + 2, self.ngf), norm, gain, name="down_0")()
-        canvas = canvas_response(class_maps, drawn, kernel[:, :, :channels])
-        labels = halve(embed("embed_label_set")(label_set), kernel[:, :, channels : channels + 1])
-        targets = target_responses(embed("embed_target"), target, kernel[:, :, -1:])
+        canvas = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :channels])
+        labels = halve(embed("embed_label_set")(label_set).astype(self.dtype), kernel[:, :, channels : channels + 1])
+        targets = target_responses(embed("embed_target"), target, kernel[:, :, -1:]).astype(self.dtype)
         first = canvas + labels[:, None] + targets[_row(present)]
         rest = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")
         return give(rest(take(first, slots), bias), present.shape, slots)
@@ -81,6 +82,7 @@ class ShapeEncoder(nn.Module):
     hidden_dim: int
     spectral_norm: bool = True
     gain: float = 0.02
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -93,8 +95,9 @@ class ShapeEncoder(nn.Module):
         """Features of the shapes of T steps, with the class that each belongs to; shapes without one are blank."""
         embed = LabelEmbedding(self.image_size, self.hidden_dim, gain=self.gain, name="embed_target")
         kernel, bias = Weights((3, 3, 2, self.ngf), self.spectral_norm, self.gain, name="down_0")()
-        targets = target_responses(embed, target, kernel[:, :, 1:])
-        first = halve(take(shape, slots)[..., None], kernel[:, :, :1]) + targets[take(_row(present), slots)]
+        targets = target_responses(embed, target, kernel[:, :, 1:]).astype(self.dtype)
+        shape = take(shape.astype(self.dtype), slots)[..., None]
+        first = halve(shape, kernel[:, :, :1]) + targets[take(_row(present), slots)]
         rest = _Levels(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain, name="levels")
         return give(rest(first, bias), present.shape, slots)
 
@@ -137,7 +140,7 @@ class _Levels(nn.Module):
     @nn.compact
     def __call__(self, first: Float[Array, "N h w O"], bias: Float[Array, "O"]) -> Float[Array, "N F"]:
         weights = lambda name, *shape: Weights(shape, self.spectral_norm, self.gain, name=name)()
-        x = normalise(first + bias.reshape(1, 1, 1, -1))
+        x = normalise(first + bias.astype(first.dtype).reshape(1, 1, 1, -1))
         for level, width in enumerate(level_widths(self.image_size, self.ngf)[1:], start=1):
             x = down(x, weights(f"down_{level}", 3, 3, x.shape[-1], width))
         return flatten(x, weights("flatten", *x.shape[1:], self.features))

@@ -1,6 +1,7 @@
 """Linear layers, spectrally normalised or not, levels down and up, and the geometry that they share.
 
-Weights keep PyTorch's meaning in Flax's layout: dense `[in, out]`, convolutions `[k, k, in, out]`.
+Weights keep PyTorch's meaning in Flax's layout: dense `[in, out]`, convolutions `[k, k, in, out]`. They are
+float32; a layer computes in the type of its input, but for statistics.
 """
 
 import math
@@ -8,11 +9,13 @@ import math
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from segvae_jax.model.convolution import conv, conv_transpose
 
 SPECTRAL = "spectral"  # collection of the power iteration's left singular vectors
+CONVOLUTION = "convolution"  # name of what a rematerialising step keeps
 BASE = 4  # pixels of the coarsest map's short side
 
 Affine = tuple[Float[Array, "... O"], Float[Array, "O"]]  # kernel and bias
@@ -40,10 +43,11 @@ def base_size(image_size: tuple[int, int]) -> tuple[int, int]:
 
 
 def normalise(x: Float[Array, "B H W I"]) -> Float[Array, "B H W I"]:
-    """Normalises each sample's channels over space (biased variance, eps 1e-5), then LeakyReLU(0.2)."""
-    mean = x.mean((1, 2), keepdims=True)
-    variance = jnp.square(x - mean).mean((1, 2), keepdims=True)
-    return nn.leaky_relu((x - mean) * lax.rsqrt(variance + 1e-5), 0.2)
+    """Normalises each sample's channels over space (biased variance, eps 1e-5), then LeakyReLU(0.2); in float32."""
+    single = x.astype(jnp.float32)
+    mean = single.mean((1, 2), keepdims=True)
+    variance = jnp.square(single - mean).mean((1, 2), keepdims=True)
+    return nn.leaky_relu((single - mean) * lax.rsqrt(variance + 1e-5), 0.2).astype(x.dtype)
 
 
 class Weights(nn.Module):
@@ -100,28 +104,30 @@ def dense(x: Float[Array, "*b I"], weights: Affine) -> Float[Array, "*b O"]:
 
 def halve(x: Float[Array, "B H W I"], kernel: Float[Array, "3 3 I O"]) -> Float[Array, "B H/2 W/2 O"]:
     """Convolution k3 s2 p1, linear in its input channels."""
-    return conv(x, kernel, stride=2, padding=1)
+    return checkpoint_name(conv(x, kernel.astype(x.dtype), stride=2, padding=1), CONVOLUTION)
 
 
 def down(x: Float[Array, "B H W I"], weights: Affine) -> Float[Array, "B H/2 W/2 O"]:
     """One level down: convolution, InstanceNorm, LeakyReLU."""
     kernel, bias = weights
-    return normalise(halve(x, kernel) + bias.reshape(1, 1, 1, -1))
+    return normalise(halve(x, kernel) + bias.astype(x.dtype).reshape(1, 1, 1, -1))
 
 
 def double(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B 2*h 2*w O"]:
     """Transposed convolution k3 s2 p1 with output padding 1: one level up, before any norm."""
     kernel, bias = weights
-    return conv_transpose(x, kernel, stride=2, padding=1, output_padding=1) + bias.reshape(1, 1, 1, -1)
+    y = checkpoint_name(conv_transpose(x, kernel.astype(x.dtype), 2, 1, output_padding=1), CONVOLUTION)
+    return y + bias.astype(x.dtype).reshape(1, 1, 1, -1)
 
 
 def flatten(x: Float[Array, "B h w I"], weights: Affine) -> Float[Array, "B O"]:
-    """Convolution without padding whose kernel is as large as the map: one vector a sample."""
+    """Convolution without padding whose kernel is as large as the map: one float32 vector a sample."""
     kernel, bias = weights
-    return jnp.einsum("bhwi,hwio->bo", x, kernel) + bias[None]
+    product = jnp.einsum("bhwi,hwio->bo", x, kernel.astype(x.dtype), preferred_element_type=jnp.float32)
+    return product + bias[None]
 
 
 def unflatten(x: Float[Array, "B I"], weights: Affine) -> Float[Array, "B h w O"]:
     """Transposed convolution of a single pixel: one small map a vector."""
     kernel, bias = weights
-    return jnp.einsum("bi,hwio->bhwo", x, kernel) + bias.reshape(1, 1, 1, -1)
+    return jnp.einsum("bi,hwio->bhwo", x, kernel.astype(x.dtype)) + bias.astype(x.dtype).reshape(1, 1, 1, -1)

@@ -101,6 +101,7 @@ class Posterior(nn.Module):
     latent_dim: int
     spectral_norm: bool = True
     gain: float = 0.02
+    dtype: str = "float32"
 
     @nn.compact
     def __call__(
@@ -114,7 +115,8 @@ class Posterior(nn.Module):
     ) -> tuple[Carry, Gaussian]:
         """The next T steps from a state."""
         norm, gain = self.spectral_norm, self.gain
-        encoder = ShapeEncoder(self.image_size, self.ngf, self.hidden_dim, norm, gain, name="shape_encoder")
+        sizes = self.image_size, self.ngf, self.hidden_dim
+        encoder = ShapeEncoder(*sizes, norm, gain, self.dtype, name="shape_encoder")
         inputs = jnp.concatenate([encoder(shape, target, present, slots), context], axis=-1)
         carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, inputs)
         return carry, Heads(self.latent_dim, norm, gain, name="heads")(hidden)

@@ -64,6 +64,8 @@ class SegVAE(nn.Module):
       context_dim, hidden_dim, latent_dim: F, D, Z.
       spectral_norm: whether the encoders and the prior are spectrally normalised.
       gain: of the Xavier initialisation.
+      dtype: that the convolutions compute in, "float32" or "bfloat16"; parameters, statistics of norms,
+        LSTMs and Gaussians stay float32.
     """
 
     num_channels: int
@@ -75,14 +77,15 @@ class SegVAE(nn.Module):
     latent_dim: int = 384
     spectral_norm: bool = True
     gain: float = 0.02
+    dtype: str = "float32"
 
     def setup(self):
         """The four networks of the paper's figure 2."""
         size, ngf, norm, gain = self.image_size, self.ngf, self.spectral_norm, self.gain
-        self.context_encoder = ContextEncoder(size, ngf, self.context_dim, self.hidden_dim, norm, gain)
+        self.context_encoder = ContextEncoder(size, ngf, self.context_dim, self.hidden_dim, norm, gain, self.dtype)
         self.prior = Prior(self.hidden_dim, self.latent_dim, norm, gain)
-        self.posterior = Posterior(size, ngf, self.hidden_dim, self.latent_dim, norm, gain)
-        self.decoder = Decoder(size, ngf, gain)
+        self.posterior = Posterior(size, ngf, self.hidden_dim, self.latent_dim, norm, gain, self.dtype)
+        self.decoder = Decoder(size, ngf, gain, self.dtype)
 
     def __call__(
         self,

@@ -28,7 +28,8 @@ _SOURCES = ("cartoon", "celebamask", "folder", "human_parsing")
 _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
 _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
-    "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "data.num_maps": _COUNT,
+    "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "accumulate": _COUNT,
+    "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT,
     "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
     "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
     "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
@@ -45,6 +46,8 @@ def default_config() -> ConfigDict:
     config.log_every = 50  # steps
     config.checkpoint_every = 1_000  # steps; validation and pictures come with it
     config.pack = True  # computes what differs between the classes of a batch; saves time, changes nothing
+    config.accumulate = 1  # parts of a batch computed one after the other; saves memory
+    config.remat = False  # computes norms and activations again in the backward pass; saves memory
     config.keep_checkpoints = 3  # the latest; the best is kept beside them
 
     config.data = ConfigDict()
@@ -54,6 +57,7 @@ def default_config() -> ConfigDict:
     config.data.labels = ""  # folder: file with the name of each index
     config.data.merge = ""  # folder: "new=old,old;new=old"
     config.data.classes = ""  # folder: classes to keep, in drawing order; all if empty
+    config.data.resident_gib = 1.0  # prepared training maps up to this size are kept on the devices
     config.data.flip = False  # mirrors half of the training maps, left and right classes exchanged
     config.data.kind = "faces"  # cartoon: faces or people
     config.data.num_maps = 8_000  # cartoon
@@ -66,6 +70,7 @@ def default_config() -> ConfigDict:
     config.model.latent_dim = 384
     config.model.spectral_norm = True
     config.model.gain = 0.02
+    config.model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
 
     config.loss = ConfigDict()
     config.loss.reconstruction = "l1"  # or bce_dice
@@ -143,7 +148,7 @@ def build_packing(config: ConfigDict, data: Prepared, groups: int, num_steps: in
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)
-    return Packing(label_sets, data.space, batches, groups, num_steps, config.data.flip)
+    return Packing(label_sets, data.space, batches, groups, config.accumulate, num_steps, config.data.flip)
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:
@@ -181,6 +186,8 @@ def check(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"
         )
+    if config.model.dtype not in ("float32", "bfloat16"):
+        raise ConfigError(f"config.model.dtype={config.model.dtype!r}: expected float32 or bfloat16")
     try:
         level_widths(tuple(config.model.image_size), config.model.ngf)
     except ValueError as error:

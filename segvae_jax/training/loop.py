@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 import jax.numpy as jnp
 from clu import parameter_overview
@@ -18,15 +17,15 @@ from ml_collections import ConfigDict
 
 from segvae_jax import maps
 from segvae_jax.data.builder import Prepared
-from segvae_jax.data.pipeline import train_batches
 from segvae_jax.errors import ConfigError
 from segvae_jax.termination import termination
 from segvae_jax.training import config as configs
 from segvae_jax.training.checkpoints import Checkpoints, ModelCard, distinct_label_sets
+from segvae_jax.training.cost import Cost, Gauges, cost_of
+from segvae_jax.training.feeding import Feed
 from segvae_jax.training.monitor import Monitor
-from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import TrainState, create_state
-from segvae_jax.training.step import device_mesh, jit_train_step, replicated, split_batch
+from segvae_jax.training.step import Execution, device_mesh, jit_train_step, replicated
 from segvae_jax.training.validation import Validate, validator
 
 Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
@@ -46,57 +45,70 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     """
     workdir = _writable(workdir)
     data = _prepare_in_turn(config)
-    num_steps = configs.total_steps(config, len(data.split("train")))
-    model, objective = configs.build_model(config, data.space), configs.build_objective(config, data.space)
-    optimizer, mesh = configs.build_optimizer(config, num_steps), device_mesh()
-    iterator = _batches(config, data)
-    make_state = functools.partial(create_state, model, optimizer, config.seed, objective.ema_decay > 0)
+    mesh = device_mesh()
+    _require_even_parts(config, mesh)
+    feed = Feed(data, config.batch_size, config.seed, mesh, config.data.resident_gib * 2**30)
+    run = Run(config, data, mesh, feed, workdir)
     with contextlib.closing(Checkpoints(workdir, config.keep_checkpoints)) as checkpoints:
-        card = ModelCard(
-            data.space, configs.model_arguments(config), *distinct_label_sets(data.label_sets("train")),
-            str(data.directory),
-        )  # fmt: skip
-        if checkpoints.latest() is None:
-            state = jax.jit(make_state, out_shardings=replicated(mesh))()
-        else:
-            ModelCard.read(workdir).require_same_model(card, workdir)
-            state = checkpoints.restore(jax.eval_shape(make_state), replicated(mesh), iterator)
-        if int(state.step) >= num_steps:
-            print(f"{workdir}: trained already, {int(state.step)} steps: config.num_steps={num_steps} asks for no more")
+        state = run.initial_state(checkpoints)
+        if int(state.step) >= run.num_steps:
+            print(f"{workdir}: trained already, {int(state.step)} steps: {run.num_steps} are all that was asked for")
             return state
-        _describe(config, card, state, workdir)
-        packing = configs.build_packing(config, data, mesh.size, num_steps)
-        step = _stepper(jit_train_step(model, optimizer, objective, mesh), state, config, data, mesh, iterator, packing)
-        validate = validator(model, objective, data, config.batch_size, mesh, state.variables(averaged=True))
-        quiet = jax.process_index() > 0
-        with Monitor(workdir, int(state.step), num_steps, config.batch_size, checkpoints.latest, quiet) as monitor:
-            return _advance(config, checkpoints, monitor, validate, step, state, iterator, num_steps)
+        _describe(run, state)
+        step, cost = _compiled(run, state)
+        validate = validator(run.model, run.objective, data, config.batch_size, mesh, state.variables(averaged=True))
+        quiet, gauges = jax.process_index() > 0, Gauges(cost, feed)
+        begun = workdir, int(state.step), run.num_steps, config.batch_size
+        with Monitor(*begun, checkpoints.latest, quiet, gauges) as monitor:
+            return _advance(run, checkpoints, monitor, validate, step, state)
+
+
+class Run:
+    """What a configuration makes of a data set."""
+
+    def __init__(self, config: ConfigDict, data: Prepared, mesh: Mesh, feed: Feed, workdir: Path):
+        self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
+        self.num_steps = configs.total_steps(config, len(data.split("train")))
+        self.model, self.objective = (
+            configs.build_model(config, data.space),
+            configs.build_objective(config, data.space),
+        )
+        self.optimizer = configs.build_optimizer(config, self.num_steps)
+        label_sets = distinct_label_sets(data.label_sets("train"))
+        self.card = ModelCard(data.space, configs.model_arguments(config), *label_sets, str(data.directory))
+
+    def initial_state(self, checkpoints: Checkpoints) -> TrainState:
+        """The latest saved state, or a new one.
+
+        Raises:
+          CheckpointError: if what is saved cannot be gone on from.
+        """
+        use_ema = self.objective.ema_decay > 0
+        create = functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema)
+        everywhere = replicated(self.mesh)
+        if checkpoints.latest() is None:
+            return jax.jit(create, out_shardings=everywhere)()
+        ModelCard.read(self.workdir).require_same_model(self.card, self.workdir)
+        return checkpoints.restore(jax.eval_shape(create), everywhere, self.feed.iterator)
 
 
 def _advance(
-    config: ConfigDict,
-    checkpoints: Checkpoints,
-    monitor: Monitor,
-    validate: Validate,
-    step: Step,
-    state: TrainState,
-    iterator: grain.DatasetIterator,
-    num_steps: int,
+    run: Run, checkpoints: Checkpoints, monitor: Monitor, validate: Validate, step: Step, state: TrainState
 ) -> TrainState:
     """Steps to the end or to a SIGTERM, with reports, checkpoints and validation on the way."""
     with _termination() as terminated:
-        for number in range(int(state.step) + 1, num_steps + 1):
+        for number in range(int(state.step) + 1, run.num_steps + 1):
             state, metrics = step(state, number)
             monitor.record(number, metrics)
             stop = terminated(number)
-            due = number == num_steps or number % config.checkpoint_every == 0
-            if not (stop or due or number % config.log_every == 0):
+            due = number == run.num_steps or number % run.config.checkpoint_every == 0
+            if not (stop or due or number % run.config.log_every == 0):
                 continue
             scalars = monitor.flush()
             losses, images = validate(state.variables(averaged=True)) if due else ({}, {})
             monitor.write(number, scalars | losses, images)
             if due or stop:
-                checkpoints.save(state, iterator, losses.get("validation_total", math.inf))
+                checkpoints.save(state, run.feed.iterator, losses.get("validation_total", math.inf))
             if stop:
                 monitor.console.print(f"stopped by SIGTERM after step {number}, saved: start again to go on")
                 break
@@ -126,40 +138,39 @@ def _prepare_in_turn(config: ConfigDict) -> Prepared:
     return configs.prepare_data(config)
 
 
-def _batches(config: ConfigDict, data: Prepared) -> grain.DatasetIterator:
-    for name, count in (("devices", jax.device_count()), ("processes", jax.process_count())):
+def _require_even_parts(config: ConfigDict, mesh: Mesh) -> None:
+    parts = f"the {mesh.size} devices times config.accumulate={config.accumulate}"
+    for name, count in (
+        (parts, mesh.size * config.accumulate),
+        (f"the {jax.process_count()} processes", jax.process_count()),
+    ):
         if config.batch_size % count:
-            raise ConfigError(f"config.batch_size={config.batch_size}: expected a multiple of the {count} {name}")
-    local = config.batch_size // jax.process_count()
-    return train_batches(data.split("train"), local, config.seed, jax.process_index(), jax.process_count())
+            raise ConfigError(f"config.batch_size={config.batch_size}: expected a multiple of {name}")
 
 
-def _stepper(
-    step: jax.stages.Wrapped,
-    state: TrainState,
-    config: ConfigDict,
-    data: Prepared,
-    mesh: Mesh,
-    iterator: grain.DatasetIterator,
-    packing: Packing | None,
-) -> Step:
-    """A numbered step on the next batch of the iterator; compiled now, so that the time it takes counts in no ETA."""
-    shape = (config.batch_size, *data.image_size, maps.packed_channels(data.space.num_channels))
+def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
+    """A numbered step on the next batch, and its cost; compiled now, so that the time it takes counts in no ETA."""
+    shape = (run.config.batch_size, *run.data.image_size, maps.packed_channels(run.data.space.num_channels))
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
+    execution = Execution(run.config.remat, run.config.accumulate)
+    step = jit_train_step(run.model, run.optimizer, run.objective, run.mesh, execution)
+    packing = configs.build_packing(run.config, run.data, run.mesh.size, run.num_steps)
     lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
     compiled = functools.cache(lambda budget: lower(budget).compile())
-    compiled(packing.budget if packing else None)
-    place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
+    usual = packing.budget if packing else None
+    cost = cost_of(lower(usual), compiled(usual), run.model.dtype)
+    if jax.process_index() == 0:
+        print(cost, flush=True)
     budget_of = packing.of if packing else lambda step: None
-    return lambda state, number: compiled(budget_of(number - 1))(state, place(next(iterator)))
+    return lambda state, number: compiled(budget_of(number - 1))(state, run.feed.next()), cost
 
 
-def _describe(config: ConfigDict, card: ModelCard, state: TrainState, workdir: Path) -> None:
+def _describe(run: Run, state: TrainState) -> None:
     """Writes what others need to use the checkpoint, and prints an overview of the parameters."""
     if jax.process_index() > 0:
         return
-    card.write(workdir)
-    (workdir / "config.json").write_text(config.to_json_best_effort(indent=1))
+    run.card.write(run.workdir)
+    (run.workdir / "config.json").write_text(run.config.to_json_best_effort(indent=1))
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 

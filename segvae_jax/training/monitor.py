@@ -27,6 +27,7 @@ class Monitor:
       batch_size: over all devices.
       last_good: gives the latest checkpoint's step, if any; named when training diverges.
       quiet: whether another process does the reporting.
+      gauges: gives further scalars on so many steps that took so many seconds.
     """
 
     def __init__(
@@ -37,11 +38,12 @@ class Monitor:
         batch_size: int,
         last_good: Callable[[], int | None],
         quiet: bool = False,
+        gauges: Callable[[int, float], dict[str, float]] = lambda steps, seconds: {},
     ):
         self.console = Console(quiet=quiet, stderr=True)
         self._writer = None if quiet else MetricWriter(workdir, first_step)
         self._first_step, self._num_steps, self._batch_size = first_step, num_steps, batch_size
-        self._last_good = last_good
+        self._last_good, self._gauges = last_good, gauges
         self._pending: list[tuple[int, dict[str, Any]]] = []
         columns = TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         self._progress = Progress(*columns, TextColumn("ETA {task.fields[eta]}"), console=self.console, disable=quiet)
@@ -77,9 +79,10 @@ class Monitor:
             self._require_finite(step, _scalars(metrics), metrics["finite"])
         step, metrics = fetched[-1]
         self._advance(step)
-        rate = len(fetched) / (time.monotonic() - self._since)
+        seconds = time.monotonic() - self._since
+        rate, gauges = len(fetched) / seconds, self._gauges(len(fetched), seconds)
         self._pending = []
-        return {**_scalars(metrics), "steps_per_second": rate, "samples_per_second": rate * self._batch_size}
+        return {**_scalars(metrics), "steps_per_second": rate, "samples_per_second": rate * self._batch_size, **gauges}
 
     def write(self, step: int, scalars: dict[str, float], images: dict[str, Any]) -> None:
         """Writes and prints the scalars of a step, and writes its pictures. Speed is measured from here on.

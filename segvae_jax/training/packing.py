@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import grain
 import numpy as np
 from jaxtyping import Bool, Int
 
@@ -23,8 +24,9 @@ class Packing:
         self,
         label_sets: Bool[np.ndarray, "N C"],
         space: LabelSpace,
-        batches: Sequence[Int[np.ndarray, "B"]],
+        batches: Sequence[Int[np.ndarray, "B"]] | grain.MapDataset,
         groups: int,
+        parts: int,
         num_steps: int,
         flip: bool = False,
     ):
@@ -34,16 +36,17 @@ class Packing:
           label_sets: of the training data.
           space: their classes.
           batches: numbers of the maps of each step's batch.
-          groups: equal parts of a batch, one a device.
+          groups: of neighbours in a batch, one a device.
+          parts: of a group that are computed one after the other, each of every so-many-th map.
           num_steps: of the run.
           flip: whether any map may be mirrored.
         """
         self._demand = _demand(label_sets, space)
         if flip:
             self._demand = np.maximum(self._demand, _demand(label_sets[:, space.mirrored], space))
-        self._batches, self._groups = batches, groups
+        self._batches, self._shape = batches, (groups, -1, parts, 2)
         shapes, contexts = np.max([self._needs(step) for step in range(min(num_steps, _LOOK_AHEAD))], axis=0)
-        pairs = len(batches[0]) // groups * len(space.order)
+        pairs = len(batches[0]) // (groups * parts) * len(space.order)
         self.budget = Budget(groups, int(shapes), int(contexts)) if shapes + contexts < 2 * pairs else None
 
     def of(self, step: int) -> Budget | None:
@@ -54,9 +57,9 @@ class Packing:
         return self.budget if shapes <= self.budget.shapes and contexts <= self.budget.contexts else None
 
     def _needs(self, step: int) -> Int[np.ndarray, "2"]:
-        """Slots for the most demanding group, with the one for no shape."""
-        rows = self._demand[self._batches[step]].reshape(self._groups, -1, 2)
-        return rows.sum(axis=1).max(axis=0) + np.array([1, 0])
+        """Slots for the most demanding part of a group, with the one for no shape."""
+        rows = self._demand[self._batches[step]].reshape(self._shape)
+        return rows.sum(axis=1).max(axis=(0, 1)) + np.array([1, 0])
 
 
 def _demand(label_sets: Bool[np.ndarray, "N C"], space: LabelSpace) -> Int[np.ndarray, "N 2"]:

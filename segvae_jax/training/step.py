@@ -6,17 +6,19 @@ Parallelism is one place's business: `jit_train_step` compiles the step over a m
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
+from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
 from segvae_jax import losses, maps
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.layers import CONVOLUTION
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.streams import stream_key
@@ -42,6 +44,19 @@ class Objective:
     ema_decay: float
     seed: int
     mirrored_in: LabelSpace | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Execution:
+    """How a step is computed: time against memory. Changes no result but for rounding.
+
+    Attributes:
+      remat: keeps the outputs of convolutions for the backward pass, and computes what follows them again.
+      accumulate: parts of a batch that are computed one after the other.
+    """
+
+    remat: bool = False
+    accumulate: int = 1
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
@@ -81,6 +96,7 @@ def train_step(
     state: TrainState,
     packed: UInt8[Array, "B H W P"],
     budget: Budget | None = None,
+    execution: Execution = Execution(),
 ) -> tuple[TrainState, Metrics]:
     """One update.
 
@@ -90,7 +106,9 @@ def train_step(
       objective: what is minimised.
       state: before the update.
       packed: the batch.
-      budget: of slots for its convolutions, large enough for it; not packed if None. Saves time, changes nothing.
+      budget: of slots for the convolutions of each accumulated part; not packed if None. Saves time, changes
+        nothing.
+      execution: how.
 
     Returns:
       the new state, and scalars: losses, norms of gradients and updates, and per parameter whether its
@@ -98,14 +116,22 @@ def train_step(
     """
     eps = _noise(model, objective, packed.shape[0], state.step)
     class_maps = augment(objective, maps.unpack(packed, model.num_channels), state.step)
+    rows = maps.label_set_of(class_maps)[:, jnp.asarray(model.order)].sum(0).astype(jnp.float32)
+    policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
+    run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1)) if execution.remat else _run
 
-    def loss(params: Any) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
-        variables = {"params": params, "spectral": state.spectral}
-        (output, updated), shapes = forward(model, variables, class_maps, eps, budget, mutable=["spectral"])
-        terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight)
+    def loss(params: Any, *part: Array) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
+        (output, updated), shapes = run(model, budget, {"params": params, "spectral": state.spectral}, *part)
+        terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight, rows)
         return terms.total, (terms, updated.get("spectral", {}))
 
-    grads, (terms, spectral) = jax.grad(loss, has_aux=True)(state.params)
+    gradient = functools.partial(jax.grad(loss, has_aux=True), state.params)
+    if execution.accumulate == 1:
+        grads, (terms, spectral) = gradient(class_maps, eps)
+    else:
+        zero = jnp.zeros(())
+        nothing = jax.tree.map(jnp.zeros_like, state.params), losses.Losses(zero, zero, zero), state.spectral
+        grads, terms, spectral = _accumulated(gradient, execution.accumulate, nothing, class_maps, eps)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     ema = _average(state.ema, params, objective.ema_decay, state.step)
@@ -116,6 +142,21 @@ def train_step(
         "finite": jax.tree.map(lambda g: jnp.isfinite(g).all(), grads),
     }
     return TrainState(state.step + 1, params, spectral, opt_state, ema), metrics
+
+
+def _run(model: SegVAE, budget: Budget | None, variables: Any, class_maps: Array, eps: Array) -> Any:
+    return forward(model, variables, class_maps, eps, budget, mutable=["spectral"])
+
+
+def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs: Float[Array, "B ..."]) -> Any:
+    """Sums of gradients and loss terms over parts of a batch; each takes every so-many-th row, of every device."""
+
+    def add(total: Any, part: Any) -> tuple[Any, None]:
+        grads, (terms, spectral) = gradient(*part)
+        return (*jax.tree.map(jnp.add, total[:2], (grads, terms)), spectral), None
+
+    split = [jnp.swapaxes(x.reshape(-1, parts, *x.shape[1:]), 0, 1) for x in inputs]
+    return lax.scan(add, nothing, split)[0]
 
 
 def _noise(model: SegVAE, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B K Z"]:
@@ -140,7 +181,11 @@ def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
 
 
 def jit_train_step(
-    model: SegVAE, optimizer: optax.GradientTransformation, objective: Objective, mesh: Mesh
+    model: SegVAE,
+    optimizer: optax.GradientTransformation,
+    objective: Objective,
+    mesh: Mesh,
+    execution: Execution = Execution(),
 ) -> jax.stages.Wrapped:
     """`train_step` over all devices of the mesh, `(state, packed, budget) -> (state, metrics)`.
 
@@ -148,7 +193,7 @@ def jit_train_step(
     """
     everywhere = replicated(mesh)
     return jax.jit(
-        functools.partial(train_step, model, optimizer, objective),
+        functools.partial(train_step, model, optimizer, objective, execution=execution),
         in_shardings=(everywhere, split_batch(mesh)),
         out_shardings=everywhere,
         donate_argnums=0,

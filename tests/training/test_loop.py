@@ -12,7 +12,7 @@ from segvae_jax.training import loop
 from segvae_jax.training.checkpoints import load_variables
 from segvae_jax.training.loop import train
 
-SPEED = {"steps_per_second", "samples_per_second"}
+SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
 
 
 def rows(workdir) -> list[dict]:
@@ -79,16 +79,16 @@ def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, c
     compiled = loop._compiled
 
     def poisoning(*arguments):
-        step = compiled(*arguments)
+        step, cost = compiled(*arguments)
 
-        def poisoned(state):
-            state, metrics = step(state)
+        def poisoned(state, number):
+            state, metrics = step(state, number)
             if int(state.step) == 7:
                 bias = state.params["decoder"]["up_0"]["bias"]
                 state.params["decoder"]["up_0"]["bias"] = jax.device_put(jnp.full_like(bias, jnp.nan), bias.sharding)
             return state, metrics
 
-        return poisoned
+        return poisoned, cost
 
     monkeypatch.setattr(loop, "_compiled", poisoning)
     with pytest.raises(TrainingDiverged) as caught:

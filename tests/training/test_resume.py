@@ -19,7 +19,7 @@ from segvae_jax.training.checkpoints import load_variables
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 250  # seconds; for machines that do other work too
-SPEED = {"steps_per_second", "samples_per_second"}
+SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
 
 
 def arguments(run, workdir: Path) -> list[str]:
