@@ -14,6 +14,7 @@ import hashlib
 import itertools
 import json
 import os
+import platform
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -197,7 +198,7 @@ def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], bool
 
 def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample]) -> None:
     """Writes a shard aside and renames it; leaves nothing else behind, of earlier runs neither."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".{path.name}.{_process()}.partial")
     _remove(partial)
     try:
         form.write(partial, samples)
@@ -205,6 +206,11 @@ def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample]) -> No
     finally:
         for stale in path.parent.glob(f".{path.name}.*.partial"):
             _remove(stale)
+
+
+def _process() -> str:
+    """Names this process on a disk that hosts share."""
+    return f"{platform.node()}-{os.getpid()}"
 
 
 def _remove(path: Path) -> None:
@@ -222,7 +228,7 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
     if names and _REQUEST not in names:
         raise OutputError(f"{directory}: holds other files ({min(names)}): give a new or empty folder")
     if not names:
-        partial = path.with_name(f".{_REQUEST}.{os.getpid()}.partial")
+        partial = path.with_name(f".{_REQUEST}.{_process()}.partial")
         partial.write_text(json.dumps(settings, indent=1))
         partial.replace(path)
     try:

@@ -10,6 +10,9 @@ from absl import app, flags, logging
 from segvae_jax.errors import SegVAEError
 
 
+_PATIENCE = 24 * 3600  # seconds that a process that is done waits for the others, which JAX would end after 300
+
+
 def define_host_flags() -> Callable[[], None]:
     """Defines `--distributed` and its details; returns a function that joins the other hosts if they ask for it."""
     distributed = flags.DEFINE_bool("distributed", False, "Join the other hosts of this job (jax.distributed).")
@@ -19,7 +22,8 @@ def define_host_flags() -> Callable[[], None]:
 
     def join() -> None:
         if distributed.value:
-            jax.distributed.initialize(coordinator.value, processes.value, process.value)
+            address = coordinator.value, processes.value, process.value
+            jax.distributed.initialize(*address, shutdown_timeout_seconds=_PATIENCE)
 
     return join
 
