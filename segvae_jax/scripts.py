@@ -9,7 +9,6 @@ from absl import app, flags, logging
 
 from segvae_jax.errors import SegVAEError
 
-
 _PATIENCE = 24 * 3600  # seconds that a process that is done waits for the others, which JAX would end after 300
 
 
