@@ -4,6 +4,11 @@ Prints a table and writes scores.json. `--fid` adds the FID in Inception feature
 `--inception_weights` names the file pt_inception-2015-12-05-6726825d.pth.
 """
 
+from segvae_jax.huge_pages import restart_with_huge_pages
+
+if __name__ == "__main__":
+    restart_with_huge_pages()  # before the imports that take seconds
+
 from pathlib import Path
 
 from absl import flags

@@ -7,6 +7,7 @@ float32; a layer computes in the type of its input, but for statistics.
 import math
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
@@ -16,6 +17,7 @@ from segvae_jax.model.convolution import conv, conv_transpose
 
 SPECTRAL = "spectral"  # collection of the power iteration's left singular vectors
 CONVOLUTION = "convolution"  # name of what a rematerialising step keeps
+_SLOPE = 0.2  # of LeakyReLU below zero
 BASE = 4  # pixels of the coarsest map's short side
 
 Affine = tuple[Float[Array, "... O"], Float[Array, "O"]]  # kernel and bias
@@ -42,12 +44,34 @@ def base_size(image_size: tuple[int, int]) -> tuple[int, int]:
     return image_size[0] // scale, image_size[1] // scale
 
 
+@jax.custom_vjp
 def normalise(x: Float[Array, "B H W I"]) -> Float[Array, "B H W I"]:
-    """Normalises each sample's channels over space (biased variance, eps 1e-5), then LeakyReLU(0.2); in float32."""
+    """Normalises each sample's channels over space (biased variance, eps 1e-5), then LeakyReLU(0.2); in float32.
+
+    Its gradient is written out, in terms of the output: the input need not be kept for it.
+    """
+    return _normalise_forward(x)[0]
+
+
+def _normalise_forward(x):
     single = x.astype(jnp.float32)
     mean = single.mean((1, 2), keepdims=True)
-    variance = jnp.square(single - mean).mean((1, 2), keepdims=True)
-    return nn.leaky_relu((single - mean) * lax.rsqrt(variance + 1e-5), 0.2).astype(x.dtype)
+    scale = lax.rsqrt(jnp.square(single - mean).mean((1, 2), keepdims=True) + 1e-5)
+    y = nn.leaky_relu((single - mean) * scale, _SLOPE).astype(x.dtype)
+    return y, (y, scale)
+
+
+def _normalise_backward(saved, g):
+    y, scale = saved[0].astype(jnp.float32), saved[1]
+    positive = y >= 0
+    normal = jnp.where(positive, y, y / _SLOPE)
+    slope = g.astype(jnp.float32) * jnp.where(positive, 1.0, _SLOPE)
+    along = (slope * normal).mean((1, 2), keepdims=True)
+    dx = scale * (slope - slope.mean((1, 2), keepdims=True) - normal * along)
+    return (dx.astype(g.dtype),)
+
+
+normalise.defvjp(_normalise_forward, _normalise_backward)
 
 
 class Weights(nn.Module):

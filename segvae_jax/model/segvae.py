@@ -10,7 +10,7 @@ Three ways through the same modules:
 Arrays with a step axis are batch-major, `[B, K, ...]`, steps in drawing order.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
@@ -136,17 +136,33 @@ class SegVAE(nn.Module):
 
     def generation_step(
         self,
-        carry: tuple[Carry, Float[Array, "B H W C"]],
+        carry: tuple[Carry, Float[Array, "B H W C"], Float[Array, "B 1 F"]],
         label_set: Float[Array, "B C"],
         channel: Int[Array, ""],
         eps: Float[Array, "B Z"],
-    ) -> tuple[tuple[Carry, Float[Array, "B H W C"]], tuple[Float[Array, "B 1 F"], Gaussian]]:
-        """One step of generation; the canvas gains the soft generated shape where the class is asked for."""
-        prior_carry, canvas = carry
-        target, present, context = self._look(canvas, label_set, channel)
+        anew: Bool[Array, ""],
+    ) -> tuple[tuple[Carry, Float[Array, "B H W C"], Float[Array, "B 1 F"]], tuple[Float[Array, "B 1 F"], Gaussian]]:
+        """One step of generation; the canvas gains the soft generated shape where the class is asked for.
+
+        `anew` is False where every row looks at what it saw in the step before: neither then nor now was its
+        class asked for. The context is the same then.
+        """
+        prior_carry, canvas, context = carry
+        target, present = jnp.eye(self.num_channels)[channel][None], label_set[:, channel][:, None]
+        context = self._if(anew, lambda self: self._look(canvas, label_set, channel)[2], context)
         prior_carry, prior = self.prior(prior_carry, context)
-        shape = nn.sigmoid(self.decode(context, prior.sample(eps[:, None])))[:, 0] * present[..., None]
-        return (prior_carry, canvas + shape[..., None] * target[:, None, None]), (context, prior)
+        z = prior.sample(eps[:, None])
+        shape = self._if(
+            present.any(), lambda self: nn.sigmoid(self.decode(context, z))[:, 0], jnp.zeros_like(canvas[..., 0])
+        )
+        canvas = canvas + (shape * present[..., None])[..., None] * target[:, None, None]
+        return (prior_carry, canvas, context), (context, prior)
+
+    def _if(self, needed: Bool[Array, ""], compute: Callable[["SegVAE"], Array], otherwise: Array) -> Array:
+        """Spares a CPU what no row needs; on other devices the choice would cost more than it saves."""
+        if jax.default_backend() != "cpu":
+            return compute(self)
+        return nn.cond(needed, compute, lambda self: otherwise, self)
 
     def decode(
         self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"], slots: Slots | None = None
@@ -208,7 +224,9 @@ def generate(
     batch = label_set.shape[0]
     canvas = jnp.zeros((batch, *model.image_size, model.num_channels))
     inputs = (jnp.asarray(model.order), jnp.swapaxes(eps, 0, 1) * temperature)
-    (_, canvas), outputs = lax.scan(step, (initial_carry(batch, model.hidden_dim), canvas), inputs)
+    present = jnp.swapaxes(label_set[:, jnp.asarray(model.order)], 0, 1).any(1)
+    start = initial_carry(batch, model.hidden_dim), canvas, jnp.zeros((batch, 1, model.context_dim))
+    (_, canvas, _), outputs = lax.scan(step, start, (*inputs, present | jnp.roll(present, 1).at[0].set(True)))
     context, prior = _batch_major(outputs)
     return Generated(canvas, context, prior)
 

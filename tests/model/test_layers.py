@@ -81,6 +81,20 @@ def test_instance_norm_of_small_variance_is_damped_by_its_epsilon():
     assert not normalise(jnp.full((1, 3, 2, 1), 7.0)).any()
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_the_gradient_of_instance_norm_is_that_of_its_definition(dtype):
+    def definition(x):
+        centred = x - x.mean((1, 2), keepdims=True)
+        normal = centred * lax.rsqrt(jnp.square(centred).mean((1, 2), keepdims=True) + 1e-5)
+        return jnp.where(normal >= 0, normal, 0.2 * normal)
+
+    x, g = normal(3, 4, 6, 2).astype(dtype), normal(3, 4, 6, 2, seed=1).astype(dtype)
+    ours = jax.vjp(normalise, x)[1](g)[0]
+    expected = jax.vjp(definition, x.astype(jnp.float32))[1](g.astype(jnp.float32))[0]
+    assert ours.dtype == dtype
+    np.testing.assert_allclose(ours, expected, atol=1e-6 if dtype == jnp.float32 else 0.05)
+
+
 def test_instance_norm_sees_each_sample_alone():
     x = normal(3, 4, 6, 2)
     np.testing.assert_allclose(normalise(x)[1:2], normalise(x[1:2]), atol=1e-6)

@@ -239,10 +239,11 @@ def test_the_context_encoder_takes_soft_canvases(case):
 
 def test_generation_equals_a_plain_loop_over_the_classes(case):
     generated = case.generate(case.variables, case.label_set, case.eps, 1.0)
-    carry = (initial_carry(B, D), jnp.zeros((B, *case.model.image_size, C)))
+    carry = (initial_carry(B, D), jnp.zeros((B, *case.model.image_size, C)), jnp.zeros((B, 1, 6)))
     for k, channel in enumerate(case.model.order):
         before = carry
-        step = case.step(case.variables, carry, case.label_set, jnp.asarray(channel), case.eps[:, k])
+        inputs = case.label_set, jnp.asarray(channel), case.eps[:, k], jnp.asarray(True)  # looks at every step
+        step = case.step(case.variables, carry, *inputs)
         carry, (context, prior) = step
         np.testing.assert_allclose(generated.context[:, k], context[:, 0], atol=1e-5)
         np.testing.assert_allclose(generated.prior.mu[:, k], prior.mu[:, 0], atol=1e-5)

@@ -1,0 +1,25 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from segvae_jax.huge_pages import restart_with_huge_pages
+print("begin", flush=True)
+restart_with_huge_pages()
+import os, sys
+print(os.getpid(), os.environ["GLIBC_TUNABLES"], *sys.argv)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator is Linux's")
+@pytest.mark.parametrize(("given", "begins"), [(None, 2), ("glibc.malloc.check=0", 1)])
+def test_a_program_starts_again_once_in_the_same_process(given, begins):
+    environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    environment |= {} if given is None else {"GLIBC_TUNABLES": given}
+    command = [sys.executable, "-c", PROGRAM, "--flag=a b", "more"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        *earlier, last = process.communicate()[0].splitlines()
+    assert earlier == ["begin"] * begins
+    assert last == f"{process.pid} {given or 'glibc.malloc.hugetlb=1'} -c --flag=a b more"
