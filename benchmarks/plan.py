@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 import jax
 
 from benchmarks.measure import Row, Target, Work, alternate, ratios
-from benchmarks.workload import Setup, computes_in
+from benchmarks.workload import Setup
 
 NO_TORCH = "PyTorch is not installed (pip install '.[bench]')"
 NO_CUDA = "this PyTorch has no CUDA"
@@ -47,11 +47,6 @@ def missing_torch(plan: Plan) -> str:
     return NO_CUDA if plan.on_gpu and not torch.cuda.is_available() else ""
 
 
-def missing_dtype(setup: Setup) -> str:
-    """Why the project's model cannot compute in the setup's type; empty if it can."""
-    return "" if computes_in(setup.dtype) else f"the model does not compute in {setup.dtype}"
-
-
 def compared(
     plan: Plan,
     section: str,
@@ -64,7 +59,7 @@ def compared(
 
     Where both do not fit into memory together, the project's is timed alone.
     """
-    reasons = {"JAX": missing_dtype(setup), "PyTorch": missing_torch(plan)}
+    reasons = {"JAX": "", "PyTorch": missing_torch(plan)}
     device = "cuda" if plan.on_gpu else "cpu"
     makers: dict[str, Callable[[], Work]] = {"JAX": ours, "PyTorch": functools.partial(theirs, device)}
     makers = {name: make for name, make in makers.items() if not reasons[name]}

@@ -72,15 +72,7 @@ class Setup:
 
 def build_model(setup: Setup) -> SegVAE:
     """The project's model, with spectral norm."""
-    arguments: dict[str, Any] = setup.widths()
-    if setup.dtype != "float32":
-        arguments["dtype"] = setup.dtype
-    return SegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **arguments)
-
-
-def computes_in(dtype: str) -> bool:
-    """Whether the project's model can compute in `dtype`."""
-    return dtype == "float32" or any(field.name == "dtype" for field in dataclasses.fields(SegVAE))
+    return SegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **setup.widths(), dtype=setup.dtype)
 
 
 def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:

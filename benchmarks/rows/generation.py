@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator
 
 from benchmarks.measure import Row, Target, Work, at_least
-from benchmarks.plan import Plan, compared, missing_dtype, timed
+from benchmarks.plan import Plan, compared, timed
 from benchmarks.workload import TITLES, Setup, generate_work
 
 SECTION = "generation"
@@ -50,8 +50,6 @@ def _rates(plan: Plan) -> Iterator[Row]:
 
 def _rate(plan: Plan, setup: Setup) -> Row:
     row = Row(SECTION, f"{setup}, {setup.dtype}: rate", "maps/s", conditions=dataclasses.asdict(setup))
-    if reason := missing_dtype(setup):
-        return dataclasses.replace(row, reason=reason)
     times = timed({"": lambda: generate_work(setup)}, plan.repeats)
     if not times:
         return dataclasses.replace(row, reason="out of memory")

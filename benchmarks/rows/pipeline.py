@@ -1,6 +1,6 @@
 """Maps a second from a prepared data set into the jitted step's input."""
 
-import functools
+import math
 import tempfile
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ import jax
 from benchmarks.measure import Row, Work, alternate, at_least
 from benchmarks.plan import Plan
 from segvae_jax import maps
-from segvae_jax.training.step import device_mesh, split_batch
+from segvae_jax.training.step import device_mesh
 
 SECTION = "pipeline"
 _RATE = at_least(20_000)  # maps/s at 128 px
@@ -30,36 +30,36 @@ def rows(plan: Plan) -> Iterator[Row]:
         return
     with tempfile.TemporaryDirectory() as directory:
         for batch in (16,) if plan.quick else (16, 128):
-            yield _rate(plan, size, batch, directory)
+            for resident in (True, False):
+                yield _rate(plan, size, batch, directory, resident)
 
 
-def _rate(plan: Plan, size: int, batch: int, directory: str) -> Row:
+def _rate(plan: Plan, size: int, batch: int, directory: str, resident: bool) -> Row:
     batches = 4 if plan.quick else _MAPS_A_TIMING // batch
-    work = _feed(size, batch, 32 if plan.quick else _NUM_MAPS, directory)
+    work = _feed(size, batch, 32 if plan.quick else _NUM_MAPS, directory, resident)
     work(0 if plan.quick else _PREFETCHED)
     seconds = alternate({"": lambda calls: work(calls * batches)}, plan.repeats)[""]
     values = tuple(batches * batch / s for s in seconds)
-    note = "cartoon faces, prepared on disk; shuffled, batched, moved to the device, unpacked there"
-    conditions = {"batch": batch, "size": size}
-    return Row(
-        SECTION, f"{size} px, batch {batch}: into the step's input", "maps/s", values, _RATE, "", note, conditions
-    )
+    where = "kept on the device" if resident else "read from disk"
+    name = f"{size} px, batch {batch}, {where}: into the step's input"
+    note = "cartoon faces; shuffled, batched, on the device, unpacked there"
+    conditions = {"batch": batch, "size": size, "resident": resident}
+    return Row(SECTION, name, "maps/s", values, _RATE if resident else None, "", note, conditions)
 
 
-def _feed(size: int, batch: int, num_maps: int, directory: str) -> Work:
-    """Takes batches from the training pipeline and reads every map of them in a jitted function."""
+def _feed(size: int, batch: int, num_maps: int, directory: str, resident: bool) -> Work:
+    """Takes batches as training does and reads every map of them in a jitted function."""
     from segvae_jax.data.builder import prepare
-    from segvae_jax.data.pipeline import train_batches
     from segvae_jax.data.sources import cartoon
+    from segvae_jax.training.feeding import Feed
 
     data = prepare(cartoon("faces", num_maps, 0), (size, size), directory)
-    iterator = train_batches(data.split("train"), batch, seed=0)
-    place = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
+    feed = Feed(data, batch, 0, device_mesh(), math.inf if resident else 0.0)
     read = jax.jit(lambda packed: maps.unpack(packed, data.space.num_channels).sum())
 
     def work(calls: int) -> None:
         for _ in range(calls):
-            total = read(place(next(iterator)))
+            total = read(feed.next())
         if calls:
             total.block_until_ready()
 

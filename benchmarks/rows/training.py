@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from benchmarks.machine import facts
 from benchmarks.measure import Row, Target, Work, alternate, at_least
-from benchmarks.plan import Plan, compared, missing_dtype
+from benchmarks.plan import Plan, compared
 from benchmarks.workload import Setup, lowered_step, train_work
 
 SECTION = "training"
@@ -63,8 +63,8 @@ def _against_torch(plan: Plan, setup: Setup, target: Target | None) -> Iterator[
 def _utilisation(plan: Plan, setup: Setup, step: Row, target: Target | None) -> Row:
     """Share of the peak that the step's own arithmetic reaches."""
     row = Row(SECTION, f"{setup}, {setup.dtype}: arithmetic used", "%", target=target)
-    if reason := step.reason or missing_dtype(setup):
-        return dataclasses.replace(row, reason=reason)
+    if step.reason:
+        return dataclasses.replace(row, reason=step.reason)
     flops, peak = counted_flops(setup), measured_peak(plan, setup.dtype)
     note = (
         f"{flops / setup.batch / 1e9:.0f} GFLOP a map counted in the program; "
