@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float, UInt8
 
 from benchmarks.measure import Work
 from segvae_jax import maps
-from segvae_jax.labels import LABEL_SPACES
-from segvae_jax.model.packing import Budget, demand
+from segvae_jax.labels import LABEL_SPACES, LabelSpace
+from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
+from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import TrainState, adam, create_state, init_variables
 from segvae_jax.training.step import Objective, device_mesh, jit_train_step, split_batch
 
@@ -84,13 +85,14 @@ def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
     return np.pad(ranks < counts[:, None], ((0, 0), (1, 0)))
 
 
-def budget(setup: Setup, groups: int) -> Budget:
+def budget(setup: Setup, groups: int) -> Budget | None:
     """What training packs into: enough for a thousand random batches, and for `label_sets`."""
     rng = np.random.default_rng(0)
-    present = rng.random((_BATCHES * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
-    present = np.concatenate([label_sets(setup)[:, np.asarray(setup.order)], present])
-    shapes, contexts = demand(present).reshape(-1, setup.batch // groups, 2).sum(axis=1).max(axis=0)
-    return Budget(groups, int(shapes) + 1, int(contexts))
+    drawn = rng.random((_BATCHES * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
+    sets = np.concatenate([label_sets(setup), np.pad(drawn, ((0, 0), (1, 0)))])
+    space = LabelSpace(tuple(str(channel) for channel in range(1, setup.steps + 1)))
+    batches = np.arange(len(sets)).reshape(-1, setup.batch)
+    return Packing(sets, space, list(batches), groups, 1, len(batches)).budget
 
 
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:

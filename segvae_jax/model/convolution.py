@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 _WIDE = 64  # channels
+_PORTION = 8  # images whose kernel gradients are summed at once: few enough for the caches
 
 
 def conv(
@@ -65,15 +66,28 @@ def _swapped(kernel: Float[Array, "k k I O"]) -> Float[Array, "k k O I"]:
 def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
     """Correlates the input with the gradient of the output.
 
-    As a convolution with batch as the contracted channel; where there are enough channels to fill a matrix
-    product, twice as fast as a product for each row of the kernel.
+    A few images at a time as a convolution with batch as the contracted channel; where there are enough
+    channels to fill a matrix product, by products, which then are faster.
     """
     ends = [(o - 1) * stride + k - n - padding for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(padding, end) for end in ends]
     if x.shape[-1] >= _WIDE:
         return _kernel_gradient_by_products(x, g, stride, pads, k)
-    gradient = _general(jnp.transpose(x, (3, 1, 2, 0)), jnp.transpose(g, (1, 2, 0, 3)), 1, pads, kernel_dilation=stride)
-    return jnp.transpose(gradient, (1, 2, 0, 3))
+    x, g = _in_portions(x), _in_portions(g)
+
+    def add(i: Array, total: Array) -> Array:
+        images, gradients = jnp.transpose(x[:, i], (3, 1, 2, 0)), jnp.transpose(g[:, i], (1, 2, 0, 3))
+        return total + _general(images, gradients, 1, pads, kernel_dilation=stride)
+
+    total = jnp.zeros((x.shape[-1], k, k, g.shape[-1]), x.dtype)
+    return jnp.transpose(lax.fori_loop(0, x.shape[1], add, total), (1, 2, 0, 3))
+
+
+def _in_portions(images: Float[Array, "B H W C"]) -> Float[Array, "P N H W C"]:
+    """The images by the portion, blank ones added; the second axis counts portions, so that the first may be split."""
+    count = -(-images.shape[0] // _PORTION)
+    images = jnp.pad(images, ((0, count * _PORTION - images.shape[0]), (0, 0), (0, 0), (0, 0)))
+    return images.reshape(_PORTION, count, *images.shape[1:])
 
 
 def _kernel_gradient_by_products(x, g, stride, pads, k) -> Float[Array, "k k I O"]:

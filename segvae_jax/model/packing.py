@@ -22,7 +22,8 @@ class Budget:
     Attributes:
       groups: equal parts of the batch that are packed on their own: one a device, or data would have to move.
       shapes: slots of a group for pairs with a shape, one of them for all without.
-      contexts: slots of a group for pairs that look at the canvas in different ways.
+      contexts: slots of a group for pairs that look at the canvas in different ways; as many as there are
+        pairs, and none is packed.
     """
 
     groups: int
@@ -69,7 +70,7 @@ def shape_slots(present: Float[Array, "B K"], budget: Budget | None) -> Slots | 
 
 def context_slots(present: Float[Array, "B K"], budget: Budget | None) -> Slots | None:
     """Slots of the pairs that have a target or follow one that has; absent steps in a row share a slot."""
-    if budget is None:
+    if budget is None or budget.groups * budget.contexts >= present.size:
         return None
     own = _looks_anew(present).reshape(budget.groups, -1)
     return Slots(jnp.cumsum(own, axis=1) - 1, _pairs(own, budget.contexts))

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget, demand
 
+_WORTH_MOVING = 0.9  # packing moves the maps of the first level, which has to be made up for
 _LOOK_AHEAD = 1_000  # batches whose largest demand is met
 
 
@@ -17,7 +18,7 @@ class Packing:
 
     Attributes:
       budget: meets the demand of the run's first thousand batches, and so of nearly all; None if that
-        would save nothing.
+        would save too little.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Packing:
         self._batches, self._shape = batches, (groups, -1, parts, 2)
         shapes, contexts = np.max([self._needs(step) for step in range(min(num_steps, _LOOK_AHEAD))], axis=0)
         pairs = len(batches[0]) // (groups * parts) * len(space.order)
-        self.budget = Budget(groups, int(shapes), int(contexts)) if shapes + contexts < 2 * pairs else None
+        contexts = contexts if contexts < _WORTH_MOVING * pairs else pairs
+        self.budget = Budget(groups, int(shapes), int(contexts)) if shapes < _WORTH_MOVING * pairs else None
 
     def of(self, step: int) -> Budget | None:
         """The budget for a step, counted from 0; None if its batch asks for more than was foreseen."""

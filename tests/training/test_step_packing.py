@@ -24,6 +24,12 @@ def test_the_budget_meets_the_most_demanding_batch_of_every_group_and_part():
     assert packing([FULL, ONLY_A, ONLY_A, BLANK], [batch], groups=2).budget == Budget(2, 5, 5)
 
 
+def test_what_saves_less_than_a_tenth_is_not_packed():
+    b_absent, batch = [0, 1, 0, 1], np.array([0, 1])  # 2 shapes, and 3 looks
+    assert packing([b_absent, b_absent], [batch]).budget == Budget(1, 5, 6)
+    assert packing([b_absent, FULL], [batch]).budget is None  # 6 slots for 6 pairs
+
+
 def test_a_mirrored_map_may_ask_for_more():
     rows, batch = [[0, 1, 0, 1], BLANK], np.array([0, 1])
     assert packing(rows, [batch]).budget == Budget(1, 3, 4)  # b absent; c and a follow: 3 looks
