@@ -118,7 +118,8 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
 
     A pixel belongs to a class that covers half of it, or half of what the class covers of any pixel
     of the map if that is less, so that thin parts (necklaces, glasses) survive. A class that covers
-    less than one target pixel in total is dropped.
+    less than one target pixel in total keeps the one of which it covers most, the first of equals: no
+    class is lost, and none grows beyond a pixel.
 
     Raises:
       MapError: if the map has no pixels.
@@ -130,8 +131,17 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
         return class_maps
     by_row = _average_rows(class_maps.astype(np.float32), size[0])
     coverage = _average_rows(by_row.swapaxes(0, 1), size[1]).swapaxes(0, 1)
-    threshold = np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))
-    return (coverage >= _NEARLY_ONE * threshold) & (coverage.sum(axis=(0, 1)) >= _NEARLY_ONE)
+    covers = coverage >= _NEARLY_ONE * np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))
+    tiny = coverage.sum(axis=(0, 1)) < _NEARLY_ONE
+    return np.where(tiny, _most_covered(coverage), covers)
+
+
+def _most_covered(coverage: Float[np.ndarray, "h w C"]) -> Bool[np.ndarray, "h w C"]:
+    """The one pixel of which a class covers most; none of a class that is absent."""
+    peak = coverage.max(axis=(0, 1))
+    first = (coverage >= _NEARLY_ONE * peak).reshape(-1, coverage.shape[-1]).argmax(axis=0)
+    pixels = np.arange(coverage[..., 0].size)[:, None]
+    return ((pixels == first) & (peak > 0)).reshape(coverage.shape)
 
 
 def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:

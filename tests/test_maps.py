@@ -50,7 +50,10 @@ def resized(class_maps, size):
     fine = class_maps.repeat(h, axis=0).repeat(w, axis=1).astype(int)
     covered, whole = fine.reshape(h, height, w, width, channels).sum(axis=(1, 3)), height * width
     threshold = np.minimum(whole, covered.max(axis=(0, 1)))
-    return (2 * covered >= threshold) & (covered.sum(axis=(0, 1)) >= whole)
+    most = np.zeros(covered.shape, bool)
+    for c in range(channels):
+        most[..., c].flat[covered[..., c].argmax()] = covered[..., c].any()
+    return np.where(covered.sum(axis=(0, 1)) < whole, most, 2 * covered >= threshold)
 
 
 @pytest.mark.parametrize(("channels", "size"), [(1, 1), (7, 1), (8, 1), (9, 2), (16, 2), (19, 3)])
@@ -269,12 +272,24 @@ def test_a_thin_part_survives_in_one_piece_where_others_keep_their_shape():
     assert not small[..., 0].any()
 
 
-def test_a_class_of_less_than_one_target_pixel_is_dropped():
-    class_maps = np.zeros((9, 9, 3), bool)
-    class_maps[3:6, 3:6, 1] = class_maps[3:6, 3:6, 2] = True
-    class_maps[4, 4, 2] = False
+def test_a_class_of_less_than_one_target_pixel_keeps_the_one_it_covers_most():
+    class_maps = np.zeros((9, 9, 4), bool)
+    class_maps[3:6, 3:6, 1] = True
+    class_maps[[0, 1, 4, 4, 8], [0, 4, 6, 7, 8], 2] = True
+    class_maps[[0, 8], [8, 0], 3] = True
     small = maps.resize(class_maps, (3, 3))
-    assert small[1, 1, 1] and small.sum() == 1
+    assert small[1, 1, 1] and small[1, 2, 2] and small[0, 2, 3] and small.sum() == 3
+
+
+@settings(WILD, max_examples=50)
+@given(
+    data=st.data(), source=st.tuples(sides, sides), target=st.tuples(sides, sides), share=st.sampled_from([2, 9, 40])
+)
+def test_resize_keeps_the_label_set(data, source, target, share):
+    class_maps = data.draw(hnp.arrays(np.uint8, (*source, 3))) % share == 1
+    class_maps[..., 0] = False
+    resized_maps = maps.resize(class_maps, target)
+    np.testing.assert_array_equal(maps.label_set_of(resized_maps), maps.label_set_of(class_maps))
 
 
 def test_a_pixel_split_evenly_belongs_to_both_classes():

@@ -26,7 +26,7 @@ from segvae_jax.data.splits import SPLITS, content_hash, split_of
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
 
-_FORMAT = "1"  # of the prepared files and of the conversion to them
+_FORMAT = "2"  # of the prepared files and of the conversion to them
 
 
 @dataclasses.dataclass(frozen=True)

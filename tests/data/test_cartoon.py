@@ -86,9 +86,9 @@ def test_the_drawing_is_the_same_at_twice_the_size(kind, small, large):
     for i in range(15):
         drawn = cartoon_map(kind, 4, i, small)
         reduced = maps.resize(cartoon_map(kind, 4, i, large), small)
-        union = (drawn | reduced).sum(axis=(0, 1))
-        overlap = (drawn & reduced).sum(axis=(0, 1))[union > 0] / union[union > 0]
-        assert overlap.mean() > 0.7
+        shown = (drawn.any(axis=(0, 1)) & reduced.any(axis=(0, 1))).nonzero()[0]  # a drawing omits what is tiny
+        overlap = (drawn & reduced)[..., shown].sum(axis=(0, 1)) / (drawn | reduced)[..., shown].sum(axis=(0, 1))
+        assert len(shown) >= 5 and overlap.mean() > 0.7
 
 
 def test_thin_parts_of_a_face_survive_at_32_px():
