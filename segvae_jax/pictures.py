@@ -1,15 +1,19 @@
 """Index PNGs and coloured sheets: the only place that reads and writes images."""
 
+import contextlib
+import io
 import json
 import math
+import struct
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageDraw, PngImagePlugin
+from jaxtyping import Bool, UInt8
+from PIL import Image, ImageDraw, PngImagePlugin, UnidentifiedImageError
 
 from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
@@ -30,31 +34,94 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
       MapError: naming the file, if it is unreadable, too large, of another mode, or holds an index out of
         range.
     """
+    return _index_map(path, str(path), num_indices)
+
+
+def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
+    """Like `read_index_png`, of the content of a file; `place` is what errors call it."""
+    return _index_map(io.BytesIO(data), place, num_indices)
+
+
+def decode_mask_png(data: bytes, place: str) -> Bool[np.ndarray, "H W"]:
+    """Where a PNG of two values, 0 and any other, is not 0; greyscale, palette or RGB.
+
+    Args:
+      data: content of the file.
+      place: what errors call it.
+
+    Raises:
+      MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
+    """
+    with _opened(io.BytesIO(data), place, ("PNG",)) as image:
+        if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+            raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
+        pixels = np.asarray(image if image.mode in ("1", "L") else image.convert("RGB"), np.uint8)
+    values = pixels if pixels.ndim == 2 else pixels.max(axis=-1)
+    peak = values.max()
+    between = (values > 0) & (values < peak)
+    if between.any():
+        raise MapError(f"{place}: value {values[between][0]} beside {peak}: expected a mask of 0 and one other value")
+    return values > 0
+
+
+def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
+    """The picture in a JPEG, PNG or WebP file.
+
+    Args:
+      data: content of the file.
+      place: what errors call it.
+
+    Raises:
+      MapError: naming the file, if it is unreadable or too large.
+    """
+    with _opened(io.BytesIO(data), place, ("JPEG", "PNG", "WEBP")) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "h w 3"]:
+    """A picture at another size, by bicubic filtering that covers all of its pixels."""
+    return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BICUBIC))
+
+
+def _index_map(file: str | Path | io.BytesIO, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",)) as image:
+        if image.mode not in ("P", "L", "1"):
+            raise MapError(
+                f"{place}: image mode {image.mode}: expected one class index a pixel (a palette or 8-bit greyscale PNG)"
+            )
+        index = np.asarray(image, np.uint8)
+    expected = f"expected 0 to {num_indices - 1} ({num_indices} labels with background)"
+    if index.max(initial=0) < num_indices:
+        return index
+    if np.isin(index, (0, 255)).all():
+        raise MapError(f"{place}: holds only 0 and 255, a mask of one class and no index map: {expected}")
+    raise MapError(f"{place}: index {index.max()} is out of range: {expected}")
+
+
+@contextlib.contextmanager
+def _opened(file: str | Path | io.BytesIO, place: str, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+    """An image of a bearable size, without PIL's warning on it; what reading it raises becomes a MapError."""
     try:
-        with _opened(path) as image:
-            mode, (width, height) = image.mode, image.size
-            if width * height > _MAX_PIXELS:
-                raise MapError(f"{path}: {width} x {height} pixels: expected at most {_MAX_PIXELS:,} pixels")
-            if mode not in ("P", "L", "1"):
-                raise MapError(
-                    f"{path}: image mode {mode}: expected one class index a pixel (a palette or 8-bit greyscale PNG)"
-                )
-            index = np.asarray(image, np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MapError(f"{path}: cannot be read as an image ({error}): replace or remove the file") from None
-    if index.max(initial=0) >= num_indices:
-        raise MapError(
-            f"{path}: index {index.max()} is out of range: expected 0 to {num_indices - 1}"
-            f" ({num_indices} labels with background)"
-        )
-    return index
-
-
-def _opened(path: str | Path) -> Image.Image:
-    """Opens an image without PIL's warning on its size, which is checked here."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        return Image.open(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(file, formats=formats)
+        with image:
+            if image.width * image.height > _MAX_PIXELS:
+                size = f"{image.width} x {image.height} pixels"
+                raise MapError(f"{place}: {size}: expected at most {_MAX_PIXELS:,} pixels")
+            yield image
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        zlib.error,
+        struct.error,
+        Image.DecompressionBombError,
+    ) as error:
+        unknown = isinstance(error, UnidentifiedImageError)
+        reason = f"no {' or '.join(formats)} file" if unknown else str(error).replace("\n", " ")
+        raise MapError(f"{place}: cannot be read as an image ({reason}): replace or remove the file") from None
 
 
 def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> None:
