@@ -144,6 +144,17 @@ def _most_covered(coverage: Float[np.ndarray, "h w C"]) -> Bool[np.ndarray, "h w
     return ((pixels == first) & (peak > 0)).reshape(coverage.shape)
 
 
+def pad_to_ratio(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int]) -> Shaped[np.ndarray, "h w C"]:
+    """Adds rows or columns of zeros on both sides, up to the aspect ratio of `size` (host).
+
+    Of class maps zeros are background, of an RGB picture black. No pixel is lost or scaled.
+    """
+    height, width, _ = pixels.shape
+    rows = max(0, round(width * size[0] / size[1]) - height)
+    columns = max(0, round(height * size[1] / size[0]) - width)
+    return np.pad(pixels, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))
+
+
 def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:
     """Averages by area along the first axis."""
     return (_area_weights(len(values), target) @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])

@@ -1,13 +1,11 @@
-"""Where maps come from: folders of index PNGs in a known or a listed numbering, and the cartoon set.
+"""Where maps come from: data sets in a layout that is known, folders with a label list, and the cartoon set.
 
 A source lists ids and reads one map at a time at the size asked for; it knows nothing of splits,
 files of its own, or batches.
 """
 
-import dataclasses
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,40 +13,13 @@ from jaxtyping import Bool
 
 from segvae_jax import maps
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.data.layouts.detection import celebamask, human_parsing
+from segvae_jax.data.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError
-from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, HUMAN_PARSING, LabelSpace, pairs_by_name
+from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
 from segvae_jax.pictures import read_index_png
 
-Size = tuple[int, int]
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """A set of maps.
-
-    Attributes:
-      name: of the set; part of the name it is prepared under.
-      space: the classes of its maps.
-      ids: of its maps, sorted.
-      read: `(id, (H, W)) -> class maps [H, W, C] bool`, channel 0 blank.
-      version: changes whenever what `read` returns may change.
-    """
-
-    name: str
-    space: LabelSpace
-    ids: tuple[str, ...]
-    read: Callable[[str, Size], Bool[np.ndarray, "H W C"]]
-    version: str
-
-
-def celebamask(path: str | Path) -> Source:
-    """Flattened CelebAMask-HQ index maps in official order; skin is restored under the facial parts."""
-    return _index_folder("celebamask_hq", path, CELEBAMASK_HQ, {i: n for i, n in enumerate(CELEBAMASK_HQ.names)})
-
-
-def human_parsing(path: str | Path) -> Source:
-    """HumanParsing (ATR) index maps."""
-    return _index_folder("human_parsing", path, HUMAN_PARSING, {i: n for i, n in enumerate(HUMAN_PARSING.names)})
+__all__ = ["Source", "cartoon", "celebamask", "folder", "human_parsing", "read_labels"]
 
 
 def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "") -> Source:
@@ -82,7 +53,7 @@ def cartoon(kind: str, num_maps: int, seed: int) -> Source:
         raise DataError(f"cartoon kind {kind!r}: expected {' or '.join(CARTOON_SPACES)}")
     read = lambda example_id, size: cartoon_map(kind, seed, int(example_id), size)
     ids = tuple(f"{i:06d}" for i in range(num_maps))
-    return Source(f"cartoon_{kind}", CARTOON_SPACES[kind], ids, read, _hash([seed, "1"]))
+    return Source(f"cartoon_{kind}", CARTOON_SPACES[kind], ids, read, fingerprint([seed, "1"]))
 
 
 def read_labels(path: str | Path) -> dict[int, str]:
@@ -145,9 +116,5 @@ def _index_folder(name: str, path: str | Path, space: LabelSpace, index_names: M
         return maps.resize(maps.restore_covered(class_maps, space), size)
 
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values()]
-    version = _hash([str(path.resolve()), stamps, sorted(index_names.items())])
+    version = fingerprint([str(path.resolve()), stamps, sorted(index_names.items())])
     return Source(name, space, tuple(sorted(files)), read, version)
-
-
-def _hash(parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

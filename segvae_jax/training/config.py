@@ -52,7 +52,9 @@ def default_config() -> ConfigDict:
 
     config.data = ConfigDict()
     config.data.source = "cartoon"  # one of cartoon, celebamask, folder, human_parsing
-    config.data.path = ""  # folder of index PNGs
+    config.data.path = ""  # folder of index PNGs; celebamask, human_parsing: also any published layout, or a .zip
+    config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
+    config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
     config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept
     config.data.labels = ""  # folder: file with the name of each index
     config.data.merge = ""  # folder: "new=old,old;new=old"
@@ -110,12 +112,16 @@ def open_source(config: ConfigDict) -> Source:
     if data.source not in _SOURCES:
         raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
     if not data.path:
-        raise ConfigError("config.data.path is not set: give the folder of index PNGs, --config.data.path=FOLDER")
+        raise ConfigError(
+            "config.data.path is not set: give the folder or .zip with the maps, --config.data.path=FOLDER"
+        )
     if data.source == "folder":
         if not data.labels:
             raise ConfigError("config.data.labels is not set: give the file with the names of the indices")
         return folder(data.path, data.labels, data.merge, data.classes)
-    return {"celebamask": celebamask, "human_parsing": human_parsing}[data.source](data.path)
+    if data.source == "celebamask":
+        return celebamask(data.path, data.layout)
+    return human_parsing(data.path, data.fit, data.layout)
 
 
 def prepare_data(config: ConfigDict) -> Prepared:

@@ -66,7 +66,7 @@ def test_human_parsing_reads_atr_indices(tmp_path):
 @pytest.mark.parametrize(("make", "limit"), [(sources.celebamask, 19), (sources.human_parsing, 18)])
 def test_an_index_beyond_the_known_classes_is_refused(tmp_path, make, limit):
     folder = write_maps(tmp_path / "maps", odd=np.full((8, 6), limit))
-    message = refusal(MapError, make(folder).read, "odd", (4, 3))
+    message = refusal(DataError, make(folder).read, "odd", (4, 3))
     assert message.startswith(f"{folder / 'odd.png'}: index {limit} is out of range: expected 0 to {limit - 1}")
 
 
@@ -86,8 +86,8 @@ def test_ids_are_sorted_and_other_files_are_passed_over(tmp_path):
 
 @pytest.mark.parametrize("make", [sources.celebamask, sources.human_parsing])
 def test_a_missing_or_empty_folder_is_refused(tmp_path, make):
-    assert "no such folder: set data.path" in refusal(DataError, make, tmp_path / "missing")
-    assert f"{tmp_path}: no PNG file in it" in refusal(DataError, make, tmp_path)
+    assert "no such folder or .zip: set data.path" in refusal(DataError, make, tmp_path / "missing")
+    assert f"{tmp_path}: is empty" in refusal(DataError, make, tmp_path)
 
 
 @pytest.mark.parametrize(

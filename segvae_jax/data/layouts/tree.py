@@ -1,0 +1,236 @@
+"""Files of a folder or of a .zip, read in the same way: all that the readers of layouts see of a disk.
+
+Nothing is unpacked. A tree may be pickled or forked into workers: each opens a handle of its own.
+"""
+
+import abc
+import functools
+import io
+import lzma
+import os
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from segvae_jax.errors import DataError
+
+MAX_FILE_BYTES = 64 * 2**20  # of a picture
+_MAX_SHARD_BYTES = 4 * 2**30  # of a file that holds many
+_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
+               zipfile.BadZipFile)  # fmt: skip
+_ENCRYPTED = 0x1  # of a member's flags
+T = TypeVar("T")
+
+
+class PerProcess(Generic[T]):
+    """What every process makes for itself: an open file is neither pickled nor shared after a fork."""
+
+    def __init__(self, make: Callable[[], T]):
+        self._make = make
+        self._made: tuple[int, T] | None = None
+
+    def get(self) -> T:
+        """What this process made, made now if this is the first call."""
+        if self._made is None or self._made[0] != os.getpid():
+            self._made = (os.getpid(), self._make())
+        return self._made[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_make": self._make, "_made": None}
+
+
+class FileTree(abc.ABC):
+    """Files of a folder or archive.
+
+    Attributes:
+      path: of the folder or archive.
+      names: of the files in it at any depth, `a/b.png`, sorted; without hidden ones.
+
+    Raises:
+      DataError: if it holds no file.
+    """
+
+    def __init__(self, path: Path, names: Iterable[str]):
+        self.path = path
+        self.names = tuple(sorted(names))
+        if not self.names:
+            raise DataError(f"{path}: is empty: expected the files of a data set")
+
+    @abc.abstractmethod
+    def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+        """The content of a file.
+
+        Raises:
+          DataError: naming the file, if it cannot be read or has more than `limit` bytes.
+        """
+
+    @abc.abstractmethod
+    def shard(self, name: str) -> Path | io.BytesIO:
+        """A large file for a library that opens files itself.
+
+        Raises:
+          DataError: naming the file, if it cannot be read.
+        """
+
+    @abc.abstractmethod
+    def stamps(self, names: Iterable[str]) -> list[Any]:
+        """Something that JSON can hold, and that changes whenever the content of a file may have."""
+
+    def place(self, name: str) -> str:
+        """A file as messages name it, on one line."""
+        return _printable(f"{self.path}/{name}")
+
+    def root_of(self, folder: str) -> str | None:
+        """What comes before `folder/` in the names of the files in it: `""` at the top; None if there are none.
+
+        Raises:
+          DataError: if two folders of the tree have that name.
+        """
+        mark = f"/{folder}/"
+        roots = sorted({before for before, found, _ in (f"/{name}".partition(mark) for name in self.names) if found})
+        if len(roots) > 1:
+            both = " and ".join(repr(_printable(f"{root}{mark}".strip("/"))) for root in roots[:2])
+            raise DataError(f"{self.path}: holds {both}: give the folder that holds one of them")
+        return f"{roots[0]}/".lstrip("/") if roots else None
+
+    def below(self, folder: str) -> dict[str, str]:
+        """Names of the files below `folder` (`a/b/`, or `""` for all): relative to it -> in the tree."""
+        return {name[len(folder) :]: name for name in self.names if name.startswith(folder)}
+
+
+class DirectoryTree(FileTree):
+    """Files of a folder.
+
+    Raises:
+      DataError: if it is empty, cannot be listed, or holds a link to a folder, to nothing, or out of it.
+    """
+
+    def __init__(self, path: Path):
+        self._root = path.resolve()
+        try:
+            super().__init__(path, _walk(self._root))
+        except OSError as error:
+            raise DataError(f"{path}: cannot be listed ({error}): check the permissions of its folders") from None
+
+    def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+        """See `FileTree.read`."""
+        try:
+            with (self._root / name).open("rb") as file:
+                data = file.read(limit + 1)
+        except OSError as error:
+            raise DataError(f"{self.place(name)}: cannot be read ({error.strerror})") from None
+        _check_bytes(self.place(name), len(data), limit)
+        return data
+
+    def shard(self, name: str) -> Path:
+        """See `FileTree.shard`."""
+        return self._root / name
+
+    def stamps(self, names: Iterable[str]) -> list[Any]:
+        """The path of the folder, and the size and time of every file."""
+        stats = ((name, os.stat(self._root / name)) for name in names)
+        return [str(self._root), [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]]
+
+
+class ZipTree(FileTree):
+    """Members of a .zip.
+
+    Raises:
+      DataError: if it is no archive, is empty, or has a member that is encrypted or named absolutely or with `..`.
+    """
+
+    def __init__(self, path: Path):
+        self._archive = PerProcess(functools.partial(_open_archive, path))
+        members = [member for member in self._archive.get().infolist() if not member.is_dir()]
+        for member in members:
+            _check_member(path, member)
+        super().__init__(path, {m.filename for m in members if not any(map(_hidden, m.filename.split("/")))})
+
+    def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
+        """See `FileTree.read`."""
+        archive = self._archive.get()
+        try:
+            _check_bytes(self.place(name), archive.getinfo(name).file_size, limit)
+            return archive.read(name)
+        except _UNREADABLE as error:
+            reason = _printable(str(error) or type(error).__name__)
+            raise DataError(f"{self.place(name)}: cannot be read from the archive ({reason}): get it anew") from None
+
+    def shard(self, name: str) -> io.BytesIO:
+        """See `FileTree.shard`; all of it in memory."""
+        return io.BytesIO(self.read(name, _MAX_SHARD_BYTES))
+
+    def stamps(self, names: Iterable[str]) -> list[Any]:
+        """The size and checksum of every member."""
+        members = map(self._archive.get().getinfo, names)
+        return [(member.filename, member.file_size, member.CRC) for member in members]
+
+
+def open_tree(path: str | Path) -> FileTree:
+    """The files of a folder or of a .zip.
+
+    Raises:
+      DataError: if there is neither, or it cannot be used; see `DirectoryTree` and `ZipTree`.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"{path}: no such folder or .zip: set data.path to the one that holds the maps")
+    return DirectoryTree(path) if path.is_dir() else ZipTree(path)
+
+
+def _walk(root: Path) -> Iterator[str]:
+    pending = [""]
+    while pending:
+        folder = pending.pop()
+        with os.scandir(root / folder) as entries:
+            for entry in (entry for entry in entries if not _hidden(entry.name)):
+                if entry.is_symlink():
+                    _check_link(root, folder + entry.name)
+                if entry.is_dir():
+                    pending.append(f"{folder}{entry.name}/")
+                elif entry.is_file():  # neither a pipe nor a device: reading one may never end
+                    yield folder + entry.name
+
+
+def _check_link(root: Path, name: str) -> None:
+    place = _printable(str(root / name))
+    try:
+        target = (root / name).resolve(strict=True)
+    except (OSError, RuntimeError):
+        raise DataError(f"{place}: is a link that leads nowhere or in a circle: remove it") from None
+    if not target.is_relative_to(root):
+        raise DataError(f"{place}: is a link to {target}, out of the folder: put the files themselves there")
+    if target.is_dir():
+        raise DataError(f"{place}: is a link to a folder, which could go in circles: put the folder itself there")
+
+
+def _open_archive(path: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(path)
+    except _UNREADABLE as error:
+        raise DataError(f"{path}: cannot be read as a .zip ({error}): give a folder or a whole .zip") from None
+
+
+def _check_member(path: Path, member: zipfile.ZipInfo) -> None:
+    place = f"{path}: member {_printable(member.filename)!r}"
+    if re.match(r"[\\/]|[A-Za-z]:", member.filename) or ".." in re.split(r"[\\/]", member.filename):
+        raise DataError(f"{place} leads out of the archive: expected relative names without '..'")
+    if member.flag_bits & _ENCRYPTED:
+        raise DataError(f"{place} is encrypted: unpack the archive, and give the folder")
+
+
+def _check_bytes(place: str, size: int, limit: int) -> None:
+    if size > limit:
+        raise DataError(f"{place}: has more than {limit:,} bytes, the limit for such a file: replace or remove it")
+
+
+def _hidden(part: str) -> bool:
+    return part.startswith(".") or part == "__MACOSX"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
