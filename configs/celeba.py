@@ -2,7 +2,8 @@
 
     python train.py --config=configs/celeba.py --config.data.path=FOLDER --workdir=runs/celeba
 
-FOLDER holds flattened index maps (0-18 in official order), one PNG each. `--config=configs/celeba.py:tiny`
+FOLDER is CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
+order), one PNG each; or a .zip of any of these. `--config=configs/celeba.py:tiny`
 is 64 px and a quarter of the widths, 50 minutes on two CPU cores for the scores in the README;
 `:paper` is the authors' settings in full. The 128 px settings are those of `:tiny` carried over, not searched for.
 """

@@ -1,6 +1,7 @@
 """Index PNGs and coloured sheets: the only place that reads and writes images."""
 
 import contextlib
+import functools
 import io
 import json
 import math
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageDraw, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageDraw, PngImagePlugin, UnidentifiedImageError
 
 from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
@@ -55,8 +56,8 @@ def decode_mask_png(data: bytes, place: str) -> Bool[np.ndarray, "H W"]:
     with _opened(io.BytesIO(data), place, ("PNG",)) as image:
         if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
             raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
-        pixels = np.asarray(image if image.mode in ("1", "L") else image.convert("RGB"), np.uint8)
-    values = pixels if pixels.ndim == 2 else pixels.max(axis=-1)
+        bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
+        values = np.asarray(functools.reduce(ImageChops.lighter, bands), np.uint8)
     peak = values.max()
     between = (values > 0) & (values < peak)
     if between.any():

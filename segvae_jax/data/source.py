@@ -24,6 +24,7 @@ class Source:
       ids: of its maps, sorted.
       read: `(id, (H, W)) -> class maps [H, W, C] bool`, channel 0 blank.
       version: changes whenever what `read` returns may change.
+      native: `id -> class maps` as annotated, of which `read` is the `maps.resize`; None if there is no such size.
       image: `(id, (H, W)) -> RGB picture [H, W, 3]` that the map was annotated on; None where there are none.
       notes: what else is known of the maps, `{"skin": "as annotated"}`; JSON can hold it.
     """
@@ -33,6 +34,7 @@ class Source:
     ids: tuple[str, ...]
     read: Callable[[str, Size], Bool[np.ndarray, "H W C"]]
     version: str
+    native: Callable[[str], Bool[np.ndarray, "H W C"]] | None = None
     image: Callable[[str, Size], UInt8[np.ndarray, "H W 3"]] | None = None
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 

@@ -72,6 +72,7 @@ def test_pictures_come_at_the_size_of_the_maps(tmp_path, kind, files):
 def test_every_part_is_reduced_as_if_alone(tmp_path):
     source = celebamask(put(tmp_path, official_files()))
     for number, class_maps in FACES.items():
+        np.testing.assert_array_equal(source.native(str(number)), class_maps)
         np.testing.assert_array_equal(source.read(str(number), (11, 8)), maps.resize(class_maps, (11, 8)))
 
 

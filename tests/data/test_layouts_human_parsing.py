@@ -45,6 +45,8 @@ def test_padding_keeps_the_aspect_ratio_of_maps_and_pictures(tmp_path):
 
 def test_stretching_fills_the_size(tmp_path):
     stretched, padded = (human_parsing(put(tmp_path, body_files()), fit=fit) for fit in ("stretch", "pad"))
+    np.testing.assert_array_equal(stretched.native("9_2"), TRUTH["9_2"])
+    assert padded.native is None  # there the size asked for says what is added
     np.testing.assert_array_equal(stretched.read("9_2", (12, 24)), maps.resize(TRUTH["9_2"], (12, 24)))
     assert stretched.version != padded.version
 

@@ -62,7 +62,7 @@ def test_rows_without_distinct_paths_are_numbered_across_files(tmp_path, kind):
         source = human_parsing(
             placed(kind, tmp_path, body_shards(with_paths=with_paths)), layout="humanparsing_parquet"
         )
-        assert source.ids == ("000000", "000001", "000002", "000003")
+        assert source.ids == ("000000", "000001", "000002", "000003") and source.notes["ids"] == "row numbers"
         for example_id, name in zip(source.ids, ("10_1", "9_2", "10_1", "10_1"), strict=True):
             np.testing.assert_array_equal(source.read(example_id, BODY_SIZE), truth(name))
             assert np.abs(source.image(example_id, BODY_SIZE).astype(int) - rgb_of(name, BODY_SIZE)).mean() < 6
@@ -80,7 +80,7 @@ def test_faces_have_image_numbers_and_get_their_skin_back(tmp_path, column):
     cells = [(encoded(index), f"{number:05d}.png") for number, (index, _) in flat.items()]
     source = celebamask(put(tmp_path, {"a.parquet": shard(len(cells), **{column: cells})}))
     assert source.ids == ("0", "2003", "7") and source.image is None
-    assert source.notes == {"layout": "celebamask_parquet", "skin": "restored under facial parts"}
+    assert source.notes["skin"] == "restored under facial parts" and source.notes["ids"] == "file names"
     for number, (_, restored) in flat.items():
         np.testing.assert_array_equal(source.read(str(number), FACE_SIZE), restored)
 

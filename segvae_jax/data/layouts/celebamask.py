@@ -51,14 +51,30 @@ class PartMaps:
           DataError: naming the file, if a part is no mask or differs in size from the others.
         """
         class_maps = np.zeros((*size, self.space.num_channels), bool)
+        for channel, mask in self._masks(example_id).items():
+            class_maps[..., channel] = maps.resize(mask[..., None], size)[..., 0]
+        return class_maps
+
+    def native(self, example_id: str) -> Bool[np.ndarray, "H W C"]:
+        """The class maps of an id at the size of its files.
+
+        Raises:
+          DataError: naming the file, if a part is no mask or differs in size from the others.
+        """
+        masks = self._masks(example_id)
+        blank = np.zeros_like(next(iter(masks.values())))
+        return np.stack([masks.get(channel, blank) for channel in range(self.space.num_channels)], axis=-1)
+
+    def _masks(self, example_id: str) -> dict[int, Bool[np.ndarray, "H W"]]:
+        masks: dict[int, np.ndarray] = {}
         shapes: dict[tuple[int, ...], str] = {}
         for class_name, file in self.parts[example_id].items():
             with data_errors():
                 mask = pictures.decode_mask_png(self.tree.read(file), self.tree.place(file))
             shapes.setdefault(mask.shape, file)
             self._check_one(shapes)
-            class_maps[..., self.space.channel(class_name)] = maps.resize(mask[..., None], size)[..., 0]
-        return class_maps
+            masks[self.space.channel(class_name)] = mask
+        return masks
 
     def _check_one(self, shapes: Mapping[tuple[int, ...], str]) -> None:
         if len(shapes) > 1:
@@ -98,15 +114,18 @@ def flattened(tree: FileTree, folder: str) -> Source:
     notes = {"layout": "celebamask_index", "skin": RESTORED}
     version = fingerprint([notes, tree.stamps(files.values())])
     read = IndexMaps(Files(tree, files), CELEBAMASK_HQ)
-    return Source("celebamask_hq", CELEBAMASK_HQ, tuple(sorted(files)), read, version, notes=notes)
+    ids = tuple(sorted(files))
+    return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
 
 
 def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, images: Mapping[str, str]) -> Source:
     notes = {"layout": name, "skin": AS_ANNOTATED}
     files = [file for group in parts.values() for file in group.values()]
     version = fingerprint([notes, tree.stamps(sorted(files))])
+    read = PartMaps(tree, space, parts)
     image = Pictures(Files(tree, images)) if images else None
-    return Source(name, space, tuple(sorted(parts)), PartMaps(tree, space, parts), version, image, notes)
+    ids = tuple(sorted(parts))
+    return Source(name, space, ids, read, version, native=read.native, image=image, notes=notes)
 
 
 def _official_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, str], str]]:

@@ -47,5 +47,7 @@ def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str,
     notes = {"layout": layout, "fit": fit}
     version = fingerprint([notes, tree.stamps(files.values())])
     read = IndexMaps(Files(tree, files), HUMAN_PARSING, fit)
+    native = read.native if fit == "stretch" else None
     image = Pictures(Files(tree, images), fit) if images else None
-    return Source("human_parsing", HUMAN_PARSING, tuple(sorted(files)), read, version, image, notes)
+    ids = tuple(sorted(files))
+    return Source("human_parsing", HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)

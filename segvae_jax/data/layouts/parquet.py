@@ -28,13 +28,25 @@ class Row(NamedTuple):
     row: int
 
 
+class _Listing(NamedTuple):
+    """The columns of masks and of images, rows by id, and whether ids are names of files."""
+
+    mask: str
+    image: str | None
+    rows: dict[str, Row]
+    named: bool
+
+
 class _Shards:
-    """The parquet files as one process has them open: the last file, and the last columns of row groups."""
+    """The parquet files as one process has them open.
+
+    The last two of each are kept: sorted ids without leading zeros, 1001, 10010, go back and forth between two.
+    """
 
     def __init__(self, tree: FileTree):
         self._tree = tree
         self._lock = threading.Lock()
-        self._open = functools.lru_cache(maxsize=1)(functools.partial(_open_shard, tree))
+        self._open = functools.lru_cache(maxsize=2)(functools.partial(_open_shard, tree))
         self._recent = functools.lru_cache(maxsize=2)(self._cells)
 
     def cell(self, where: Row, column: str) -> dict[str, Any] | None:
@@ -101,12 +113,16 @@ def parquet(
       DataError: if pyarrow is missing, a file cannot be read, or it has no column of masks.
     """
     files = [file for file in tree.names if file.endswith(SUFFIX)]
-    (mask, image), rows = _listed(tree, files, key)
+    listing = _listed(tree, files, key)
     shards = PerProcess(functools.partial(_Shards, tree))
-    read = IndexMaps(Column(tree, shards, rows, mask), space, fit)
-    pictures = Pictures(Column(tree, shards, rows, image), fit) if image else None
-    version = fingerprint([dict(notes), mask, tree.stamps(files)])
-    return Source(name, space, tuple(sorted(rows)), read, version, pictures, notes)
+    column = functools.partial(Column, tree, shards, listing.rows)
+    read = IndexMaps(column(listing.mask), space, fit)
+    native = read.native if fit == "stretch" else None
+    image = Pictures(column(listing.image), fit) if listing.image else None
+    notes = {**notes, "ids": "file names" if listing.named else "row numbers"}
+    version = fingerprint([notes, tree.stamps(files)])
+    ids = tuple(sorted(listing.rows))
+    return Source(name, space, ids, read, version, native=native, image=image, notes=notes)
 
 
 def _columns(place: str, shard: Any) -> tuple[str, str | None]:
@@ -124,10 +140,8 @@ def _children(arrow_type: Any) -> range:
     return range(arrow_type.num_fields if "struct" in str(arrow_type) else 0)
 
 
-def _listed(
-    tree: FileTree, files: Sequence[str], key: Callable[[str], str]
-) -> tuple[tuple[str, str | None], dict[str, Row]]:
-    """The columns of masks and images, the same in all files, and where every id is."""
+def _listed(tree: FileTree, files: Sequence[str], key: Callable[[str], str]) -> _Listing:
+    """What all files have in common, and where every id is."""
     columns: dict[tuple[str, str | None], str] = {}
     rows: list[Row] = []
     ids: list[str] = []
@@ -141,16 +155,13 @@ def _listed(
     if not rows:
         raise DataError(f"{tree.path}: no row in its parquet files")
     named = all(ids) and len(set(ids)) == len(rows)
-    return next(iter(columns)), dict(zip(ids if named else _numbers(len(rows)), rows, strict=True))
+    numbers = [f"{i:06d}" for i in range(len(rows))]
+    return _Listing(*next(iter(columns)), dict(zip(ids if named else numbers, rows, strict=True)), named)
 
 
 def _rows(file: str, shard: Any) -> list[Row]:
     groups = [shard.metadata.row_group(group).num_rows for group in range(shard.num_row_groups)]
     return [Row(file, group, row) for group, count in enumerate(groups) for row in range(count)]
-
-
-def _numbers(count: int) -> list[str]:
-    return [f"{i:06d}" for i in range(count)]
 
 
 def _paths(place: str, shard: Any, mask: str) -> list[str | None]:

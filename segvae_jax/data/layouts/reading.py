@@ -74,11 +74,18 @@ class IndexMaps:
         Raises:
           DataError: naming the file, if it is no index map of the space.
         """
+        return maps.resize(fitted(self.native(example_id), size, self.fit), size)
+
+    def native(self, example_id: str) -> Bool[np.ndarray, "H W C"]:
+        """The class maps of an id at the size of its file.
+
+        Raises:
+          DataError: naming the file, if it is no index map of the space.
+        """
         blob = self.blobs(example_id)
         with data_errors():
             index = pictures.decode_index_png(blob.data, blob.place, self.space.num_channels)
-        class_maps = maps.restore_covered(maps.index_to_class_maps(index, self.space.num_channels), self.space)
-        return maps.resize(fitted(class_maps, size, self.fit), size)
+        return maps.restore_covered(maps.index_to_class_maps(index, self.space.num_channels), self.space)
 
 
 @dataclasses.dataclass(frozen=True)
