@@ -326,3 +326,14 @@ def test_exact_halves_and_whole_pixels_are_not_lost_to_rounding(source, target):
     index = np.random.default_rng(0).integers(0, 3, (20, *source)).astype(np.uint8)
     for class_maps in maps.index_to_class_maps(index, 3):
         np.testing.assert_array_equal(maps.resize(class_maps, target), resized(class_maps, target))
+
+
+@pytest.mark.parametrize(
+    ("size", "shape"),
+    [((64, 64), (8, 8)), ((128, 64), (8, 4)), ((64, 16), (16, 4)), ((3, 5), (8, 13)), ((1, 1), (8, 8))],
+)
+def test_padding_to_an_aspect_ratio_adds_background_on_both_sides(size, shape):
+    padded = maps.pad_to_ratio(np.ones((8, 4, 2), bool), size)
+    assert padded.shape == (*shape, 2) and padded.sum() == 8 * 4 * 2
+    top, left = (shape[0] - 8) // 2, (shape[1] - 4) // 2
+    assert padded[top : top + 8, left : left + 4].all()
