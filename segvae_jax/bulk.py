@@ -9,13 +9,10 @@ gets its name when it is complete, so a run that is killed goes on from its comp
 import collections
 import contextlib
 import dataclasses
-import datetime
+import functools
 import hashlib
 import itertools
 import json
-import os
-import platform
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -23,9 +20,9 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, UInt8
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from segvae_jax.data.folders import process_name, refusing_clearly, write_aside
+from segvae_jax.data.progress import MapProgress
 from segvae_jax.data.shards import FORMATS, Sample, ShardFormat
 from segvae_jax.errors import OutputError
 from segvae_jax.generation import Generator
@@ -131,11 +128,11 @@ def write_shards(
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)
-    with _refusing_clearly(directory):
+    with refusing_clearly(directory):
         _claim(directory, settings)
         missing = [shard for shard in share if not (directory / form.name(shard)).exists()]
         batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
-        with _Report(request, share, missing) as report:
+        with _progress(request, share, missing) as report:
             _write_all(form, directory, batches, request.seed, report)
         return _finish(form, directory, request, {"label_space": space.to_json(), "image_size": size, **settings})
 
@@ -168,12 +165,12 @@ def _dispatched(
             yield _Batch(shard, first, rows, index_maps)
 
 
-def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], seed: int, report: "_Report") -> None:
+def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], seed: int, report: MapProgress) -> None:
     """Writes shard after shard, until a SIGTERM."""
     with termination() as terminated, contextlib.suppress(_Terminated):
         for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
-            samples = _samples(report.counted(group), seed, terminated)
-            _write_shard(form, directory / form.name(shard), samples)
+            samples = _samples(_counted(group, report), seed, terminated)
+            write_aside(directory / form.name(shard), functools.partial(form.write, samples=samples))
             report.print(f"{form.name(shard)} is complete")
         return
     report.print("stopped by SIGTERM, complete shards are kept: start again to go on")
@@ -196,30 +193,6 @@ def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], bool
             yield {"map": index_map, "label_set": label_set, "seed": seed, "number": batch.first + i}
 
 
-def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample]) -> None:
-    """Writes a shard aside and renames it; leaves nothing else behind, of earlier runs neither."""
-    partial = path.with_name(f".{path.name}.{_process()}.partial")
-    _remove(partial)
-    try:
-        form.write(partial, samples)
-        partial.replace(path)
-    finally:
-        for stale in path.parent.glob(f".{path.name}.*.partial"):
-            _remove(stale)
-
-
-def _process() -> str:
-    """Names this process on a disk that hosts share."""
-    return f"{platform.node()}-{os.getpid()}"
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def _claim(directory: Path, settings: dict[str, Any]) -> None:
     """Marks an empty directory as the request's, or makes sure that it is."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -228,7 +201,7 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
     if names and _REQUEST not in names:
         raise OutputError(f"{directory}: holds other files ({min(names)}): give a new or empty folder")
     if not names:
-        partial = path.with_name(f".{_REQUEST}.{_process()}.partial")
+        partial = path.with_name(f".{_REQUEST}.{process_name()}.partial")
         partial.write_text(json.dumps(settings, indent=1))
         partial.replace(path)
     try:
@@ -241,41 +214,15 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
             raise OutputError(f"{directory}: {here}: give another folder, or the settings that it was begun with")
 
 
-@contextlib.contextmanager
-def _refusing_clearly(directory: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-        raise OutputError(f"{directory}: {reason}: give a folder that you may write to, with room") from None
+def _progress(request: Request, share: Iterable[int], missing: Iterable[int]) -> MapProgress:
+    """Of one process's share."""
+    maps_of = lambda shards: sum(len(request.numbers(shard)) for shard in shards)
+    total = maps_of(share)
+    return MapProgress("generating", total, total - maps_of(missing))
 
 
-class _Report:
-    """Progress of one process's share, with ETA: a bar on a terminal, and a line a shard."""
-
-    def __init__(self, request: Request, share: Iterable[int], missing: Iterable[int]):
-        maps_of = lambda shards: sum(len(request.numbers(shard)) for shard in shards)
-        columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn()
-        self._progress = Progress(TextColumn("generating"), *columns, console=Console(stderr=True))
-        total = maps_of(share)
-        self._task = self._progress.add_task("", total=total, completed=total - maps_of(missing))
-
-    def __enter__(self) -> "_Report":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def counted(self, batches: Iterable[_Batch]) -> Iterator[_Batch]:
-        """The same batches; one counts when the next is asked for."""
-        for batch in batches:
-            yield batch
-            self._progress.advance(self._task, len(batch.label_sets))
-
-    def print(self, text: str) -> None:
-        """One line, with how far all is."""
-        task = self._progress.tasks[0]
-        left = datetime.timedelta(seconds=round(task.time_remaining or 0))
-        line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {left}"
-        self._progress.console.print(line, highlight=False, soft_wrap=True)
+def _counted(batches: Iterable[_Batch], report: MapProgress) -> Iterator[_Batch]:
+    """The same batches; one counts when the next is asked for."""
+    for batch in batches:
+        yield batch
+        report.advance(len(batch.label_sets))

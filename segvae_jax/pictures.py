@@ -161,18 +161,29 @@ def _save(image: Image.Image, path: str | Path, **options: Any) -> None:
         raise MapError(f"{path}: cannot be written ({error}): give a .png file in a folder you may write to") from None
 
 
+def png_bytes(rgb: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """An RGB picture as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(rgb).save(buffer, "png")
+    return buffer.getvalue()
+
+
 def sheet(
     index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None, scale: int = 1
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Coloured maps in rows of `columns` (a near-square grid if None), each pixel `scale` wide."""
-    count, height, width = index_maps.shape
+    return grid(colour(index_maps, space).repeat(scale, 1).repeat(scale, 2), columns)
+
+
+def grid(rgb: UInt8[np.ndarray, "N H W 3"], columns: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
+    """Pictures in rows of `columns` (a near-square grid if None)."""
+    count, height, width, _ = rgb.shape
     columns = columns or min(count, math.ceil(math.sqrt(count * height / width)))
     rows = math.ceil(count / columns)
-    cell_height, cell_width = height * scale + _GAP, width * scale + _GAP
-    canvas = np.full((rows * cell_height + _GAP, columns * cell_width + _GAP, 3), 255, np.uint8)
-    for i, picture in enumerate(colour(index_maps, space)):
-        top, left = (i // columns) * cell_height + _GAP, (i % columns) * cell_width + _GAP
-        canvas[top : top + height * scale, left : left + width * scale] = picture.repeat(scale, 0).repeat(scale, 1)
+    canvas = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3), 255, np.uint8)
+    for i, picture in enumerate(rgb):
+        top, left = (i // columns) * (height + _GAP) + _GAP, (i % columns) * (width + _GAP) + _GAP
+        canvas[top : top + height, left : left + width] = picture
     return canvas
 
 

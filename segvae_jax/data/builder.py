@@ -1,15 +1,17 @@
-"""Prepares a source once into ArrayRecord files through a tfds builder, and opens them again.
+"""Prepares a source once into ArrayRecord files that tfds describes, and opens them again.
 
-TensorFlow is not needed. Maps are stored bit-packed, `[H, W, ceil(C / 8)] uint8`.
+    prepared = build(source, Recipe(size=(128, 128)), "celeba_128", processes(8))
+
+TensorFlow is not needed. Maps are stored bit-packed, `[H, W, ceil(C / 8)] uint8`. They are converted in chunks into
+a folder beside the data set, which a run that is killed goes on from; the data set gets its name when it is
+complete. Its files depend on source and recipe alone.
 """
 
-import collections
 import contextlib
 import dataclasses
-import hashlib
 import io
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +19,29 @@ import numpy as np
 import tensorflow_datasets as tfds
 from absl import logging
 from jaxtyping import Bool, UInt8
-from rich.console import Console
-from rich.progress import track
 
-from segvae_jax import maps
-from segvae_jax.data.sources import Source
-from segvae_jax.data.splits import SPLITS, content_hash, split_of
-from segvae_jax.errors import DataError
+from segvae_jax.data.conversion import FORMAT, Facts, Recipe, features_of
+from segvae_jax.data.folders import locked, refusing_clearly, remove
+from segvae_jax.data.likeness import NEAR_MAPS, NEAR_PICTURES, near_pairs
+from segvae_jax.data.progress import MapProgress
+from segvae_jax.data.records import DataSetFiles, write_records
+from segvae_jax.data.sources import Size, Source
+from segvae_jax.data.splits import SPLITS, Assignment, assign, duplicates_of, groups_of, shuffled, split_of
+from segvae_jax.data.staging import Staging
+from segvae_jax.data.survey import survey_of
+from segvae_jax.data.survey_page import write_page
+from segvae_jax.data.workers import Runner, one_process
+from segvae_jax.errors import DataError, OutputError
 from segvae_jax.labels import LabelSpace
 
-_FORMAT = "2"  # of the prepared files and of the conversion to them
+REPORT = "report.html"
+_SURVEY = "survey.json"
+_SHARD = 4_096  # maps a file
+_DESCRIPTION = (
+    "Semantic label maps for segvae_jax, bit-packed: channel c of `map` unpacked along its last axis is class c of "
+    "the label space in the metadata. `label_set` says which classes a map holds, `image` is the picture it was "
+    "drawn on, where there is one. Near duplicates share a split."
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +61,7 @@ class Prepared:
     duplicates: int
 
     def split(self, name: str) -> Sequence[dict[str, Any]]:
-        """Random access to a split's examples: `map` (packed), `label_set` and `id` (bytes).
+        """Random access to a split's examples: `map` (packed), `label_set`, `id` (bytes), perhaps `image` (RGB).
 
         Raises:
           DataError: if the split is empty.
@@ -64,85 +79,55 @@ class Prepared:
         """All label-sets of a split."""
         return np.stack([example["label_set"] for example in self.split(name)])
 
+    def survey(self) -> dict[str, Any]:
+        """What was found when it was prepared, as `survey_of` says.
 
-class SemanticMaps(tfds.core.GeneratorBasedBuilder):
-    """The tfds builder of every source: packed maps, label-sets and ids in three splits."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def __init__(self, source: Source, image_size: tuple[int, int], data_dir: str | Path):
-        self._source = source
-        self._image_size = (image_size[0], image_size[1])
-        name = f"{source.name}_{image_size[0]}x{image_size[1]}_{_fingerprint(source, image_size)}"
-        config = tfds.core.BuilderConfig(name=name)
-        super().__init__(data_dir=data_dir, config=config, file_format="array_record")
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        channels = self._source.space.num_channels
-        shape = (*self._image_size, maps.packed_channels(channels))
-        features = {
-            "map": tfds.features.Tensor(shape=shape, dtype=np.uint8, encoding="zlib"),
-            "label_set": tfds.features.Tensor(shape=(channels,), dtype=np.bool_),
-            "id": tfds.features.Text(),
-        }
-        return tfds.core.DatasetInfo(
-            builder=self, features=tfds.features.FeaturesDict(features), metadata=tfds.core.MetadataDict()
-        )
-
-    def _split_generators(self, dl_manager: object) -> dict[str, Iterator[tuple[str, dict[str, Any]]]]:
-        del dl_manager
-        splits, duplicates = _convert(self._source, self._image_size)
-        self.info.metadata.update(
-            label_space=self._source.space.to_json(), image_size=self._image_size, duplicates=duplicates
-        )
-        return {name: self._generate_examples(splits[name]) for name in SPLITS if splits[name]}
-
-    def _generate_examples(self, rows: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, dict[str, Any]]]:
-        space = self._source.space
-        for example_id, compressed in rows:
-            packed = np.frombuffer(zlib.decompress(compressed), np.uint8).reshape(*self._image_size, -1)
-            class_maps = np.unpackbits(packed, axis=-1, count=space.num_channels)
-            yield example_id, {"map": packed, "label_set": maps.label_set_of(class_maps), "id": example_id}
+        Raises:
+          DataError: if it was prepared before there were surveys, or its file is damaged.
+        """
+        try:
+            return dict(json.loads((self.directory / _SURVEY).read_text()))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{self.directory / _SURVEY}: cannot be read ({error}): prepare the data again") from None
 
 
-def _fingerprint(source: Source, image_size: tuple[int, int]) -> str:
-    text = "\n".join([_FORMAT, source.version, source.space.to_json(), str(tuple(image_size)), *source.ids])
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
-
-
-def _convert(source: Source, size: tuple[int, int]) -> tuple[dict[str, list[tuple[str, bytes]]], int]:
-    """Every distinct, non-empty map of the source, packed and compressed, by split."""
-    splits: dict[str, list[tuple[str, bytes]]] = collections.defaultdict(list)
-    seen: set[str] = set()
-    duplicates = 0
-    for example_id in track(source.ids, description=f"preparing {source.name}", console=Console(stderr=True)):
-        class_maps = source.read(example_id, size)
-        compressed = zlib.compress(maps.pack(class_maps).tobytes())
-        digest = content_hash(compressed)
-        if digest in seen:
-            duplicates += 1
-        elif class_maps.any():
-            seen.add(digest)
-            splits[split_of(example_id)].append((example_id, compressed))
-    if not splits["train"]:
-        raise DataError(f"{source.name}: none of its {len(source.ids)} maps is left for training: are they blank?")
-    return splits, duplicates
-
-
-def prepare(source: Source, image_size: tuple[int, int], directory: str | Path) -> Prepared:
+def prepare(source: Source, image_size: Size, directory: str | Path) -> Prepared:
     """Prepares a source under `directory`, or opens what an earlier call prepared.
-
-    The files appear under their final name only when complete, so a killed run leaves nothing that loads.
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
     """
-    root = Path(directory).expanduser().resolve()
+    recipe = Recipe((image_size[0], image_size[1]))
+    name = f"{source.name}_{image_size[0]}x{image_size[1]}_{recipe.fingerprint(source)}"
+    return build(source, recipe, Path(directory).expanduser() / name)
+
+
+def build(source: Source, recipe: Recipe, out: str | Path, run: Runner = one_process) -> Prepared:
+    """Prepares a source in the folder `out`, or opens it if that was done before.
+
+    Args:
+      source: of the maps.
+      recipe: what to make of them.
+      out: absent, empty, or holding this very data set.
+      run: who converts.
+
+    Raises:
+      SegVAEError: if a map cannot be read; names the file.
+      OutputError: if the folder holds something else or cannot be written.
+    """
+    out = Path(out).expanduser().resolve()
+    workplace = out.with_name(f".{out.name}.preparing")
+    _check(source, recipe)
     with _quiet_tfds():
-        builder = SemanticMaps(source, image_size, data_dir=root)
-        if not builder.is_prepared():
-            builder.download_and_prepare()
-    return open_prepared(str(builder.data_path))
+        if not _is_complete(out, recipe.fingerprint(source)):
+            with refusing_clearly(out):
+                workplace.mkdir(parents=True, exist_ok=True)
+                with locked(workplace / "lock"):
+                    if not _is_complete(out, recipe.fingerprint(source)):  # by now, by another process
+                        _build(source, recipe, out, workplace, run)
+        with contextlib.suppress(OSError):
+            remove(workplace)
+        return open_prepared(str(out))
 
 
 def open_prepared(directory: str | Path) -> Prepared:
@@ -159,15 +144,105 @@ def open_prepared(directory: str | Path) -> Prepared:
     return Prepared(Path(directory), space, tuple(metadata["image_size"]), metadata["duplicates"])
 
 
+def _check(source: Source, recipe: Recipe) -> None:
+    if recipe.image_size and source.image is None:
+        raise DataError(f"{source.name}: has maps only, no pictures: leave --image_size out")
+
+
+def _is_complete(out: Path, fingerprint: str) -> bool:
+    """Whether the folder holds this data set.
+
+    Raises:
+      OutputError: if it holds anything else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads((out / "metadata.json").read_text()).get("fingerprint") == fingerprint:
+            return True
+        raise OutputError(f"{out}: holds a data set of another source or recipe: give another folder")
+    raise OutputError(f"{out}: holds other files: give a new or empty folder")
+
+
+def _build(source: Source, recipe: Recipe, out: Path, workplace: Path, run: Runner) -> None:
+    chunks, assembled = workplace / "chunks", workplace / "set"
+    chunks.mkdir(exist_ok=True)
+    staging = Staging(chunks, source, recipe)
+    missing = staging.missing()
+    done = len(source.ids) - sum(map(staging.size, missing))
+    with MapProgress(f"preparing {source.name}", len(source.ids), done) as progress:
+        for chunk in run(staging.convert, missing):
+            progress.advance_logged(staging.size(chunk))
+    remove(assembled)
+    assembled.mkdir()
+    _assemble(staging, assembled)
+    assembled.replace(out)
+
+
+def _assemble(staging: Staging, directory: Path) -> None:
+    """Makes the data set of complete chunks."""
+    source, recipe, facts = staging.source, staging.recipe, staging.facts()
+    assignment = _assigned(source, recipe, facts)
+    if "train" not in assignment.split.values():
+        why = f" ({facts.reason[facts.reason != ''][0]})" if (facts.reason != "").any() else ""
+        raise DataError(f"{source.name}: none of its {len(source.ids)} maps is left for training{why}: are they blank?")
+    files = DataSetFiles("semantic_maps", "2.0.0", features_of(source, recipe), _DESCRIPTION)
+    lengths = _write_splits(staging, assignment, files, directory)
+    survey = survey_of(source, recipe, facts, assignment)
+    (directory / _SURVEY).write_text(json.dumps(survey, indent=1))
+    files.describe(directory, lengths, _metadata(source, recipe, assignment))
+    write_page(directory / REPORT, survey, open_prepared(str(directory)))
+
+
+def _assigned(source: Source, recipe: Recipe, facts: Facts) -> Assignment:
+    """Drops exact duplicates, joins near ones, and splits what is left."""
+    usable = np.flatnonzero(facts.reason == "")
+    duplicates = duplicates_of([source.ids[i] for i in usable], facts.content[usable].tolist())
+    rows = np.array([i for i in usable if source.ids[i] not in duplicates], np.int64)
+    ids = [source.ids[i] for i in rows]
+    pairs = near_pairs(facts.map_hash[rows], NEAR_MAPS)
+    if recipe.image_size:
+        pairs = np.concatenate([pairs, near_pairs(facts.picture_hash[rows], NEAR_PICTURES)])
+    rule = split_of if recipe.splits is None else recipe.splits.__getitem__
+    return assign(ids, duplicates, groups_of(ids, pairs), rule)
+
+
+def _write_splits(
+    staging: Staging, assignment: Assignment, files: DataSetFiles, directory: Path
+) -> dict[str, list[int]]:
+    """Writes the records of all splits that are not empty; returns how many each file holds."""
+    number = {example_id: i for i, example_id in enumerate(staging.source.ids)}
+    record, lengths = staging.reader(), {}
+    for split in SPLITS:
+        ids = shuffled(example_id for example_id, of in assignment.split.items() if of == split)
+        parts = [ids[begin : begin + _SHARD] for begin in range(0, len(ids), _SHARD)]
+        for shard, part in enumerate(parts):
+            write_records(directory / files.name(split, shard, len(parts)), (record(number[i]) for i in part))
+        if parts:
+            lengths[split] = [len(part) for part in parts]
+    return lengths
+
+
+def _metadata(source: Source, recipe: Recipe, assignment: Assignment) -> Mapping[str, Any]:
+    return {
+        "format": FORMAT,
+        "fingerprint": recipe.fingerprint(source),
+        "source": source.name,
+        "notes": dict(source.notes),
+        "label_space": source.space.to_json(),
+        "image_size": recipe.size,
+        "picture_size": recipe.image_size,
+        "duplicates": len(assignment.duplicates),
+    }
+
+
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """tfds prints a banner, a bar a shard, and warnings on naming; the bar of the conversion is enough."""
+    """tfds prints a banner and warnings on naming; the bar of the conversion is enough."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
-    tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        tfds.enable_progress_bar()
         logging.set_verbosity(verbosity)

@@ -1,22 +1,134 @@
 """Which split a map belongs to: a rule on its id and content, never a random draw."""
 
+import dataclasses
 import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import scipy.sparse
+from jaxtyping import Int
+
+from segvae_jax.errors import DataError
 
 SPLITS = ("train", "validation", "test")
 _UPPER = (0.75, 0.80, 1.0)  # of the unit interval that ids hash into
 
 
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """Where maps go.
+
+    Attributes:
+      split: id -> split, of every map that is kept.
+      duplicates: id of a map that is dropped -> id of the equal one that is kept.
+      groups: ids of near duplicates, which share a split: that of the first of them.
+      moved: how many maps the groups took to another split than their own.
+    """
+
+    split: dict[str, str]
+    duplicates: dict[str, str]
+    groups: tuple[tuple[str, ...], ...]
+    moved: int
+
+
 def split_of(example_id: str) -> str:
     """The split of an id: train 75 %, validation 5 %, test 20 %, whatever other ids there are.
 
-    A pure function of the id, so that adding maps moves none, and train and test never mix (the release
-    drew them independently: about 80 % of its test items were trained on).
+    A pure function of the id, so that adding maps moves none but their near duplicates, and train and test never
+    mix (the release drew them independently: about 80 % of its test items were trained on).
     """
-    digest = hashlib.sha256(example_id.encode()).digest()
-    position = int.from_bytes(digest[:8]) / 2**64
+    position = int.from_bytes(_digest(example_id)[:8]) / 2**64
     return next(split for split, upper in zip(SPLITS, _UPPER, strict=True) if position < upper)
+
+
+def shuffled(ids: Iterable[str]) -> list[str]:
+    """The ids in an order that says nothing about them and depends on no other id."""
+    return sorted(ids, key=lambda example_id: (_digest(example_id)[8:], example_id))
 
 
 def content_hash(packed: bytes) -> str:
     """Identifies equal maps; of equal ones only the first by id is kept."""
     return hashlib.sha256(packed).hexdigest()
+
+
+def duplicates_of(ids: Sequence[str], contents: Sequence[str]) -> dict[str, str]:
+    """Ids whose content an earlier one has -> that earlier one."""
+    first: dict[str, str] = {}
+    pairs = ((i, first.setdefault(content, i)) for i, content in zip(ids, contents, strict=True))
+    return {example_id: kept for example_id, kept in pairs if example_id != kept}
+
+
+def groups_of(ids: Sequence[str], pairs: Int[np.ndarray, "M 2"]) -> tuple[tuple[str, ...], ...]:
+    """The ids that pairs of their numbers connect, in groups of two or more, all in order."""
+    edges = scipy.sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(ids),) * 2)
+    _, component = scipy.sparse.csgraph.connected_components(edges, directed=False)
+    members: dict[int, list[str]] = {}
+    for number in np.unique(pairs):
+        members.setdefault(int(component[number]), []).append(ids[number])
+    return tuple(sorted(tuple(sorted(group)) for group in members.values()))
+
+
+def assign(
+    ids: Iterable[str],
+    duplicates: dict[str, str],
+    groups: tuple[tuple[str, ...], ...],
+    rule: Callable[[str], str] = split_of,
+) -> Assignment:
+    """Splits the maps that are left by the rule on their ids, near duplicates together."""
+    own = {example_id: rule(example_id) for example_id in ids}
+    together = {example_id: own[group[0]] for group in groups for example_id in group}
+    moved = sum(own[example_id] != split for example_id, split in together.items())
+    return Assignment(own | together, duplicates, groups, moved)
+
+
+def official_partition(mapping: str | Path, partition: str | Path) -> dict[str, str]:
+    """The official split of CelebA of each map of CelebAMask-HQ, by its number.
+
+    Args:
+      mapping: `CelebA-HQ-to-CelebA-mapping.txt` of CelebAMask-HQ: number, number in CelebA, file in CelebA.
+      partition: `list_eval_partition.txt` of CelebA: file; 0, 1 or 2 for train, validation, test.
+
+    Raises:
+      DataError: naming file and line, if a file is missing or malformed or they do not fit.
+    """
+    splits: dict[str, str] = {}
+    for place, (name, number) in _rows(partition, 2):
+        if number not in ("0", "1", "2"):
+            raise DataError(f"{place}: partition {number!r}: expected 0, 1 or 2")
+        splits[name] = SPLITS[int(number)]
+    official: dict[str, str] = {}
+    for place, (number, _, name) in _rows(mapping, 3):
+        if number.isdecimal():  # the first line names the columns
+            if name not in splits:
+                raise DataError(f"{place}: {name} is not in {partition}: give the partition list of CelebA")
+            official[number] = splits[name]
+    return official
+
+
+def by_number(official: dict[str, str], ids: Sequence[str]) -> dict[str, str]:
+    """The official splits of ids, which are numbers with or without leading zeros.
+
+    Raises:
+      DataError: naming an id that has none.
+    """
+    number = lambda example_id: example_id.lstrip("0") or "0"
+    if unknown := [example_id for example_id in ids if number(example_id) not in official]:
+        raise DataError(f"map {unknown[0]!r} has no official split: expected the number of a map of CelebAMask-HQ")
+    return {example_id: official[number(example_id)] for example_id in ids}
+
+
+def _rows(path: str | Path, columns: int) -> list[tuple[str, list[str]]]:
+    """The words of each line of a table that is not blank, with its place."""
+    try:
+        lines = Path(path).expanduser().read_text("utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({error}): give the text file of the data set") from None
+    rows = [(f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    if odd := [place for place, words in rows if len(words) != columns]:
+        raise DataError(f"{odd[0]}: expected {columns} columns")
+    return rows
+
+
+def _digest(example_id: str) -> bytes:
+    return hashlib.sha256(example_id.encode()).digest()

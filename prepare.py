@@ -1,0 +1,60 @@
+"""Prepares a data set once, for training and for tfds: python prepare.py --source=NAME --path=DIR --out=DIR
+
+Maps, and with --image_size their pictures, go into ArrayRecord files; what was found goes to the terminal and
+into report.html. A run that was stopped, by whatever means, goes on when started again.
+"""
+
+import os
+
+from absl import flags
+from rich.console import Console
+
+from segvae_jax.data.builder import REPORT, build
+from segvae_jax.data.catalog import SOURCES, SourceOptions, open_source, recipe_for
+from segvae_jax.data.survey_print import print_survey
+from segvae_jax.data.workers import processes
+from segvae_jax.scripts import run_user_script
+
+_SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", required=True)
+_PATH = flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
+_OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, empty, or begun before.", required=True)
+_SIZE = flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
+_IMAGE_SIZE = flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
+_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
+_EXCLUDE = flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
+_SKIP_BROKEN = flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
+_MAPPING = flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
+_PARTITION = flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
+_LABELS = flags.DEFINE_string("labels", "", "folder: file with the name of each index.")
+_MERGE = flags.DEFINE_string("merge", "", "folder: classes to join, new=old,old;new=old.")
+_CLASSES = flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
+_KIND = flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.")
+_NUM_MAPS = flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
+
+
+def main(argv: list[str]) -> None:
+    """Prepares."""
+    del argv
+    options = SourceOptions(
+        _PATH.value, _LABELS.value, _MERGE.value, _CLASSES.value, _KIND.value, _NUM_MAPS.value, _SEED.value
+    )
+    source = open_source(_SOURCE.value, options)
+    recipe = recipe_for(
+        _SOURCE.value,
+        source,
+        size=_SIZE.value,
+        image_size=_IMAGE_SIZE.value,
+        exclude=_EXCLUDE.value,
+        skip_broken=_SKIP_BROKEN.value,
+        celeba_mapping=_MAPPING.value,
+        celeba_partition=_PARTITION.value,
+    )
+    prepared = build(source, recipe, _OUT.value, processes(_WORKERS.value))
+    console = Console()
+    print_survey(prepared.survey(), console)
+    console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    run_user_script(main)

@@ -1,0 +1,103 @@
+"""The sources by the names that users give them."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from segvae_jax.data.conversion import Recipe
+from segvae_jax.data.exclusions import read_exclusions, shipped_exclusions
+from segvae_jax.data.sources import Size, Source, cartoon, celebamask, folder, human_parsing
+from segvae_jax.data.splits import by_number, official_partition
+from segvae_jax.errors import DataError
+
+
+@dataclasses.dataclass(frozen=True)
+class SourceOptions:
+    """What a source may need besides its name.
+
+    Attributes:
+      path: of the data set.
+      labels: folder: file with the name of each index.
+      merge: folder: `new=old,old;new=old`.
+      classes: folder: classes to keep, in drawing order; all if empty.
+      kind: cartoon: faces or people.
+      num_maps: cartoon: how many are drawn.
+      seed: cartoon: of the drawings.
+    """
+
+    path: str = ""
+    labels: str = ""
+    merge: str = ""
+    classes: str = ""
+    kind: str = "faces"
+    num_maps: int = 8_000
+    seed: int = 0
+
+
+SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
+    "celebamask_hq": lambda options: celebamask(options.path),
+    "humanparsing": lambda options: human_parsing(options.path),
+    "folder": lambda options: folder(options.path, options.labels, options.merge, options.classes),
+    "cartoon": lambda options: cartoon(options.kind, options.num_maps, options.seed),
+}
+
+
+def open_source(name: str, options: SourceOptions) -> Source:
+    """The source of that name.
+
+    Raises:
+      DataError: if there is none, or it needs an option that is not given.
+      SegVAEError: if it cannot be read.
+    """
+    if name not in SOURCES:
+        raise DataError(f"source {name!r}: expected one of {', '.join(SOURCES)}")
+    if name != "cartoon" and not options.path:
+        raise DataError(f"source {name}: its path is not set: give --path=FOLDER")
+    if name == "folder" and not options.labels:
+        raise DataError("source folder: its label list is not set: give --labels=FILE with the names of the indices")
+    return SOURCES[name](options)
+
+
+def recipe_for(
+    name: str,
+    source: Source,
+    *,
+    size: Sequence[str],
+    image_size: Sequence[str] = (),
+    exclude: str = "",
+    skip_broken: bool = False,
+    celeba_mapping: str = "",
+    celeba_partition: str = "",
+) -> Recipe:
+    """What to make of a source, from what users type.
+
+    Args:
+      name: of the source, as users give it.
+      source: of the maps.
+      size: side, or height and width, of the maps.
+      image_size: the same of the pictures; none if empty.
+      exclude: file of maps to be left out besides those that are known to be broken.
+      skip_broken: leaves out maps that cannot be read.
+      celeba_mapping, celeba_partition: files of the official splits; both or neither.
+
+    Raises:
+      DataError: if a value or a file cannot be used.
+    """
+    if bool(celeba_mapping) != bool(celeba_partition):
+        raise DataError("the official splits of CelebA need two files: give --celeba_mapping and --celeba_partition")
+    splits = by_number(official_partition(celeba_mapping, celeba_partition), source.ids) if celeba_mapping else None
+    pictures = _size("image_size", image_size) if image_size else None
+    return Recipe(_size("size", size), pictures, _excluded(name, source, exclude), splits, skip_broken)
+
+
+def _excluded(name: str, source: Source, path: str) -> dict[str, str]:
+    """The ids of the source that either list names."""
+    own = read_exclusions(path) if path else {}
+    if unknown := sorted(set(own) - set(source.ids)):
+        raise DataError(f"{path}: no map {unknown[0]!r} in {source.name}: its ids look like {source.ids[0]!r}")
+    return {i: reason for i, reason in (shipped_exclusions(name) | own).items() if i in set(source.ids)}
+
+
+def _size(flag: str, words: Sequence[str]) -> Size:
+    if len(words) not in (1, 2) or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
+        raise DataError(f"--{flag}={','.join(words)}: expected SIDE, or HEIGHT,WIDTH, in pixels")
+    return int(words[0]), int(words[-1])

@@ -1,0 +1,51 @@
+"""How far a long job on many maps is."""
+
+import datetime
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class MapProgress:
+    """Progress on stderr, with ETA: a bar on a terminal, and lines for those who read a log.
+
+    Args:
+      description: of the job, as `generating`.
+      total: maps to be done.
+      completed: maps that were done before.
+    """
+
+    def __init__(self, description: str, total: int, completed: int = 0):
+        self._description = description
+        columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn()
+        self._progress = Progress(TextColumn(description), *columns, console=Console(stderr=True))
+        self._task = self._progress.add_task("", total=total, completed=completed)
+
+    def __enter__(self) -> "MapProgress":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def advance(self, count: int) -> None:
+        """So many maps more are done."""
+        self._progress.advance(self._task, count)
+
+    def advance_logged(self, count: int) -> None:
+        """Like `advance`, with a line at every tenth of the whole where no terminal shows the bar."""
+        before = self._tenths()
+        self.advance(count)
+        if self._tenths() > before and not self._progress.console.is_terminal:
+            self.print(self._description)
+
+    def _tenths(self) -> int:
+        task = self._progress.tasks[0]
+        return int(10 * task.completed / max(1, task.total or 1))
+
+    def print(self, text: str) -> None:
+        """One line, with how far all is."""
+        task = self._progress.tasks[0]
+        left = datetime.timedelta(seconds=round(task.time_remaining or 0))
+        line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {left}"
+        self._progress.console.print(line, highlight=False, soft_wrap=True)

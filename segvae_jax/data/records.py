@@ -1,0 +1,101 @@
+"""ArrayRecord files that tfds opens without TensorFlow: examples to bytes, bytes to files, and what describes them."""
+
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+from tensorflow_datasets.core.example_serializer import ExampleSerializer
+
+from segvae_jax.errors import OutputError
+
+
+class Serializer:
+    """Turns examples into the bytes of records; equal examples into equal bytes.
+
+    Args:
+      features: of the examples.
+    """
+
+    def __init__(self, features: tfds.features.FeaturesDict):
+        self._features = features
+        self._serializer = ExampleSerializer(features.get_serialized_info())
+
+    def __call__(self, example: Mapping[str, Any]) -> bytes:
+        """The record of one example."""
+        serialized = self._serializer.get_tf_example(self._features.encode_example(example))
+        return serialized.SerializeToString(deterministic=True)  # else fields change places
+
+
+class DataSetFiles:
+    """Names and description of a data set of ArrayRecord files, which lie in one folder.
+
+    Args:
+      name: of the data set, as tfds knows it.
+      version: of what the examples hold, as `1.0.0`.
+      features: of the examples.
+      description: what the data set is, in a few sentences.
+    """
+
+    def __init__(self, name: str, version: str, features: tfds.features.FeaturesDict, description: str = ""):
+        self._name, self._version = name, tfds.core.Version(version)
+        self._features, self._description = features, description
+
+    def name(self, split: str, shard: int, num_shards: int) -> str:
+        """Of a file, as tfds names it."""
+        return self._template(".", split).sharded_filepath(shard_index=shard, num_shards=num_shards).name
+
+    def describe(self, directory: Path, splits: Mapping[str, Sequence[int]], metadata: Mapping[str, Any]) -> None:
+        """Writes what tfds opens; without it nothing loads.
+
+        Args:
+          directory: holds all files already.
+          splits: how many examples each file of a split holds.
+          metadata: what else is known, in JSON.
+        """
+        identity = tfds.core.DatasetIdentity(self._name, self._version, str(directory), "")
+        info = tfds.core.DatasetInfo(
+            builder=identity,
+            description=self._description,
+            features=self._features,
+            metadata=tfds.core.MetadataDict(metadata),
+        )
+        info.set_file_format(tfds.core.FileFormat.ARRAY_RECORD)
+        info.set_splits(tfds.core.splits.SplitDict([self._split(directory, *item) for item in splits.items()]))
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".") as partial:
+            info.write_to_directory(partial)
+            for path in sorted(Path(partial).iterdir(), reverse=True):  # dataset_info.json, which tfds opens, last
+                path.replace(directory / path.name)
+
+    def _split(self, directory: Path, split: str, lengths: Sequence[int]) -> tfds.core.SplitInfo:
+        names = [self.name(split, shard, len(lengths)) for shard in range(len(lengths))]
+        size = sum((directory / name).stat().st_size for name in names)
+        return tfds.core.SplitInfo(split, list(lengths), size, self._template(directory, split))
+
+    def _template(self, directory: str | Path, split: str) -> tfds.core.ShardedFileTemplate:
+        return tfds.core.ShardedFileTemplate(
+            data_dir=directory, dataset_name=self._name, split=split, filetype_suffix="array_record"
+        )
+
+
+def write_records(path: Path, records: Iterable[bytes]) -> None:
+    """Writes one ArrayRecord file, readable in any order.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
+    from array_record.python.array_record_module import ArrayRecordWriter  # does not exist on Windows
+
+    writer = _reporting(path, ArrayRecordWriter, str(path), "group_size:1")
+    for record in records:
+        _reporting(path, writer.write, record)
+    _reporting(path, writer.close)
+
+
+def _reporting(path: Path, function: Any, *arguments: Any) -> Any:
+    """Calls the ArrayRecord writer, which reports a full disk as a RuntimeError."""
+    try:
+        return function(*arguments)
+    except RuntimeError as error:
+        raise OutputError(f"{path.parent}: cannot be written ({error}): make room, or give another folder") from None

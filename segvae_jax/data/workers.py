@@ -1,0 +1,66 @@
+"""Who does the work: this process, or several. A function of numbered pieces of work, done in any order."""
+
+import concurrent.futures
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import cloudpickle
+import threadpoolctl
+
+from segvae_jax.errors import DataError
+
+Work = Callable[[int], int]  # does a piece of work, by its number, and returns the number
+Runner = Callable[[Work, Sequence[int]], Iterator[int]]  # yields numbers as their work is done
+
+_work: Work  # of a worker process
+
+
+def one_process(work: Work, pieces: Sequence[int]) -> Iterator[int]:
+    """Does the work here, piece after piece."""
+    return map(work, pieces)
+
+
+def processes(count: int) -> Runner:
+    """Does the work in so many processes, which end with this one, however it ends.
+
+    Raises:
+      DataError: when run, if one of them is killed.
+    """
+    return one_process if count == 1 else lambda work, pieces: _pooled(count, work, pieces)
+
+
+def _pooled(count: int, work: Work, pieces: Sequence[int]) -> Iterator[int]:
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of JAX, and locks
+    pickled = cloudpickle.dumps(work)  # sources are closures, which pickle refuses
+    workers = min(count, max(1, len(pieces)))
+    with concurrent.futures.ProcessPoolExecutor(workers, context, _begin, (pickled,)) as pool:
+        futures = [pool.submit(_do, piece) for piece in pieces]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                yield future.result()
+        except concurrent.futures.BrokenExecutor:
+            raise DataError("a worker process was killed, perhaps for want of memory: use fewer --workers") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(pickled: bytes) -> None:
+    """Runs first in every worker."""
+    global _work
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threadpoolctl.threadpool_limits(1)
+    _work = cloudpickle.loads(pickled)
+
+
+def _end_with_parent() -> None:
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
+
+
+def _do(piece: int) -> int:
+    return _work(piece)
