@@ -102,7 +102,9 @@ def prepare(source: Source, image_size: Size, directory: str | Path) -> Prepared
     return build(source, recipe, Path(directory).expanduser() / name)
 
 
-def build(source: Source, recipe: Recipe, out: str | Path, run: Runner = one_process) -> Prepared:
+def build(
+    source: Source, recipe: Recipe, out: str | Path, run: Runner = one_process, chunk_size: int = 128
+) -> Prepared:
     """Prepares a source in the folder `out`, or opens it if that was done before.
 
     Args:
@@ -110,6 +112,7 @@ def build(source: Source, recipe: Recipe, out: str | Path, run: Runner = one_pro
       recipe: what to make of them.
       out: absent, empty, or holding this very data set.
       run: who converts.
+      chunk_size: maps that are converted at a time; each process that is killed loses as many at most.
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
@@ -124,7 +127,7 @@ def build(source: Source, recipe: Recipe, out: str | Path, run: Runner = one_pro
                 workplace.mkdir(parents=True, exist_ok=True)
                 with locked(workplace / "lock"):
                     if not _is_complete(out, recipe.fingerprint(source)):  # by now, by another process
-                        _build(source, recipe, out, workplace, run)
+                        _build(Staging(workplace / "chunks", source, recipe, chunk_size), out, run)
         with contextlib.suppress(OSError):
             remove(workplace)
         return open_prepared(str(out))
@@ -145,6 +148,8 @@ def open_prepared(directory: str | Path) -> Prepared:
 
 
 def _check(source: Source, recipe: Recipe) -> None:
+    if not source.ids:
+        raise DataError(f"{source.name}: none of its 0 maps is left for training: is the folder the right one?")
     if recipe.image_size and source.image is None:
         raise DataError(f"{source.name}: has maps only, no pictures: leave --image_size out")
 
@@ -164,15 +169,15 @@ def _is_complete(out: Path, fingerprint: str) -> bool:
     raise OutputError(f"{out}: holds other files: give a new or empty folder")
 
 
-def _build(source: Source, recipe: Recipe, out: Path, workplace: Path, run: Runner) -> None:
-    chunks, assembled = workplace / "chunks", workplace / "set"
-    chunks.mkdir(exist_ok=True)
-    staging = Staging(chunks, source, recipe)
+def _build(staging: Staging, out: Path, run: Runner) -> None:
+    name, total = staging.source.name, len(staging.source.ids)
+    staging.directory.mkdir(exist_ok=True)
     missing = staging.missing()
-    done = len(source.ids) - sum(map(staging.size, missing))
-    with MapProgress(f"preparing {source.name}", len(source.ids), done) as progress:
+    done = total - sum(map(staging.size, missing))
+    with MapProgress(f"preparing {name}", total, done) as progress:
         for chunk in run(staging.convert, missing):
             progress.advance_logged(staging.size(chunk))
+    assembled = staging.directory.with_name("set")
     remove(assembled)
     assembled.mkdir()
     _assemble(staging, assembled)

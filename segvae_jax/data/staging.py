@@ -17,7 +17,6 @@ from segvae_jax.data.folders import refusing_clearly, write_aside
 from segvae_jax.data.records import Serializer, write_records
 from segvae_jax.data.sources import Source
 
-_CHUNK = 128  # maps; what a killed worker loses at most
 _LEFT_OUT = b"\0"  # takes the place of a record, so that numbers stay
 _OPEN_FILES = 256  # well below the usual limit of 1,024
 
@@ -30,16 +29,18 @@ class Staging:
       directory: of the chunks; exists.
       source: of the maps.
       recipe: what to make of them.
+      chunk_size: maps a chunk; what a killed worker loses at most.
     """
 
     directory: Path
     source: Source
     recipe: Recipe
+    chunk_size: int
 
     @property
     def num_chunks(self) -> int:
         """Of the whole source."""
-        return -(-len(self.source.ids) // _CHUNK)
+        return -(-len(self.source.ids) // self.chunk_size)
 
     def size(self, chunk: int) -> int:
         """How many maps of the source belong to a chunk."""
@@ -79,13 +80,13 @@ class Staging:
         opened = functools.lru_cache(_OPEN_FILES)(_reader)
 
         def record(number: int) -> bytes:
-            chunk, row = divmod(number, _CHUNK)
+            chunk, row = divmod(number, self.chunk_size)
             return opened(paths[chunk]).read([row])[0]
 
         return record
 
     def _ids(self, chunk: int) -> Sequence[str]:
-        return self.source.ids[chunk * _CHUNK : (chunk + 1) * _CHUNK]
+        return self.source.ids[chunk * self.chunk_size : (chunk + 1) * self.chunk_size]
 
     def _path(self, chunk: int, suffix: str) -> Path:
         source, recipe, ids = self.source, self.recipe, self._ids(chunk)

@@ -140,9 +140,10 @@ def _label_sets(label_sets: Mapping[str, Any]) -> str:
         f'<div>{count:,}<i style="height:{110 * count / most:.0f}px"></i>{size}</div>'
         for size, count in label_sets["sizes"].items()
     )
+    figures = f"{label_sets['mean_size']:.1f} on average, {label_sets['distinct']:,} different label-sets"
     return (
-        f'<section><h2>Label-sets</h2><p class="soft">Maps by the number of their classes; '
-        f'{label_sets["mean_size"]:.1f} on average, {label_sets["distinct"]:,} different label-sets.</p><div class="chart">{bars}</div></section>'
+        f'<section><h2>Label-sets</h2><p class="soft">Maps by the number of their classes; {figures}.</p>'
+        f'<div class="chart">{bars}</div></section>'
     )
 
 
@@ -154,8 +155,8 @@ def _pairs(pairs: Iterable[Mapping[str, Any]]) -> str:
         for pair in pairs
     )
     heads = (
-        '<tr><th>class<th>its mirror image<th class="n">maps with both<th class="n">first lies further left in the image'
-        '<th class="n">further right</tr>'
+        '<tr><th>class<th>its mirror image<th class="n">maps with both<th class="n">at image left: the first'
+        '<th class="n">the second</tr>'
     )
     return f"<section><h2>Left and right</h2><table>{heads}{rows}</table></section>" if rows else ""
 

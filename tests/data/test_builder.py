@@ -1,4 +1,6 @@
 import dataclasses
+import errno
+import functools
 import importlib.abc
 import sys
 
@@ -9,10 +11,13 @@ import tensorflow_datasets as tfds
 from segvae_jax import maps
 from segvae_jax.data import builder
 from segvae_jax.data.builder import open_prepared, prepare
+from segvae_jax.data.cartoon import cartoon_map
+from segvae_jax.data.conversion import Recipe
 from segvae_jax.data.sources import Source
 from segvae_jax.data.splits import SPLITS, split_of
-from segvae_jax.errors import DataError, MapError
-from segvae_jax.labels import LabelSpace
+from segvae_jax.data.workers import processes
+from segvae_jax.errors import DataError, MapError, OutputError
+from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
 
 SIZE = (8, 6)
 SPACE = LabelSpace(
@@ -22,6 +27,9 @@ IDS = tuple(f"{i:02d}" for i in range(40))
 COPIES = {"07": "03", "20": "03", "31": "30"}
 BLANK = ("11", "12")
 KEPT = [i for i in IDS if i not in COPIES and i not in BLANK]
+
+
+build = functools.partial(builder.build, chunk_size=8)
 
 
 def toy_map(example_id, size):
@@ -46,6 +54,10 @@ def failing(after, error):
         return toy_map(example_id, size)
 
     return dataclasses.replace(TOY, read=read)
+
+
+def contents(directory):
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 @pytest.fixture(scope="module")
@@ -143,9 +155,10 @@ def test_preparing_needs_no_tensorflow_and_prints_nothing_to_stdout(tmp_path, mo
     ids=["version", "classes", "ids", "name", "size"],
 )
 def test_another_source_or_size_goes_to_another_folder(root, prepared, changes, size):
-    other = builder.SemanticMaps(dataclasses.replace(TOY, **changes), size, root)
-    assert other.data_path != builder.SemanticMaps(TOY, SIZE, root).data_path
-    assert not other.is_prepared()
+    other = dataclasses.replace(TOY, **changes)
+    assert prepare(other, size, root).directory != prepared.directory
+    with pytest.raises(OutputError, match=f"{prepared.directory}: holds a data set of another source or recipe"):
+        build(other, Recipe(size), prepared.directory)
 
 
 @pytest.mark.parametrize(
@@ -157,24 +170,136 @@ def test_nothing_loads_after_reading_is_interrupted(tmp_path, error):
     assert loadable(tmp_path) == []
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()], ids=repr)
-def test_nothing_loads_after_writing_is_interrupted_and_the_next_call_prepares(tmp_path, monkeypatch, error):
-    calls = iter(range(1000))
+@pytest.mark.parametrize(
+    ("place", "error", "seen"),
+    [
+        ("staging.write_records", OSError(errno.ENOSPC, "No space left on device"), OutputError),
+        ("staging.np.savez", OSError(errno.ENOSPC, "No space left on device"), OutputError),
+        ("builder.write_records", OutputError("disk full"), OutputError),
+        ("builder.write_page", KeyboardInterrupt(), KeyboardInterrupt),
+    ],
+)
+def test_nothing_loads_after_writing_is_interrupted_and_the_next_call_goes_on(
+    tmp_path, prepared, monkeypatch, place, error, seen
+):
+    calls = []
 
-    def label_set_of(class_maps):
-        if next(calls) == 33:  # within the last split
-            assert loadable(tmp_path) == []  # as a killed process would leave it
-            raise error
-        return maps.label_set_of(class_maps)
+    def interrupted(*arguments, **named):
+        calls.append(arguments)
+        assert len(calls) < 2 and loadable(tmp_path / "out") == []  # as a killed process would leave it
+        raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(builder, "maps", type("Failing", (), {**vars(maps), "label_set_of": staticmethod(label_set_of)}))
-        with pytest.raises(type(error)):
-            prepare(TOY, SIZE, tmp_path)
-    assert next(calls) == 34 and loadable(tmp_path) == []
-    complete = prepare(TOY, SIZE, tmp_path)
-    assert sum(len(complete.split(split)) for split in SPLITS) == len(KEPT)
-    assert loadable(tmp_path) == [complete.directory]
+        patch.setattr(f"segvae_jax.data.{place}", interrupted)
+        with pytest.raises(seen):
+            build(TOY, Recipe(SIZE), tmp_path / "out")
+    assert calls and not (tmp_path / "out").exists()
+    (tmp_path / ".out.preparing/chunks/.stale.partial").write_text("of a killed process")
+    complete = build(TOY, Recipe(SIZE), tmp_path / "out")
+    assert contents(complete.directory) == contents(prepared.directory)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_complete_chunks_are_not_read_again(tmp_path, prepared):
+    read = []
+
+    def interrupted(example_id, size):
+        read.append(example_id)
+        if example_id == "20":
+            raise KeyboardInterrupt
+        return toy_map(example_id, size)
+
+    for first in ("00", "16"):
+        read.clear()
+        with pytest.raises(KeyboardInterrupt):
+            build(dataclasses.replace(TOY, read=interrupted), Recipe(SIZE), tmp_path / "out")
+        assert (read[0], read[-1]) == (first, "20")
+    assert contents(build(TOY, Recipe(SIZE), tmp_path / "out").directory) == contents(prepared.directory)
+
+
+def test_several_processes_write_the_same_files(tmp_path, prepared):
+    several = build(TOY, Recipe(SIZE), tmp_path / "out", processes(2))
+    assert contents(several.directory) == contents(prepared.directory)
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
+    (tmp_path / "thesis.tex").write_text("")
+    with pytest.raises(OutputError, match=f"{tmp_path}: holds other files: give a new or empty folder"):
+        build(TOY, Recipe(SIZE), tmp_path)
+    with pytest.raises(OutputError, match=r"thesis\.tex: holds other files"):
+        build(TOY, Recipe(SIZE), tmp_path / "thesis.tex")
+    with pytest.raises(OutputError, match="cannot be written"):
+        build(TOY, Recipe(SIZE), tmp_path / "thesis.tex" / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def with_pictures(example_id, size):
+    return np.random.default_rng(int(example_id)).integers(0, 256, (*size, 3)).astype(np.uint8)
+
+
+def test_pictures_are_stored_beside_the_maps(tmp_path):
+    source = dataclasses.replace(TOY, image=with_pictures, notes={"licence": "none"})
+    prepared = build(source, Recipe(SIZE, image_size=(5, 7)), tmp_path / "out")
+    for example in prepared.split("train"):
+        np.testing.assert_array_equal(example["image"], with_pictures(example["id"].decode(), (5, 7)))
+    assert tfds.builder_from_directory(prepared.directory).info.metadata["notes"] == {"licence": "none"}
+    with pytest.raises(DataError, match="toy: has maps only, no pictures: leave --image_size out"):
+        build(TOY, Recipe(SIZE, image_size=(5, 7)), tmp_path / "other")
+
+
+def test_broken_and_excluded_maps_are_left_out_with_their_reasons(tmp_path):
+    def read(example_id, size):
+        if example_id == "05":
+            raise MapError("05.png: image mode RGB")
+        if example_id == "06":
+            raise PermissionError("permission denied")
+        return toy_map(example_id, size)
+
+    source = dataclasses.replace(TOY, read=read)
+    with pytest.raises(MapError, match=r"05\.png: image mode RGB"):
+        build(source, Recipe(SIZE), tmp_path / "out")
+    recipe = Recipe(SIZE, exclude={"03": "an ear of three metres"}, skip_broken=True)
+    prepared = build(source, recipe, tmp_path / "out")
+    stored = {example["id"].decode() for split in SPLITS for example in prepared.split(split)}
+    assert stored == {*KEPT, "07"} - {"03", "05", "06"}, "the first copy of what is excluded takes its place"
+    survey = prepared.survey()
+    assert survey["excluded"] == {
+        "03": "excluded: an ear of three metres",
+        "05": "broken: 05.png: image mode RGB",
+        "06": "broken: toy: map 06 cannot be read (permission denied)",
+        **dict.fromkeys(BLANK, "blank: no class covers a pixel"),
+    }
+    assert survey["duplicates"] == {"20": "07", "31": "30"} and survey["read"] == 40 and survey["kept"] == len(stored)
+
+
+def test_official_splits_replace_the_rule(tmp_path):
+    official = {example_id: SPLITS[int(example_id) % 3] for example_id in IDS}
+    prepared = build(TOY, Recipe(SIZE, splits=official), tmp_path / "out")
+    for split in SPLITS:
+        assert {official[example["id"].decode()] for example in prepared.split(split)} == {split}
+
+
+def moved(class_maps, pixels):
+    return np.roll(class_maps, pixels, axis=1)
+
+
+def test_near_duplicates_share_the_split_of_their_first_at_any_size(tmp_path):
+    copies = {"31": "30", "38": "32"}  # 32 and 38, 30 and 31 are of different splits by the rule
+
+    def native(example_id):
+        drawn = cartoon_map("faces", 0, int(copies.get(example_id, example_id)), (96, 96))
+        return moved(drawn, 1) if example_id in copies else drawn
+
+    read = lambda example_id, size: maps.resize(native(example_id), size)
+    source = Source("faces", CELEBAMASK_HQ, IDS, read, "1", native=native)
+    assert any(split_of(copy) != split_of(first) for copy, first in copies.items())
+    for size in ((48, 48), (24, 16)):
+        prepared = build(source, Recipe(size), tmp_path / str(size))
+        of = {example["id"].decode(): split for split in SPLITS for example in prepared.split(split)}
+        for copy, first in copies.items():
+            assert of[copy] == of[first] == split_of(first)
+        assert prepared.survey()["near_duplicates"] == [["30", "31"], ["32", "38"]]
+        assert prepared.duplicates == 0 and len(of) == len(IDS)
 
 
 def test_an_error_of_the_source_reaches_the_user_unchanged(tmp_path):
