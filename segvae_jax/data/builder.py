@@ -25,7 +25,7 @@ from segvae_jax.data.folders import locked, refusing_clearly, remove
 from segvae_jax.data.likeness import NEAR_MAPS, NEAR_PICTURES, near_pairs
 from segvae_jax.data.progress import MapProgress
 from segvae_jax.data.records import DataSetFiles, write_records
-from segvae_jax.data.sources import Size, Source
+from segvae_jax.data.source import Size, Source
 from segvae_jax.data.splits import SPLITS, Assignment, assign, duplicates_of, groups_of, shuffled, split_of
 from segvae_jax.data.staging import Staging
 from segvae_jax.data.survey import survey_of

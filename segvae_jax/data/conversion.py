@@ -12,11 +12,11 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.likeness import HASH_SIZE, map_hash, picture_hash
-from segvae_jax.data.sources import Size, Source
+from segvae_jax.data.source import Size, Source
 from segvae_jax.data.splits import content_hash
 from segvae_jax.errors import DataError, SegVAEError
 
-FORMAT = "2"  # of the prepared files and of the conversion to them
+FORMAT = "3"  # of the prepared files and of the conversion to them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,6 @@ class Facts:
       picture_hash: of the pictures; blank without them.
       area: of the classes, in pixels.
       column: mean of the classes, from 0 at the left to 1 at the right; NaN where absent.
-      annotated: which classes there were before resizing, as far as the source knows.
     """
 
     reason: Shaped[np.ndarray, "N"]
@@ -63,7 +62,6 @@ class Facts:
     picture_hash: UInt64[np.ndarray, "N 4"]
     area: Int[np.ndarray, "N C"]
     column: Float[np.ndarray, "N C"]
-    annotated: Bool[np.ndarray, "N C"]
 
     @classmethod
     def joined(cls, parts: "Sequence[Facts]") -> "Facts":
@@ -120,24 +118,21 @@ def convert(source: Source, recipe: Recipe, example_id: str) -> Converted:
 def _left_out(source: Source, reason: str) -> Converted:
     blank = np.zeros((1, source.space.num_channels))
     hashes = np.zeros((1, 4), np.uint64)
-    facts = Facts(
-        np.array([reason]), np.array([""]), hashes, hashes, blank.astype(np.int64), blank + np.nan, blank.astype(bool)
-    )
+    facts = Facts(np.array([reason]), np.array([""]), hashes, hashes, blank.astype(np.int64), blank + np.nan)
     return Converted(None, facts)
 
 
 def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
-    annotated = source.native(example_id) if source.native else None
-    class_maps = source.read(example_id, recipe.size) if annotated is None else maps.resize(annotated, recipe.size)
+    class_maps = source.read(example_id, recipe.size)
     if not class_maps.any():
         return _left_out(source, "blank: no class covers a pixel")
-    packed, label_set = maps.pack(class_maps), maps.label_set_of(class_maps)
-    example = {"map": packed, "label_set": label_set, "id": example_id}
+    packed = maps.pack(class_maps)
+    example = {"map": packed, "label_set": maps.label_set_of(class_maps), "id": example_id}
     picture = source.image(example_id, recipe.image_size) if source.image and recipe.image_size else None
     if picture is not None:
         example["image"] = pictures.png_bytes(picture)
-    # Whatever the size that is prepared, the same maps are near duplicates.
-    structure = source.read(example_id, HASH_SIZE) if annotated is None else annotated
+    fine = all(np.greater_equal(recipe.size, HASH_SIZE))  # else much of what tells maps apart is lost
+    structure = class_maps if fine else source.read(example_id, HASH_SIZE)
     facts = Facts(
         np.array([""]),
         np.array([content_hash(packed.tobytes())]),
@@ -145,7 +140,6 @@ def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
         np.zeros((1, 4), np.uint64) if picture is None else picture_hash(picture)[None],
         class_maps.sum(axis=(0, 1))[None],
         _columns(class_maps)[None],
-        (label_set if annotated is None else maps.label_set_of(annotated))[None],
     )
     return Converted(example, facts)
 

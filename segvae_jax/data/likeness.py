@@ -14,7 +14,7 @@ import scipy.fft
 from jaxtyping import Bool, Float, Int, UInt8, UInt64
 
 HASH_SIZE = (64, 64)  # of the picture that is hashed
-NEAR_MAPS = 32
+NEAR_MAPS = 36
 NEAR_PICTURES = 24
 _FREQUENCIES = 16
 _ROWS_AT_ONCE = 256

@@ -15,7 +15,7 @@ import numpy as np
 from segvae_jax.data.conversion import FORMAT, Facts, Recipe, convert, digest_of, features_of
 from segvae_jax.data.folders import refusing_clearly, write_aside
 from segvae_jax.data.records import Serializer, write_records
-from segvae_jax.data.sources import Source
+from segvae_jax.data.source import Source
 
 _LEFT_OUT = b"\0"  # takes the place of a record, so that numbers stay
 _OPEN_FILES = 256  # well below the usual limit of 1,024

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from segvae_jax.data.conversion import Facts, Recipe
-from segvae_jax.data.sources import Source
+from segvae_jax.data.source import Source
 from segvae_jax.data.splits import SPLITS, Assignment
 from segvae_jax.labels import LabelSpace
 
 _CONSISTENT = 0.95  # a pair lies one way round in this share of its maps, or something was mirrored
+TINY = 4  # pixels; resizing leaves a part one pixel at least, but hardly a shape
+_MOSTLY = 0.25
 _RARE = 10  # maps; fewer teach a model nothing
 _LARGE_GROUP = 0.02  # of all maps; so many near duplicates shift the shares of the splits
 
@@ -35,20 +37,16 @@ def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignme
         "moved": assignment.moved,
         "official_partition": recipe.splits is not None,
         "splits": {name: list(assignment.split.values()).count(name) for name in SPLITS},
-        "classes": _classes(source.space, area, facts.annotated[kept], recipe.size),
-        "annotated_size_known": source.native is not None,
+        "classes": _classes(source.space, area, recipe.size),
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, facts.column[kept]),
     }
     return survey | {"warnings": _warnings(survey)}
 
 
-def _classes(
-    space: LabelSpace, area: np.ndarray, annotated: Bool[np.ndarray, "N C"], size: Sequence[int]
-) -> list[dict[str, Any]]:
+def _classes(space: LabelSpace, area: Int[np.ndarray, "N C"], size: Sequence[int]) -> list[dict[str, Any]]:
     """One entry a class, by channel."""
     present = area > 0
-    lost = (annotated & ~present).sum(axis=0)
     return [
         {
             "name": name,
@@ -56,7 +54,7 @@ def _classes(
             "share": _mean(present[:, channel]),
             "area_share": _mean(area[present[:, channel], channel] / (size[0] * size[1])),
             "pixels": [int(q) for q in _quantiles(area[present[:, channel], channel])],
-            "lost": int(lost[channel]),
+            "tiny": int((present & (area <= TINY))[:, channel].sum()),
         }
         for channel, name in enumerate(space.classes, start=1)
     ]
@@ -90,8 +88,8 @@ def _warnings(survey: Mapping[str, Any]) -> list[str]:
     for entry in survey["classes"]:
         if entry["maps"] < _RARE:
             lines.append(f"{entry['name']} is in {entry['maps']} maps: too few to be learnt")
-        elif entry["lost"] > 0.1 * (entry["lost"] + entry["maps"]):
-            lines.append(f"{entry['name']} is lost by resizing in {entry['lost']} maps: prepare larger ones")
+        elif entry["tiny"] > _MOSTLY * entry["maps"]:
+            lines.append(f"{entry['name']} has {TINY} pixels or fewer in {entry['tiny']} maps: prepare larger ones")
     if groups := survey["near_duplicates"]:
         largest = max(map(len, groups))
         if largest > max(10, _LARGE_GROUP * survey["kept"]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.splits import SPLITS
+from segvae_jax.data.survey import TINY
 from segvae_jax.labels import LabelSpace
 
 _SHOWN = 24  # maps of a split
@@ -114,18 +115,25 @@ def _sheets(name: str, survey: Mapping[str, Any], prepared: Any) -> str:
 
 
 def _classes(survey: Mapping[str, Any], space: LabelSpace) -> str:
-    rows = "".join(_class_row(entry, space, survey["annotated_size_known"]) for entry in survey["classes"])
+    rows = "".join(_class_row(entry, space) for entry in survey["classes"])
     return (
         '<section><h2>Classes</h2><table><tr><th>class<th class="bar">frequency<th class="n">maps<th class="n">share'
         '<th class="n">area where present<th class="n">pixels: least<th class="n">median<th class="n">most'
-        f'<th class="n">lost by resizing</tr>{rows}</table></section>'
+        f'<th class="n">maps with {TINY} px or fewer</tr>{rows}</table></section>'
     )
 
 
-def _class_row(entry: Mapping[str, Any], space: LabelSpace, annotated: bool) -> str:
+def _class_row(entry: Mapping[str, Any], space: LabelSpace) -> str:
     least, median, most = entry["pixels"]
-    lost = f"{entry['lost']:,}" if annotated else "not known"
-    cells = (f"{entry['maps']:,}", f"{entry['share']:.1%}", f"{entry['area_share']:.2%}", least, median, most, lost)
+    cells = (
+        f"{entry['maps']:,}",
+        f"{entry['share']:.1%}",
+        f"{entry['area_share']:.2%}",
+        least,
+        median,
+        most,
+        entry["tiny"],
+    )
     return (
         f"<tr><td>{_swatch(space, entry['name'])}{html.escape(entry['name'])}"
         f'<td class="bar"><i style="width:{entry["share"]:.1%}"></i>'

@@ -7,6 +7,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from segvae_jax.data.survey import TINY
+
 _LISTED = 10
 
 
@@ -27,11 +29,17 @@ def _classes(survey: Mapping[str, Any]) -> Table:
     height, width = survey["size"]
     table = Table(title=f"{survey['source']}, {height} x {width}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("class", no_wrap=True)
-    for name in ("maps", "share", "area where\npresent", "median\npixels", "least\npixels", "lost by\nresizing"):
+    for name in (
+        "maps",
+        "share",
+        "area where\npresent",
+        "median\npixels",
+        "least\npixels",
+        f"maps with\n{TINY} px or fewer",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in survey["classes"]:
         least, median, _ = entry["pixels"]
-        lost = f"{entry['lost']:,}" if survey["annotated_size_known"] else "?"
         figures = (
             f"{entry['maps']:,}",
             f"{entry['share']:.1%}",
@@ -39,7 +47,7 @@ def _classes(survey: Mapping[str, Any]) -> Table:
             f"{median:,}",
             f"{least:,}",
         )
-        table.add_row(entry["name"], *figures, lost)
+        table.add_row(entry["name"], *figures, f"{entry['tiny']:,}")
     return table
 
 
