@@ -25,6 +25,7 @@ _EXCLUDE = flags.DEFINE_string("exclude", "", "File of maps to leave out: a line
 _SKIP_BROKEN = flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
 _MAPPING = flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
 _PARTITION = flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
+_FIT = flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
 _LABELS = flags.DEFINE_string("labels", "", "folder: file with the name of each index.")
 _MERGE = flags.DEFINE_string("merge", "", "folder: classes to join, new=old,old;new=old.")
 _CLASSES = flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
@@ -37,7 +38,7 @@ def main(argv: list[str]) -> None:
     """Prepares."""
     del argv
     options = SourceOptions(
-        _PATH.value, _LABELS.value, _MERGE.value, _CLASSES.value, _KIND.value, _NUM_MAPS.value, _SEED.value
+        _PATH.value, _FIT.value, _LABELS.value, _MERGE.value, _CLASSES.value, _KIND.value, _NUM_MAPS.value, _SEED.value
     )
     source = open_source(_SOURCE.value, options)
     recipe = recipe_for(

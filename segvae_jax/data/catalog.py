@@ -16,6 +16,7 @@ class SourceOptions:
 
     Attributes:
       path: of the data set.
+      fit: people: stretch or pad, see `human_parsing`.
       labels: folder: file with the name of each index.
       merge: folder: `new=old,old;new=old`.
       classes: folder: classes to keep, in drawing order; all if empty.
@@ -25,6 +26,7 @@ class SourceOptions:
     """
 
     path: str = ""
+    fit: str = "stretch"
     labels: str = ""
     merge: str = ""
     classes: str = ""
@@ -35,7 +37,9 @@ class SourceOptions:
 
 SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
     "celebamask_hq": lambda options: celebamask(options.path),
-    "humanparsing": lambda options: human_parsing(options.path),
+    "celebamask_release": lambda options: celebamask(options.path, layout="celebamask_release"),
+    "humanparsing": lambda options: human_parsing(options.path, options.fit),
+    "humanparsing_release": lambda options: human_parsing(options.path, options.fit, "humanparsing_release"),
     "folder": lambda options: folder(options.path, options.labels, options.merge, options.classes),
     "cartoon": lambda options: cartoon(options.kind, options.num_maps, options.seed),
 }
