@@ -16,6 +16,7 @@ from segvae_jax.data.source import Size, Source
 from segvae_jax.data.splits import content_hash
 from segvae_jax.errors import DataError, SegVAEError
 
+ClassMaps = Bool[np.ndarray, "_ _ _"]
 FORMAT = "3"  # of the prepared files and of the conversion to them
 
 
@@ -54,6 +55,7 @@ class Facts:
       picture_hash: of the pictures; blank without them.
       area: of the classes, in pixels.
       column: mean of the classes, from 0 at the left to 1 at the right; NaN where absent.
+      annotated: which classes there were before resizing, as far as the source knows.
     """
 
     reason: Shaped[np.ndarray, "N"]
@@ -62,6 +64,7 @@ class Facts:
     picture_hash: UInt64[np.ndarray, "N 4"]
     area: Int[np.ndarray, "N C"]
     column: Float[np.ndarray, "N C"]
+    annotated: Bool[np.ndarray, "N C"]
 
     @classmethod
     def joined(cls, parts: "Sequence[Facts]") -> "Facts":
@@ -116,14 +119,14 @@ def convert(source: Source, recipe: Recipe, example_id: str) -> Converted:
 
 
 def _left_out(source: Source, reason: str) -> Converted:
-    blank = np.zeros((1, source.space.num_channels))
-    hashes = np.zeros((1, 4), np.uint64)
-    facts = Facts(np.array([reason]), np.array([""]), hashes, hashes, blank.astype(np.int64), blank + np.nan)
-    return Converted(None, facts)
+    classes = np.zeros((1, source.space.num_channels))
+    hashes, area, absent = np.zeros((1, 4), np.uint64), classes.astype(np.int64), classes.astype(bool)
+    return Converted(None, Facts(np.array([reason]), np.array([""]), hashes, hashes, area, classes + np.nan, absent))
 
 
 def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
-    class_maps = source.read(example_id, recipe.size)
+    native = source.native(example_id) if source.native else None
+    class_maps = source.read(example_id, recipe.size) if native is None else maps.resize(native, recipe.size)
     if not class_maps.any():
         return _left_out(source, "blank: no class covers a pixel")
     packed = maps.pack(class_maps)
@@ -131,17 +134,25 @@ def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
     picture = source.image(example_id, recipe.image_size) if source.image and recipe.image_size else None
     if picture is not None:
         example["image"] = pictures.png_bytes(picture)
-    fine = all(np.greater_equal(recipe.size, HASH_SIZE))  # else much of what tells maps apart is lost
-    structure = class_maps if fine else source.read(example_id, HASH_SIZE)
     facts = Facts(
         np.array([""]),
         np.array([content_hash(packed.tobytes())]),
-        map_hash(structure)[None],
+        map_hash(_structure(source, example_id, native, class_maps))[None],
         np.zeros((1, 4), np.uint64) if picture is None else picture_hash(picture)[None],
         class_maps.sum(axis=(0, 1))[None],
         _columns(class_maps)[None],
+        maps.label_set_of(class_maps if native is None else native)[None],
     )
     return Converted(example, facts)
+
+
+def _structure(
+    source: Source, example_id: str, native: ClassMaps | None, class_maps: ClassMaps
+) -> Bool[np.ndarray, "_ _ C"]:
+    """The map to be hashed, so that the same maps are near duplicates whatever the size that is prepared."""
+    if native is not None:
+        return native
+    return class_maps if min(class_maps.shape[:2]) >= max(HASH_SIZE) else source.read(example_id, HASH_SIZE)
 
 
 def _columns(class_maps: Bool[np.ndarray, "H W C"]) -> Float[np.ndarray, "C"]:

@@ -3,7 +3,8 @@
 A hash holds 255 bits: which of the lowest 16 x 16 frequencies (without the constant) of the cosine transform of a
 64 x 64 picture lie above their median. Of a map, the picture is where classes change, so neither colours nor
 the numbering of the classes matter. Two maps, or two pictures, are near duplicates if their hashes differ in at
-most `NEAR_MAPS`, or `NEAR_PICTURES`, bits.
+most `NEAR_MAPS`, or `NEAR_PICTURES`, bits. Among 841 annotated faces, 353,220 pairs, the closest differ in 56; a
+face against itself moved by one pixel of 512, or halved in size, in 12 at the median and 26 at most.
 """
 
 import functools

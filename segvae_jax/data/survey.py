@@ -37,14 +37,16 @@ def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignme
         "moved": assignment.moved,
         "official_partition": recipe.splits is not None,
         "splits": {name: list(assignment.split.values()).count(name) for name in SPLITS},
-        "classes": _classes(source.space, area, recipe.size),
+        "classes": _classes(source.space, area, facts.annotated[kept], recipe.size),
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, facts.column[kept]),
     }
     return survey | {"warnings": _warnings(survey)}
 
 
-def _classes(space: LabelSpace, area: Int[np.ndarray, "N C"], size: Sequence[int]) -> list[dict[str, Any]]:
+def _classes(
+    space: LabelSpace, area: Int[np.ndarray, "N C"], annotated: Bool[np.ndarray, "N C"], size: Sequence[int]
+) -> list[dict[str, Any]]:
     """One entry a class, by channel."""
     present = area > 0
     return [
@@ -54,6 +56,7 @@ def _classes(space: LabelSpace, area: Int[np.ndarray, "N C"], size: Sequence[int
             "share": _mean(present[:, channel]),
             "area_share": _mean(area[present[:, channel], channel] / (size[0] * size[1])),
             "pixels": [int(q) for q in _quantiles(area[present[:, channel], channel])],
+            "lost": int((annotated & ~present)[:, channel].sum()),
             "tiny": int((present & (area <= TINY))[:, channel].sum()),
         }
         for channel, name in enumerate(space.classes, start=1)
@@ -88,6 +91,8 @@ def _warnings(survey: Mapping[str, Any]) -> list[str]:
     for entry in survey["classes"]:
         if entry["maps"] < _RARE:
             lines.append(f"{entry['name']} is in {entry['maps']} maps: too few to be learnt")
+        elif entry["lost"]:
+            lines.append(f"{entry['name']} is lost by resizing in {entry['lost']} maps: prepare larger ones")
         elif entry["tiny"] > _MOSTLY * entry["maps"]:
             lines.append(f"{entry['name']} has {TINY} pixels or fewer in {entry['tiny']} maps: prepare larger ones")
     if groups := survey["near_duplicates"]:

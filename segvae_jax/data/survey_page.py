@@ -119,7 +119,7 @@ def _classes(survey: Mapping[str, Any], space: LabelSpace) -> str:
     return (
         '<section><h2>Classes</h2><table><tr><th>class<th class="bar">frequency<th class="n">maps<th class="n">share'
         '<th class="n">area where present<th class="n">pixels: least<th class="n">median<th class="n">most'
-        f'<th class="n">maps with {TINY} px or fewer</tr>{rows}</table></section>'
+        f'<th class="n">lost by resizing<th class="n">maps with {TINY} px or fewer</tr>{rows}</table></section>'
     )
 
 

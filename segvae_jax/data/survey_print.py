@@ -35,7 +35,8 @@ def _classes(survey: Mapping[str, Any]) -> Table:
         "area where\npresent",
         "median\npixels",
         "least\npixels",
-        f"maps with\n{TINY} px or fewer",
+        "lost by\nresizing",
+        f"{TINY} px or\nfewer",
     ):
         table.add_column(name, justify="right", no_wrap=True)
     for entry in survey["classes"]:
@@ -47,7 +48,7 @@ def _classes(survey: Mapping[str, Any]) -> Table:
             f"{median:,}",
             f"{least:,}",
         )
-        table.add_row(entry["name"], *figures, f"{entry['tiny']:,}")
+        table.add_row(entry["name"], *figures, f"{entry['lost']:,}", f"{entry['tiny']:,}")
     return table
 
 
