@@ -9,6 +9,7 @@ import os
 from absl import flags
 from rich.console import Console
 
+from segvae_jax.data.beam import beam_runner
 from segvae_jax.data.builder import REPORT, build
 from segvae_jax.data.catalog import SOURCES, SourceOptions, open_source, recipe_for
 from segvae_jax.data.survey_print import print_survey
@@ -21,6 +22,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, 
 _SIZE = flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
 _IMAGE_SIZE = flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
+_BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
 _EXCLUDE = flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
 _SKIP_BROKEN = flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
 _MAPPING = flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
@@ -51,7 +53,8 @@ def main(argv: list[str]) -> None:
         celeba_mapping=_MAPPING.value,
         celeba_partition=_PARTITION.value,
     )
-    prepared = build(source, recipe, _OUT.value, processes(_WORKERS.value))
+    run = processes(_WORKERS.value) if _BEAM.value is None else beam_runner(_BEAM.value.split())
+    prepared = build(source, recipe, _OUT.value, run)
     console = Console()
     print_survey(prepared.survey(), console)
     console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)

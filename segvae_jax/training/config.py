@@ -12,7 +12,7 @@ from typing import Any
 import optax
 from ml_collections import ConfigDict
 
-from segvae_jax.data.builder import Prepared, prepare
+from segvae_jax.data.builder import Prepared, open_prepared, prepare
 from segvae_jax.data.pipeline import batch_indices
 from segvae_jax.data.sources import Source, cartoon, celebamask, folder, human_parsing
 from segvae_jax.errors import ConfigError
@@ -55,7 +55,7 @@ def default_config() -> ConfigDict:
     config.data.path = ""  # folder of index PNGs; celebamask, human_parsing: also any published layout, or a .zip
     config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
     config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
-    config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept
+    config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
     config.data.labels = ""  # folder: file with the name of each index
     config.data.merge = ""  # folder: "new=old,old;new=old"
     config.data.classes = ""  # folder: classes to keep, in drawing order; all if empty
@@ -125,9 +125,20 @@ def open_source(config: ConfigDict) -> Source:
 
 
 def prepare_data(config: ConfigDict) -> Prepared:
-    """The data set of a configuration, prepared now if it was not before."""
+    """The data set of a configuration: what `data.prepared` holds, or the source, prepared now if it was not before.
+
+    Raises:
+      SegVAEError: if it cannot be read, or was prepared at another size.
+    """
     check(config)
-    return prepare(open_source(config), tuple(config.model.image_size), Path(config.data.prepared))
+    size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
+    if not (directory / "dataset_info.json").is_file():
+        return prepare(open_source(config), size, directory)
+    prepared = open_prepared(directory)
+    if prepared.image_size != size:
+        held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
+        raise ConfigError(f"config.data.prepared={directory}: holds {held}: prepare it at that size")
+    return prepared
 
 
 def model_arguments(config: ConfigDict) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from segvae_jax.data.sources import cartoon
 from segvae_jax.errors import MapError
 
 pytestmark = pytest.mark.filterwarnings("default")  # Beam's own
-DIRECT = ("--runner=FnApiRunner",)
+DIRECT = ("--runner=DirectRunner",)
 
 
 def contents(directory):
