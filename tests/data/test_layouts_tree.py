@@ -236,13 +236,12 @@ def _sums(source):
     return [int(source.read(example_id, FACE_SIZE).sum()) for example_id in source.ids]
 
 
-@pytest.mark.parametrize(("kind", "method"), [("folder", "fork"), ("zip", "fork"), ("zip", "spawn")])
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning", "ignore:.*fork.*:RuntimeWarning")
-def test_workers_read_the_same_at_the_same_time(tmp_path, kind, method):
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_workers_read_the_same_at_the_same_time(tmp_path, kind):
     source = celebamask(placed(kind, tmp_path, official_files()))
     expected = [int(FACES[int(example_id)].sum()) for example_id in source.ids]
     assert _sums(source) == expected
-    with multiprocessing.get_context(method).Pool(2) as pool:
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
         assert pool.map(_sums, [source] * 4) == [expected] * 4
 
 

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -29,9 +28,9 @@ def command(*flags):
     return [sys.executable, str(ROOT / "prepare.py"), *flags]
 
 
-def run(*flags, **settings):
+def run(*flags, prefix=()):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
-    return subprocess.run(command(*flags), env=environment, capture_output=True, text=True, **settings)
+    return subprocess.run([*prefix, *command(*flags)], env=environment, capture_output=True, text=True)
 
 
 def contents(directory):
@@ -74,8 +73,8 @@ def test_a_killed_run_goes_on_to_the_same_files(whole, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_that_loads(whole, tmp_path):
-    limited = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-    done = run(*CARTOONS, "--workers=1", f"--out={tmp_path / 'out'}", preexec_fn=limited)
+    limited = ("sh", "-c", 'ulimit -f 40; exec "$@"', "sh")  # blocks of 512 bytes
+    done = run(*CARTOONS, "--workers=1", f"--out={tmp_path / 'out'}", prefix=limited)
     last = done.stderr.strip().splitlines()[-1]
     assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
     assert last.startswith("error: ") and "cannot be written" in last
