@@ -28,9 +28,10 @@ _SKIP_BROKEN = flags.DEFINE_bool("skip_broken", False, "Leave out maps that cann
 _MAPPING = flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
 _PARTITION = flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
 _FIT = flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
-_LABELS = flags.DEFINE_string("labels", "", "folder: file with the name of each index.")
-_MERGE = flags.DEFINE_string("merge", "", "folder: classes to join, new=old,old;new=old.")
+_LABELS = flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index.")
+_MERGE = flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
 _CLASSES = flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
+_IGNORE = flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255)
 _KIND = flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.")
 _NUM_MAPS = flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
@@ -40,7 +41,15 @@ def main(argv: list[str]) -> None:
     """Prepares."""
     del argv
     options = SourceOptions(
-        _PATH.value, _FIT.value, _LABELS.value, _MERGE.value, _CLASSES.value, _KIND.value, _NUM_MAPS.value, _SEED.value
+        path=_PATH.value,
+        fit=_FIT.value,
+        labels=_LABELS.value,
+        merge=_MERGE.value,
+        classes=_CLASSES.value,
+        ignore=_IGNORE.value,
+        kind=_KIND.value,
+        num_maps=_NUM_MAPS.value,
+        seed=_SEED.value,
     )
     source = open_source(_SOURCE.value, options)
     recipe = recipe_for(

@@ -3,10 +3,12 @@
     python train.py --config=configs/folder.py:tiny --config.data.path=FOLDER \\
         --config.data.labels=labels.json --workdir=runs/mine
 
-Classes are joined with --config.data.merge="trousers=pants,jeans;bag=bag,purse" and chosen, in drawing
-order, with --config.data.classes="skin,hair,trousers,bag"; what is not chosen becomes background. Big
-classes first, then the parts on them, then accessories, is the order to go for. Variants as in
-`configs/celeba.py`.
+The list is text with one name a line, JSON (a list, or an object index -> name) or CSV (index,name or
+index,name,red,green,blue). Classes are joined with --config.data.merge="pants,jeans=trousers;purse=bag" and
+chosen, in drawing order, with --config.data.classes="skin,hair,trousers,bag"; what is not chosen becomes
+background. Without it all are drawn, big ones first. --config.data.ignore=255 makes pixels of that index
+background; any other index without a name is an error. Variants as in `configs/celeba.py`;
+docs/own_data.md has the whole way.
 """
 
 from ml_collections import ConfigDict

@@ -21,6 +21,7 @@ from absl import logging
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.data.conversion import FORMAT, Facts, Recipe, features_of
+from segvae_jax.data.drawing_order import by_area
 from segvae_jax.data.folders import locked, refusing_clearly, remove
 from segvae_jax.data.likeness import NEAR_MAPS, NEAR_PICTURES, near_pairs
 from segvae_jax.data.progress import MapProgress
@@ -195,7 +196,7 @@ def _assemble(staging: Staging, directory: Path) -> None:
     lengths = _write_splits(staging, assignment, files, directory)
     survey = survey_of(source, recipe, facts, assignment)
     (directory / _SURVEY).write_text(json.dumps(survey, indent=1))
-    files.describe(directory, lengths, _metadata(source, recipe, assignment))
+    files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, facts, assignment)))
     write_page(directory / REPORT, survey, open_prepared(str(directory)))
 
 
@@ -228,13 +229,21 @@ def _write_splits(
     return lengths
 
 
-def _metadata(source: Source, recipe: Recipe, assignment: Assignment) -> Mapping[str, Any]:
+def _space(source: Source, facts: Facts, assignment: Assignment) -> LabelSpace:
+    """The classes, in the drawing order that the training maps suggest if the source asks for it."""
+    if not source.order_by_area:
+        return source.space
+    training = [assignment.split.get(example_id) == "train" for example_id in source.ids]
+    return by_area(source.space, facts.area[training])
+
+
+def _metadata(source: Source, recipe: Recipe, assignment: Assignment, space: LabelSpace) -> Mapping[str, Any]:
     return {
         "format": FORMAT,
         "fingerprint": recipe.fingerprint(source),
         "source": source.name,
         "notes": dict(source.notes),
-        "label_space": source.space.to_json(),
+        "label_space": space.to_json(),
         "image_size": recipe.size,
         "picture_size": recipe.image_size,
         "duplicates": len(assignment.duplicates),

@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 
 from segvae_jax.data.conversion import Recipe
 from segvae_jax.data.exclusions import read_exclusions, shipped_exclusions
-from segvae_jax.data.sources import Size, Source, cartoon, celebamask, folder, human_parsing
+from segvae_jax.data.own import folder
+from segvae_jax.data.source import Size, Source
+from segvae_jax.data.sources import cartoon, celebamask, human_parsing
 from segvae_jax.data.splits import by_number, official_partition
 from segvae_jax.errors import DataError
 
@@ -17,9 +19,10 @@ class SourceOptions:
     Attributes:
       path: of the data set.
       fit: people: stretch or pad, see `human_parsing`.
-      labels: folder: file with the name of each index.
-      merge: folder: `new=old,old;new=old`.
-      classes: folder: classes to keep, in drawing order; all if empty.
+      labels: folder: .txt, .json or .csv file with the name of each index.
+      merge: folder: `old,old=new;old=new`.
+      classes: folder: classes to keep, in drawing order; all, big ones first, if empty.
+      ignore: folder: index of pixels that become background; -1 for none.
       kind: cartoon: faces or people.
       num_maps: cartoon: how many are drawn.
       seed: cartoon: of the drawings.
@@ -30,6 +33,7 @@ class SourceOptions:
     labels: str = ""
     merge: str = ""
     classes: str = ""
+    ignore: int = -1
     kind: str = "faces"
     num_maps: int = 8_000
     seed: int = 0
@@ -40,7 +44,7 @@ SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
     "celebamask_release": lambda options: celebamask(options.path, layout="celebamask_release"),
     "humanparsing": lambda options: human_parsing(options.path, options.fit),
     "humanparsing_release": lambda options: human_parsing(options.path, options.fit, "humanparsing_release"),
-    "folder": lambda options: folder(options.path, options.labels, options.merge, options.classes),
+    "folder": lambda options: folder(options.path, options.labels, options.merge, options.classes, options.ignore),
     "cartoon": lambda options: cartoon(options.kind, options.num_maps, options.seed),
 }
 

@@ -41,7 +41,8 @@ class Recipe:
     def fingerprint(self, source: Source) -> str:
         """Tells apart what is prepared from different sources or in different ways."""
         recipe = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        return digest_of([FORMAT, source.name, source.version, source.space.to_json(), recipe, *source.ids])
+        order = ["order by area"] if source.order_by_area else []
+        return digest_of([FORMAT, source.name, source.version, source.space.to_json(), *order, recipe, *source.ids])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -26,6 +26,7 @@ class Source:
       version: changes whenever what `read` returns may change.
       native: `id -> class maps` as annotated, of which `read` is the `maps.resize`; None if there is no such size.
       image: `(id, (H, W)) -> RGB picture [H, W, 3]` that the map was annotated on; None where there are none.
+      order_by_area: whether the drawing order is to be found from the maps, see `drawing_order.by_area`.
       notes: what else is known of the maps, `{"skin": "as annotated"}`; JSON can hold it.
     """
 
@@ -36,6 +37,7 @@ class Source:
     version: str
     native: Callable[[str], Bool[np.ndarray, "H W C"]] | None = None
     image: Callable[[str, Size], UInt8[np.ndarray, "H W 3"]] | None = None
+    order_by_area: bool = False
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 

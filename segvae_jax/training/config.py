@@ -13,8 +13,9 @@ import optax
 from ml_collections import ConfigDict
 
 from segvae_jax.data.builder import Prepared, open_prepared, prepare
+from segvae_jax.data.own import folder
 from segvae_jax.data.pipeline import batch_indices
-from segvae_jax.data.sources import Source, cartoon, celebamask, folder, human_parsing
+from segvae_jax.data.sources import Source, cartoon, celebamask, human_parsing
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
@@ -29,7 +30,7 @@ _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
 _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
     "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "accumulate": _COUNT,
-    "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT,
+    "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT, "data.ignore": (-1, 255),
     "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
     "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
     "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
@@ -56,9 +57,10 @@ def default_config() -> ConfigDict:
     config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
     config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
     config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
-    config.data.labels = ""  # folder: file with the name of each index
-    config.data.merge = ""  # folder: "new=old,old;new=old"
-    config.data.classes = ""  # folder: classes to keep, in drawing order; all if empty
+    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index
+    config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
+    config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
+    config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
     config.data.resident_gib = 1.0  # prepared training maps up to this size are kept on the devices
     config.data.flip = False  # mirrors half of the training maps, left and right classes exchanged
     config.data.kind = "faces"  # cartoon: faces or people
@@ -118,7 +120,7 @@ def open_source(config: ConfigDict) -> Source:
     if data.source == "folder":
         if not data.labels:
             raise ConfigError("config.data.labels is not set: give the file with the names of the indices")
-        return folder(data.path, data.labels, data.merge, data.classes)
+        return folder(data.path, data.labels, data.merge, data.classes, data.ignore)
     if data.source == "celebamask":
         return celebamask(data.path, data.layout)
     return human_parsing(data.path, data.fit, data.layout)

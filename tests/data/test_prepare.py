@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from segvae_jax import maps, pictures
+from segvae_jax.data.builder import open_prepared
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.catalog import SOURCES, SourceOptions, open_source, recipe_for
 from segvae_jax.data.exclusions import read_exclusions, shipped_exclusions
@@ -114,6 +115,25 @@ def test_users_name_what_is_wrong_with_their_files(folder):
     assert "left out: 00003: excluded: ear of three metres" in done.stdout
     assert re.search(r"left out: broken: broken: .*broken\.png", done.stdout)
     assert "warning: " in done.stdout
+
+
+def test_a_folder_takes_all_that_training_takes(folder):
+    table = folder / "names.csv"
+    table.write_text("index,name\n" + "\n".join(f"{i},{name}" for i, name in enumerate(SPACE.names)))
+    index = np.asarray(Image.open(folder / "maps" / "00000.png")).copy()
+    index[0] = 255
+    Image.fromarray(index).save(folder / "maps" / "edge.png")
+    flags = (
+        "--source=folder", f"--path={folder / 'maps'}", f"--labels={table}", "--size=16", "--workers=2",
+        "--merge=l_eye,r_eye=eyes;mouth=background", f"--out={folder / 'out'}",
+    )  # fmt: skip
+    done = run(*flags)
+    assert done.returncode == 2 and "index 255 has no name" in done.stderr and "with data.ignore=255" in done.stderr
+    done = run(*flags, "--ignore=255")
+    assert done.returncode == 0, done.stderr
+    space = open_prepared(folder / "out").space
+    assert "eyes" in space.classes and not {"l_eye", "r_eye", "mouth"} & set(space.classes)
+    assert space.drawing_order != space.classes and space.drawing_order[0] in ("skin", "hair")
 
 
 def test_every_source_has_a_list_of_exclusions_or_draws_its_own():

@@ -54,6 +54,8 @@ def one_line(error: Exception) -> str:
         ("checkpoint_every", -5, "at least 1"),
         ("keep_checkpoints", 0, "at least 1"),
         ("data.num_maps", 0, "at least 1"),
+        ("data.ignore", -2, "-1 to 255"),
+        ("data.ignore", 256, "-1 to 255"),
         ("model.ngf", 0, "at least 1"),
         ("model.context_dim", 0, "at least 1"),
         ("model.hidden_dim", 0, "at least 1"),

@@ -1,0 +1,35 @@
+"""Street clothes: Clothing Co-Parsing (Yang, Luo, Lin, CVPR 2014), 58 tags joined into 15 classes.
+
+    python train.py --config=configs/clothing.py:tiny --config.data.path=FOLDER \\
+        --config.data.labels=label_names.json --workdir=runs/clothing
+
+An example of an experiment on maps of one's own, which docs/own_data.md goes through. Maps are half again as
+high as wide; variants as in `configs/celeba.py`.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import folder
+
+MERGE = """
+    blazer,cape,cardigan,coat,jacket,vest=coat;
+    blouse,bodysuit,bra,intimate,jumper,shirt,sweater,sweatshirt,swimwear,t-shirt,top=top;
+    dress,romper,suit=dress;
+    pants,jeans,leggings=pants;
+    shorts,panties=shorts;
+    tights,stockings,socks=tights;
+    shoes,boots,clogs,flats,heels,loafers,pumps,sandals,sneakers,wedges=shoes;
+    bag,purse,wallet=bag;
+    scarf,tie=scarf;
+    glasses,sunglasses=glasses
+"""
+CLASSES = "skin,hair,top,dress,coat,pants,skirt,shorts,tights,shoes,hat,belt,scarf,glasses,bag"
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """The experiment, or its variant `tiny` or `paper`."""
+    config = folder.get_config(variant)
+    config.data.merge, config.data.classes = MERGE, CLASSES
+    width = config.model.image_size[1]
+    config.model.image_size = (width * 3 // 2, width)
+    return config
