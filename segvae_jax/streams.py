@@ -1,7 +1,7 @@
 """Random keys by name: folded from (seed, stream, index), so nothing random is ever stored.
 
-Streams: `init`, `data`, `flip`, `posterior`, `prior`, `generate`, `label_sets`. An index is a training step
-or the number of a sample; a sample's noise therefore never depends on its batch.
+Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `posterior`, `prior`, `generate`, `label_sets`. An
+index is a training step or the number of a sample; a sample's noise therefore never depends on its batch.
 """
 
 import zlib

@@ -21,6 +21,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import Objective
@@ -31,6 +32,7 @@ _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
     "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "accumulate": _COUNT,
     "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT, "data.ignore": (-1, 255),
+    "data.rotate": (0.0, 180.0), "data.scale": (0.0, 0.9), "data.shift": _SHARE, "data.drop_classes": _SHARE,
     "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
     "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
     "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
@@ -63,6 +65,10 @@ def default_config() -> ConfigDict:
     config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
     config.data.resident_gib = 1.0  # prepared training maps up to this size are kept on the devices
     config.data.flip = False  # mirrors half of the training maps, left and right classes exchanged
+    config.data.rotate = 0.0  # turns training maps by up to so many degrees ...
+    config.data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
+    config.data.shift = 0.0  # ... and shifts them by up to this share of height and of width
+    config.data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
     config.data.kind = "faces"  # cartoon: faces or people
     config.data.num_maps = 8_000  # cartoon
 
@@ -155,10 +161,16 @@ def build_model(config: ConfigDict, space: LabelSpace) -> SegVAE:
 
 def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
     """What is minimised, on maps of the classes of `space`."""
-    mirrored_in = space if config.data.flip else None
+    augmentation = build_augmentation(config, space)
     return Objective(
-        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed, mirrored_in
+        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed, augmentation
     )
+
+
+def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
+    """What is done to training maps of the classes of `space`."""
+    data = config.data
+    return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
 
 
 def build_packing(config: ConfigDict, data: Prepared, groups: int, num_steps: int) -> Packing | None:

@@ -1,4 +1,8 @@
-"""The packing budget of each training step, from the label-sets of its batch."""
+"""The packing budget of each training step, from the label-sets of its batch.
+
+What is foreseen holds under every augmentation: a map that loses classes asks for no more slots than before,
+since a pair has a slot of its own for what is there, never for what is missing; only a flip adds classes.
+"""
 
 from collections.abc import Sequence
 

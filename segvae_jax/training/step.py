@@ -17,11 +17,11 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, UInt8
 
 from segvae_jax import losses, maps
-from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import CONVOLUTION
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.streams import stream_key
+from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.state import TrainState
 
 Metrics = dict[str, Any]
@@ -35,15 +35,15 @@ class Objective:
       reconstruction: a key of `losses.RECONSTRUCTION`.
       kl_weight: of the KL term.
       ema_decay: of the averaged weights; 0 keeps none.
-      seed: of the posterior's noise and of the flips.
-      mirrored_in: the classes by which half of the maps are flipped; `None` flips none.
+      seed: of the posterior's noise and of the augmentation.
+      augmentation: what is done to the training maps.
     """
 
     reconstruction: str
     kl_weight: float
     ema_decay: float
     seed: int
-    mirrored_in: LabelSpace | None = None
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +115,8 @@ def train_step(
       gradient is finite.
     """
     eps = _noise(model, objective, packed.shape[0], state.step)
-    class_maps = augment(objective, maps.unpack(packed, model.num_channels), state.step)
+    class_maps = maps.unpack(packed, model.num_channels)
+    class_maps = augment(objective.augmentation, class_maps, objective.seed, state.step)
     rows = maps.label_set_of(class_maps)[:, jnp.asarray(model.order)].sum(0).astype(jnp.float32)
     policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
     run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1)) if execution.remat else _run
@@ -162,14 +163,6 @@ def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs
 def _noise(model: SegVAE, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B K Z"]:
     shape = (batch_size, len(model.order), model.latent_dim)
     return jax.random.normal(stream_key(objective.seed, "posterior", step), shape)
-
-
-def augment(objective: Objective, class_maps: Float[Array, "B H W C"], step: Any) -> Float[Array, "B H W C"]:
-    """Mirrors each map with probability one half, anew at each step, where the objective says so."""
-    if objective.mirrored_in is None:
-        return class_maps
-    flip = jax.random.bernoulli(stream_key(objective.seed, "flip", step), shape=(class_maps.shape[0], 1, 1, 1))
-    return jnp.where(flip, maps.mirror(class_maps, objective.mirrored_in), class_maps)
 
 
 def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:

@@ -12,6 +12,7 @@ from tiny_config import TINY, get_config
 from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.training import config as configs
+from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import check, default_config, open_source, total_steps, with_variant
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +57,10 @@ def one_line(error: Exception) -> str:
         ("data.num_maps", 0, "at least 1"),
         ("data.ignore", -2, "-1 to 255"),
         ("data.ignore", 256, "-1 to 255"),
+        ("data.rotate", 181.0, "0.0 to 180.0"),
+        ("data.scale", 1.0, "0.0 to 0.9"),
+        ("data.shift", -0.1, "0.0 to 1.0"),
+        ("data.drop_classes", 1.1, "0.0 to 1.0"),
         ("model.ngf", 0, "at least 1"),
         ("model.context_dim", 0, "at least 1"),
         ("model.hidden_dim", 0, "at least 1"),
@@ -184,10 +189,11 @@ def test_what_is_built_is_what_the_configuration_says():
     for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
         assert getattr(model, key) == config.model[key], key
     objective = configs.build_objective(config, space)
-    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, mirrored_in=None)
-    assert vars(objective) == plain
-    config.data.flip = True
-    assert vars(configs.build_objective(config, space)) == plain | {"mirrored_in": space}
+    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0)
+    assert vars(objective) == plain | {"augmentation": Augmentation()}
+    config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
+    expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
+    assert vars(configs.build_objective(config, space)) == plain | {"augmentation": expected}
     assert isinstance(configs.build_optimizer(config, 24), optax.GradientTransformation)
 
 

@@ -13,11 +13,11 @@ from segvae_jax import maps
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.state import TrainState, adam, init_variables
 from segvae_jax.training.step import (
     Execution,
     Objective,
-    augment,
     device_mesh,
     forward,
     jit_train_step,
@@ -31,6 +31,8 @@ SIZES = dict(num_channels=4, order=(2, 1, 3), image_size=(8, 8), ngf=2, context_
 NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False, **SIZES)
 AT_ONCE = Execution()
 OBJECTIVE = Objective("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
+SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "a", "c"), pairs=(("a", "c"),))
+AUGMENTED = dataclasses.replace(OBJECTIVE, augmentation=Augmentation(SPACE, 20.0, 0.2, 0.1, 0.3))
 
 
 def mesh_of(num_devices: int) -> Mesh:
@@ -66,15 +68,21 @@ class Steps:
     metrics: list[dict]
 
 
+def stepped(
+    num_devices: int, pack: bool = False, execution: Execution = AT_ONCE, objective: Objective = OBJECTIVE
+) -> Steps:
+    return _stepped(num_devices, pack, execution, objective)
+
+
 @functools.cache
-def stepped(num_devices: int, pack: bool = False, execution: Execution = AT_ONCE) -> Steps:
+def _stepped(num_devices: int, pack: bool, execution: Execution, objective: Objective) -> Steps:
     # The large epsilon keeps what is zero but for rounding (biases ahead of a norm) from being blown up.
     mesh, optimizer = mesh_of(num_devices), optax.adam(1e-3, b1=0.5, eps=1e-4)
     first = jax.device_put(new_state(NORMED, optimizer, use_ema=True), replicated(mesh))
     packed = [jax.device_put(batch(i), split_batch(mesh)) for i in range(4)]
     slots = 24 // num_devices // execution.accumulate
     budget = Budget(num_devices, slots, slots) if pack else None
-    compiled = jit_train_step(NORMED, optimizer, OBJECTIVE, mesh, execution).lower(first, packed[0], budget).compile()
+    compiled = jit_train_step(NORMED, optimizer, objective, mesh, execution).lower(first, packed[0], budget).compile()
     states, metrics, state = [host(first)], [], first
     for rows in packed:
         state, measured = compiled(state, rows)
@@ -105,9 +113,10 @@ def test_one_and_eight_devices_take_the_same_steps():
     assert np.median(jax.tree.leaves(moved)) > 1e-3
 
 
+@pytest.mark.parametrize("objective", [OBJECTIVE, AUGMENTED], ids=["as they are", "augmented"])
 @pytest.mark.parametrize("num_devices", [1, 8])
-def test_packed_batches_take_the_same_steps(num_devices):
-    plain, packed = stepped(1), stepped(num_devices, pack=True)
+def test_packed_batches_take_the_same_steps(num_devices, objective):
+    plain, packed = stepped(1, objective=objective), stepped(num_devices, pack=True, objective=objective)
     for ours, theirs in zip(packed.states, plain.states, strict=True):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), vars(ours), vars(theirs))
 
@@ -142,9 +151,9 @@ def test_bfloat16_stays_near_float32():
     assert 0 < apart[0] < 0.001 and 0 < apart[1] < 0.16, apart
 
 
-@pytest.mark.parametrize("pack", [False, True])
-def test_devices_exchange_sums_alone(pack):
-    text = stepped(8, pack).compiled.as_text()
+@pytest.mark.parametrize(("pack", "objective"), [(False, OBJECTIVE), (True, OBJECTIVE), (True, AUGMENTED)])
+def test_devices_exchange_sums_alone(pack, objective):
+    text = stepped(8, pack, objective=objective).compiled.as_text()
     collectives = re.findall(r"(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|broadcast)\(", text)
     assert set(collectives) & {"all-gather", "all-to-all", "collective-permute", "reduce-scatter"} == set()
     assert "all-reduce" in collectives
@@ -242,25 +251,11 @@ def test_forward_gives_shapes_in_drawing_order_and_the_label_set(monkeypatch):
         np.testing.assert_array_equal(shapes[:, k], class_maps[..., channel])
 
 
-def test_half_of_the_maps_are_mirrored_anew_at_each_step():
-    space = LabelSpace(("a", "b", "c"), pairs=(("a", "c"),))
-    straight = maps.unpack(jnp.asarray(np.concatenate([batch(seed) for seed in range(8)])), 4)
-    flips = []
-    for step in range(2):
-        class_maps = augment(dataclasses.replace(OBJECTIVE, mirrored_in=space), straight, step)
-        flips.append(np.any(class_maps != straight, axis=(1, 2, 3)))
-        np.testing.assert_array_equal(class_maps[flips[-1]], maps.mirror(straight, space)[flips[-1]])
-    assert all(20 <= flip.sum() <= 44 for flip in flips) and np.any(flips[0] != flips[1])
-    assert augment(OBJECTIVE, straight, 0) is straight
-
-
-def test_a_step_sees_the_mirrored_maps():
-    space = LabelSpace(("a", "b", "c"), pairs=(("a", "c"),))
-    objective = dataclasses.replace(OBJECTIVE, mirrored_in=space)
+def test_a_step_sees_the_augmented_maps():
     state = dataclasses.replace(new_state(PLAIN, optax.identity(), use_ema=False), step=jnp.int32(1))
     step = jax.jit(functools.partial(train_step, PLAIN, optax.identity()), static_argnums=0)
-    flipped = maps.pack(np.asarray(augment(objective, maps.unpack(jnp.asarray(batch()), 4), 1)))
-    ours, theirs = step(objective, state, batch())[1], step(OBJECTIVE, state, flipped)[1]
+    changed = augment(AUGMENTED.augmentation, maps.unpack(jnp.asarray(batch()), 4), AUGMENTED.seed, 1)
+    ours, theirs = step(AUGMENTED, state, batch())[1], step(OBJECTIVE, state, maps.pack(np.asarray(changed)))[1]
     assert ours["total"] == theirs["total"] != step(OBJECTIVE, state, batch())[1]["total"]
 
 
