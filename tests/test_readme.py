@@ -1,15 +1,14 @@
 """Every command and snippet of the README runs, on small maps that the project draws."""
 
 import json
-import os
 import pathlib
 import re
-import shlex
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from pages import ROOT, blocks, commands, run_all
 from PIL import Image
 from torch_writer import release_tensors, saved, state_dicts
 
@@ -18,25 +17,7 @@ from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.training.state import init_variables
 
-ROOT = pathlib.Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-SMALL = [
-    f"--config.{entry}"
-    for entry in (
-        "num_steps=4", "log_every=2", "checkpoint_every=2", "batch_size=8", "model.image_size=(16, 16)", "model.ngf=2",
-        "model.context_dim=8", "model.hidden_dim=8", "model.latent_dim=4", "optimizer.warmup_steps=1",
-        "data.num_maps=60", "data.prepared=prepared",
-    )
-]  # fmt: skip
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-
-
-def commands() -> list[list[str]]:
-    lines = "\n".join(blocks("bash")).replace("\\\n", " ").splitlines()
-    return [shlex.split(line, comments=True) for line in lines if line.strip()]
 
 
 @pytest.fixture(scope="module")
@@ -53,40 +34,22 @@ def workplace(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
-def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs a command of the README as it stands; trainings and bulk generation get a tiny size on top."""
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": cache}
-    command = [str(ROOT / word) if word.endswith(".py") else word for word in command[1:]]
-    command = [re.sub(r"^--config=", f"--config={ROOT}/", word) for word in command]
-    extra = SMALL if command[0].endswith("train.py") else []
-    if any(word.startswith("--format=") for word in command):
-        extra = ["--num=48", "--shard_size=32"]
-    return subprocess.run(
-        [sys.executable, *command, *extra], cwd=folder, env=environment, capture_output=True, text=True
-    )
-
-
 @pytest.mark.timeout(900)
 def test_commands_run_in_the_order_of_the_readme(workplace):
-    ran = [command for command in commands() if command[0] == "python"]
+    ran = run_all(README, workplace)
     assert {command[1] for command in ran} >= {"train.py", "generate.py", "eval.py"}
-    for command in ran:
-        done = run(command, workplace)
-        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr[-2000:]}"
-        assert "Traceback" not in done.stderr
     rows = json.loads((workplace / "runs/celeba/scores.json").read_text())["rows"]
     assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
     metrics = (workplace / "runs/celeba/metrics.jsonl").read_text().splitlines()
     assert json.loads(metrics[-1])["step"] == 4 and any("validation_total" in row for row in metrics)
     with Image.open(workplace / "maps/00063.png") as image:
         assert image.size == (16, 16) and json.loads(image.text["labels"])[1] == "skin"
-    for snippet in blocks("python"):
+    for snippet in blocks(README, "python"):
         subprocess.run([sys.executable, "-c", snippet], cwd=workplace, check=True)
 
 
 def test_the_two_make_targets_exist():
-    assert [command[1] for command in commands() if command[0] == "make"] == ["demo", "test"]
+    assert [command[1] for command in commands(README) if command[0] == "make"] == ["demo", "test"]
     command = ["make", "-n", "VENV=absent", "demo", "test"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for step in ("-m venv", "train.py --config=configs/cartoon.py:tiny", "generate.py", "eval.py", "-m pytest"):

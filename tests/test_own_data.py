@@ -1,0 +1,89 @@
+"""docs/own_data.md holds: its commands run on maps that the project draws, its errors are what they are said to be."""
+
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from pages import ROOT, blocks, run_all
+from PIL import Image
+
+from configs import clothing
+from segvae_jax import maps, pictures
+from segvae_jax.data.builder import open_prepared, prepare
+from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.data.label_list import read_labels
+from segvae_jax.data.own import folder
+from segvae_jax.errors import SegVAEError
+from segvae_jax.labels import LabelSpace, pairs_by_name
+
+PAGE = (ROOT / "docs/own_data.md").read_text()
+TAGS = {
+    "background": "null", "hat": "hat", "hair": "hair", "sunglass": "sunglasses", "upper-clothes": "blazer",
+    "skirt": "skirt", "pants": "jeans", "dress": "dress", "belt": "belt", "left-shoe": "boots", "right-shoe": "heels",
+    "face": "skin", "left-leg": "skin", "right-leg": "skin", "left-arm": "skin", "right-arm": "skin", "bag": "purse",
+    "scarf": "tie",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory) -> pathlib.Path:
+    """Standing people that the project draws, in the tags of the page's example."""
+    place = tmp_path_factory.mktemp("own")
+    merged = [name.strip() for rule in clothing.MERGE.split(";") for name in rule.partition("=")[0].split(",")]
+    tags = sorted({*merged, *clothing.CLASSES.split(","), "earrings", "ring"})
+    people, space = CARTOON_SPACES["people"], LabelSpace(tuple(tags))
+    (place / "label_names.json").write_text(json.dumps(["null", *tags]))
+    of_class = np.array([0, *(space.channel(TAGS[name]) for name in people.classes)], np.uint8)
+    drawn = np.stack([maps.paint(cartoon_map("people", 0, i, (48, 32)), people) for i in range(60)])
+    pictures.write_index_pngs(place / "masks", of_class[drawn], space)
+    return place
+
+
+@pytest.mark.timeout(900)
+def test_the_commands_of_the_page_run_in_its_order(workplace):
+    ran = run_all(PAGE, workplace)
+    assert {command[1] for command in ran} == {"train.py", "generate.py", "eval.py"}
+    scores = json.loads((workplace / "runs/clothing/scores.json").read_text())
+    assert scores["classes"] == clothing.CLASSES.split(",")
+    with Image.open(workplace / "generated/00031.png") as image:
+        assert json.loads(image.text["labels"]) == ["background", *clothing.CLASSES.split(",")]
+    prepared = [open_prepared(path.parent) for path in workplace.glob("prepared/**/features.json")]
+    small, whole = sorted((data.space for data in prepared), key=lambda space: space.num_channels)
+    assert small.drawing_order == ("skin", "hair", "dress", "pants", "bag")
+    assert whole.drawing_order == tuple(clothing.CLASSES.split(","))
+
+
+def test_the_list_of_the_page_can_be_read(tmp_path):
+    (tmp_path / "labels.csv").write_text(blocks(PAGE, "csv")[0])
+    listed = read_labels(tmp_path / "labels.csv")
+    assert listed.names[3] == "dress" and listed.colours[1] == (120, 60, 20)
+    assert pairs_by_name(list(listed.names.values())) == (("left-shoe", "right-shoe"),)
+
+
+def test_its_errors_are_what_users_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rgb = np.zeros((2, 2, 3), np.uint8)
+    names = ["null", "hat", "jeans", "pants"]
+    merge = "jeans=pants"
+    cases = [
+        (np.uint8([[1, 255]]), names, {}),
+        (rgb, names, {}),
+        (rgb, ["null", "hat", "hat"], {}),
+        (rgb, ["null", "hat, cap"], {}),
+        (rgb, names, {"merge": "pants=jeans,leggings"}),
+        (rgb, names, {"merge": "trousers=pants"}),
+        (rgb, names, {"merge": merge, "classes": "jeans"}),
+        (np.uint8([[0, 255]]), names, {"ignore": 255}),
+    ]
+    assert [f"error: {refusal(*case)}" for case in cases] == blocks(PAGE, "text")[0].splitlines()
+
+
+def refusal(pixels: np.ndarray, names: list[str], settings: dict) -> str:
+    """What is said about a folder of one map."""
+    pathlib.Path("masks").mkdir(exist_ok=True)
+    Image.fromarray(pixels).save("masks/0007.png")
+    pathlib.Path("labels.json").write_text(json.dumps(names))
+    with pytest.raises(SegVAEError) as error:
+        prepare(folder("masks", "labels.json", **settings), (8, 8), "prepared")
+    return str(error.value)
