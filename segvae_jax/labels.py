@@ -8,6 +8,7 @@ import colorsys
 import dataclasses
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.errors import LabelError
 
 BACKGROUND = "background"
+_RIGHT = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
+_LEFT = re.compile(r"left|Left|LEFT|(?<![^\W_])[lL](?![^\W_])")  # one letter only where it is a word of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,8 +163,8 @@ def _encode_line(line: str, place: str, space: LabelSpace) -> Bool[np.ndarray, "
 
 
 def pairs_by_name(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs of classes whose names say left and right: `left-shoe` and `right-shoe`, `l_eye` and `r_eye`."""
-    right_of = lambda name: "r_" + name[2:] if name.startswith("l_") else name.replace("left", "right")
+    """The pairs of classes whose names say left and right: `left-shoe`, `l_eye` or `Arm.L`, and their twins."""
+    right_of = lambda name: _LEFT.sub(lambda side: _RIGHT[side[0]], name)
     return tuple((name, right_of(name)) for name in classes if right_of(name) in set(classes) - {name})
 
 

@@ -65,6 +65,21 @@ def test_mirroring_exchanges_left_and_right_and_nothing_else(space):
     assert all(name == other for name, other in image.items())
 
 
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("left-shoe", "right-shoe"), ("shoe left", "shoe right"), ("Left Arm", "Right Arm"), ("LEFT_ARM", "RIGHT_ARM"),
+        ("leftArm", "rightArm"), ("l_eye", "r_eye"), ("L-eye", "R-eye"), ("Arm.L", "Arm.R"), ("eye l", "eye r"),
+    ],
+)  # fmt: skip
+def test_names_that_differ_in_the_side_are_a_pair(left, right):
+    assert pairs_by_name(["tail", right, "roll", left]) == ((left, right),)
+
+
+def test_other_names_are_no_pair():
+    assert pairs_by_name("lip rip left l_eye eye_r ball barr".split()) == ()
+
+
 def test_skin_continues_under_the_facial_parts_alone():
     parts = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
     assert [(name, sorted(covers)) for name, covers in CELEBAMASK_HQ.covered_by] == [("skin", sorted(parts))]
