@@ -11,14 +11,13 @@ from segvae_jax.labels import LabelSpace
 def by_area(space: LabelSpace, areas: Integer[np.ndarray, "N C"]) -> LabelSpace:
     """Draws and paints big classes first, small ones onto them.
 
-    The size of a class is its mean area over the maps that hold it. Equal ones follow by name, classes that no
-    map holds come last.
+    The size of a class is its mean area over all maps, zero in those that lack it, so that what is large and nearly
+    always there comes first, and accessories last. Equal ones follow by name.
 
     Args:
       space: whose order to find.
       areas: pixels of each class in each map that counts.
     """
-    mean = areas.sum(axis=0) / np.maximum((areas > 0).sum(axis=0), 1)
-    size = dict(zip(space.names, mean, strict=True))
-    order = tuple(sorted(space.classes, key=lambda name: (-size[name], name)))
+    total = dict(zip(space.names, areas.sum(axis=0).tolist(), strict=True))
+    order = tuple(sorted(space.classes, key=lambda name: (-total[name], name)))
     return dataclasses.replace(space, drawing_order=order, paint_order=order)
