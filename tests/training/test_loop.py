@@ -1,5 +1,6 @@
 import json
 import math
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -138,9 +139,9 @@ def test_a_bad_value_is_named_before_anything_is_read(config, tmp_path):
 
 
 def test_the_handler_of_sigterm_is_put_back():
-    before = loop.signal.getsignal(loop.signal.SIGTERM)
+    before = signal.getsignal(signal.SIGTERM)
     with loop._termination() as terminated:
         assert not terminated(1)
-        loop.signal.raise_signal(loop.signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
         assert terminated(2)
-    assert loop.signal.getsignal(loop.signal.SIGTERM) is before
+    assert signal.getsignal(signal.SIGTERM) is before
