@@ -30,7 +30,12 @@ def commands(page: str) -> list[list[str]]:
 def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
     """Runs a command as it stands; trainings and bulk generation get a tiny size on top."""
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XLA_FLAGS": "", "JAX_COMPILATION_CACHE_DIR": cache}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+        "JAX_COMPILATION_CACHE_DIR": cache,
+    }
     command = [str(ROOT / word) if word.endswith(".py") else word for word in command[1:]]
     command = [re.sub(r"^--config=", f"--config={ROOT}/", word) for word in command]
     extra = SMALL if command[0].endswith("train.py") else []
