@@ -63,7 +63,7 @@ def default_config() -> ConfigDict:
     config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
     config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
-    config.data.resident_gib = 1.0  # prepared training maps up to this size are kept on the devices
+    config.data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
     config.data.flip = False  # mirrors half of the training maps, left and right classes exchanged
     config.data.rotate = 0.0  # turns training maps by up to so many degrees ...
     config.data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
