@@ -18,7 +18,7 @@ from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import TrainState, adam, create_state, init_variables
-from segvae_jax.training.step import Objective, device_mesh, jit_train_step, split_batch
+from segvae_jax.training.step import Execution, Objective, device_mesh, jit_train_step, split_batch
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
 _PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has
@@ -38,6 +38,7 @@ class Setup:
       ngf: width of the first level; all other widths keep their proportion to it.
       classes: K, the first so many in drawing order; all if 0.
       dtype: that the networks compute in.
+      accumulate: parts of a batch that a training step computes one after the other.
     """
 
     dataset: str = "celebamask_hq"
@@ -46,6 +47,7 @@ class Setup:
     ngf: int = 64
     classes: int = 0
     dtype: str = "float32"
+    accumulate: int = 1
 
     def changed(self, **changes: Any) -> "Setup":
         """The same problem but for some attributes."""
@@ -68,7 +70,8 @@ class Setup:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{TITLES[self.dataset]}, {self.size} px, ngf {self.ngf}, batch {self.batch}"
+        parts = f" in {self.accumulate} parts" if self.accumulate > 1 else ""
+        return f"{TITLES[self.dataset]}, {self.size} px, ngf {self.ngf}, batch {self.batch}{parts}"
 
 
 def build_model(setup: Setup) -> SegVAE:
@@ -92,7 +95,7 @@ def budget(setup: Setup, groups: int) -> Budget | None:
     sets = np.concatenate([label_sets(setup), np.pad(drawn, ((0, 0), (1, 0)))])
     space = LabelSpace(tuple(str(channel) for channel in range(1, setup.steps + 1)))
     batches = np.arange(len(sets)).reshape(-1, setup.batch)
-    return Packing(sets, space, list(batches), groups, 1, len(batches)).budget
+    return Packing(sets, space, list(batches), groups, setup.accumulate, len(batches)).budget
 
 
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
@@ -134,7 +137,7 @@ def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.sta
     state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
     shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
     mesh = mesh or device_mesh()
-    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh)
+    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh, Execution(accumulate=setup.accumulate))
     return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8), budget(setup, mesh.size))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ _GIB = 2**30
 def rows(plan: Plan) -> Iterator[Row]:
     """The section's rows."""
     setup = plan.fitted(Setup())
-    yield _peak(setup)
-    yield Row(SECTION, f"{setup}: planned by the compiler", "GiB", (planned_bytes(setup) / _GIB,), _PEAK)
+    for parts in (1, 2) if plan.quick else (1, 2, 4):
+        whole = setup.changed(accumulate=parts)
+        yield _peak(whole)
+        yield Row(SECTION, f"{whole}: planned by the compiler", "GiB", (planned_bytes(whole) / _GIB,), _PEAK)
     for quantity, sizes in () if plan.quick else _SPACED.items():
         yield growth(quantity, [setup.changed(**{quantity: size}) for size in sizes])
 
@@ -34,13 +37,15 @@ def _peak(setup: Setup) -> Row:
     if sys.platform != "linux":
         return dataclasses.replace(row, reason="read from Linux's /proc")
     try:
-        measured = call_in_child("benchmarks.rows.memory:train_once", {"setup": dataclasses.asdict(setup)})
+        measured = call_in_child("benchmarks.rows.memory:train_twice", {"setup": dataclasses.asdict(setup)})
     except ChildKilled as error:
         return dataclasses.replace(row, reason=str(error))
     device = measured["device"]
     value, what = (measured["process"], "resident") if device is None else (device, "on the device")
     note = f"{what}; {measured['idle'] / _GIB:.2f} GiB of the process before the step" if device is None else what
-    return dataclasses.replace(row, values=(value / _GIB,), note=note)
+    return dataclasses.replace(
+        row, values=(value / _GIB,), note=f"{note}; the second step took {measured['seconds']:.1f} s"
+    )
 
 
 def growth(quantity: str, setups: list[Setup]) -> Row:
@@ -60,13 +65,19 @@ def planned_bytes(setup: Setup) -> int:
     return held + plan.temp_size_in_bytes
 
 
-def train_once(setup: dict[str, Any]) -> dict[str, int | None]:
-    """Bytes at their peak over two training steps; called in a process of its own."""
+def train_twice(setup: dict[str, Any]) -> dict[str, float | None]:
+    """Bytes at their peak over two training steps, and seconds of the second; called in a process of its own."""
     jax.block_until_ready(jax.device_put(0))
     idle = _resident()
-    train_work(Setup(**setup))(2)
+    work = train_work(Setup(**setup))
+    work(1)
+    start = time.perf_counter()
+    work(1)
+    seconds = time.perf_counter() - start
     statistics = jax.devices()[0].memory_stats() or {}
-    return {"process": _resident(), "idle": idle, "device": statistics.get("peak_bytes_in_use")}
+    return {
+        "process": _resident(), "idle": idle, "device": statistics.get("peak_bytes_in_use"), "seconds": seconds,
+    }  # fmt: skip
 
 
 def _resident() -> int:
