@@ -6,6 +6,7 @@ together from parts: of each class's map, of each distinct label. The canvas its
 """
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -32,8 +33,13 @@ class LabelEmbedding(nn.Module):
 
 
 class ContextEncoder(nn.Module):
-    """E_c: what has been drawn, what shall be drawn in all, and what now, as one feature vector."""
+    """E_c: what has been drawn, what shall be drawn in all, and what now, as one feature vector.
 
+    Training calls it whole, for all steps at once. Generation keeps the first level's response to what has been
+    drawn and adds to it shape by shape.
+    """
+
+    num_channels: int
     image_size: tuple[int, int]
     ngf: int
     context_dim: int
@@ -42,7 +48,14 @@ class ContextEncoder(nn.Module):
     gain: float = 0.02
     dtype: str = "float32"
 
-    @nn.compact
+    def setup(self):
+        """The first level in its parts, and the rest."""
+        norm, gain = self.spectral_norm, self.gain
+        self.embed_label_set = LabelEmbedding(self.image_size, self.hidden_dim, norm, gain)
+        self.embed_target = LabelEmbedding(self.image_size, self.hidden_dim, norm, gain)
+        self.down_0 = Weights((3, 3, self.num_channels + 2, self.ngf), norm, gain)
+        self.levels = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain)
+
     def __call__(
         self,
         class_maps: Float[Array, "B H W C"],
@@ -62,16 +75,32 @@ class ContextEncoder(nn.Module):
           present: 1 where the label-set has the step's class; the target is all zeros elsewhere.
           slots: of the (sample, step) pairs whose features differ; each has its own if None.
         """
-        norm, gain = self.spectral_norm, self.gain
-        channels = class_maps.shape[-1]
-        embed = lambda name: LabelEmbedding(self.image_size, self.hidden_dim, norm, gain, name=name)
-        kernel, bias = Weights((3, 3, channels + 2, self.ngf), norm, gain, name="down_0")()
-        canvas = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :channels])
-        labels = halve(embed("embed_label_set")(label_set).astype(self.dtype), kernel[:, :, channels : channels + 1])
-        targets = target_responses(embed("embed_target"), target, kernel[:, :, -1:]).astype(self.dtype)
+        kernel, bias = self.down_0()
+        canvas = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, : self.num_channels])
+        labels, targets = self._responses(label_set, target, kernel)
         first = canvas + labels[:, None] + targets[_row(present)]
-        rest = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")
-        return give(rest(take(first, slots), bias), present.shape, slots)
+        return give(self.levels(take(first, slots), bias), present.shape, slots)
+
+    def begin(
+        self, label_set: Float[Array, "B C"], target: Float[Array, "T C"]
+    ) -> tuple[Float[Array, "B h w O"], Float[Array, "T+1 h w O"]]:
+        """First-level responses to the blank canvas with a label-set, and to T targets and to none, in float32."""
+        return jax.tree.map(jnp.float32, self._responses(label_set, target, self.down_0()[0]))
+
+    def add(self, shape: Float[Array, "B H W"], channel: Int[Array, ""]) -> Float[Array, "B h w O"]:
+        """What a shape drawn in a channel adds to the first-level response, in float32."""
+        kernel, _ = self.down_0()
+        return halve(shape[..., None].astype(self.dtype), kernel[:, :, channel, None]).astype(jnp.float32)
+
+    def look(self, first: Float[Array, "B h w O"]) -> Float[Array, "B F"]:
+        """The context feature from the first-level response."""
+        return self.levels(first.astype(self.dtype), self.down_0()[1])
+
+    def _responses(
+        self, label_set: Float[Array, "B C"], target: Float[Array, "T C"], kernel: Float[Array, "3 3 I O"]
+    ) -> tuple[Float[Array, "B h w O"], Float[Array, "T+1 h w O"]]:
+        labels = halve(self.embed_label_set(label_set).astype(self.dtype), kernel[:, :, -2:-1])
+        return labels, target_responses(self.embed_target, target, kernel[:, :, -1:]).astype(self.dtype)
 
 
 class ShapeEncoder(nn.Module):

@@ -82,7 +82,9 @@ class SegVAE(nn.Module):
     def setup(self):
         """The four networks of the paper's figure 2."""
         size, ngf, norm, gain = self.image_size, self.ngf, self.spectral_norm, self.gain
-        self.context_encoder = ContextEncoder(size, ngf, self.context_dim, self.hidden_dim, norm, gain, self.dtype)
+        self.context_encoder = ContextEncoder(
+            self.num_channels, size, ngf, self.context_dim, self.hidden_dim, norm, gain, self.dtype
+        )
         self.prior = Prior(self.hidden_dim, self.latent_dim, norm, gain)
         self.posterior = Posterior(size, ngf, self.hidden_dim, self.latent_dim, norm, gain, self.dtype)
         self.decoder = Decoder(size, ngf, gain, self.dtype)
@@ -136,33 +138,67 @@ class SegVAE(nn.Module):
 
     def generation_step(
         self,
-        carry: tuple[Carry, Float[Array, "B H W C"], Float[Array, "B 1 F"]],
+        carry: tuple[Carry, Float[Array, "B h w O"], Float[Array, "B 1 F"], Bool[Array, "B"]],
         label_set: Float[Array, "B C"],
         channel: Int[Array, ""],
+        asked: Float[Array, "2 h w O"],
         eps: Float[Array, "B Z"],
-        anew: Bool[Array, ""],
-    ) -> tuple[tuple[Carry, Float[Array, "B H W C"], Float[Array, "B 1 F"]], tuple[Float[Array, "B 1 F"], Gaussian]]:
+    ) -> tuple[Any, tuple[Float[Array, "B 1 F"], Gaussian, Float[Array, "B H W"]]]:
         """One step of generation; the canvas gains the soft generated shape where the class is asked for.
 
-        `anew` is False where every row looks at what it saw in the step before: neither then nor now was its
-        class asked for. The context is the same then.
+        Args:
+          carry: state of the prior, the context encoder's first-level response to the canvas, the context of the
+            step before, and whether that step drew something: if not, and the class is not asked for now either,
+            the context is the same.
+          label_set: in {0, 1}.
+          channel: of the step.
+          asked: the context encoder's response to the target that there is none, and to this one.
+          eps: standard normal noise.
+
+        Returns:
+          the next carry; context, prior and shape of the step.
         """
-        prior_carry, canvas, context = carry
-        target, present = jnp.eye(self.num_channels)[channel][None], label_set[:, channel][:, None]
-        context = self._if(anew, lambda self: self._look(canvas, label_set, channel)[2], context)
+        prior_carry, seen, context, drew = carry
+        present = label_set[:, channel] > 0
+        look = lambda self, seen, present: self.context_encoder.look(seen + asked[present.astype(int)])[:, None]
+        context = self._for_rows(present | drew, look, (seen, present), context)
         prior_carry, prior = self.prior(prior_carry, context)
         z = prior.sample(eps[:, None])
-        shape = self._if(
-            present.any(), lambda self: nn.sigmoid(self.decode(context, z))[:, 0], jnp.zeros_like(canvas[..., 0])
-        )
-        canvas = canvas + (shape * present[..., None])[..., None] * target[:, None, None]
-        return (prior_carry, canvas, context), (context, prior)
 
-    def _if(self, needed: Bool[Array, ""], compute: Callable[["SegVAE"], Array], otherwise: Array) -> Array:
-        """Spares a CPU what no row needs; on other devices the choice would cost more than it saves."""
+        def draw(self: "SegVAE", context: Array, z: Array) -> tuple[Array, Array]:
+            shape = nn.sigmoid(self.decode(context, z))[:, 0]
+            return shape, self.context_encoder.add(shape, channel)
+
+        blank = jnp.zeros((len(present), *self.image_size)), jnp.zeros_like(seen)
+        shape, gained = self._for_rows(present, draw, (context, z), blank)
+        return (prior_carry, seen + gained, context, present), (context, prior, shape)
+
+    def begin(self, label_set: Float[Array, "B C"]) -> tuple[Float[Array, "B h w O"], Float[Array, "K 2 h w O"]]:
+        """The context encoder's response to the blank canvas, and to no target and the target of each step."""
+        seen, targets = self.context_encoder.begin(label_set, jnp.eye(self.num_channels)[np.asarray(self.order)])
+        return seen, jnp.stack([jnp.broadcast_to(targets[-1:], targets[:-1].shape), targets[:-1]], axis=1)
+
+    def _for_rows(
+        self, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Array, ...], otherwise: Any
+    ) -> Any:
+        """`compute` of the inputs in the rows that need it, `otherwise` in the rest.
+
+        A CPU is spared most of the other rows: those that need it are taken together, in one of few sizes. On
+        other devices the choice would cost more than it saves.
+        """
+        keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
         if jax.default_backend() != "cpu":
-            return compute(self)
-        return nn.cond(needed, compute, lambda self: otherwise, self)
+            return jax.tree.map(keep, compute(self, *inputs), otherwise)
+        rows = jnp.argsort(~needed)
+
+        def of(size: int) -> Callable[["SegVAE"], Any]:
+            some = rows[:size]
+            put = lambda old, new: keep(old.at[some].set(new), old)
+            return lambda self: jax.tree.map(put, otherwise, compute(self, *(x[some] for x in inputs)))
+
+        sizes = sorted({-(-len(needed) * quarter // 4) for quarter in range(1, 5)})
+        branches = [lambda self: otherwise, *map(of, sizes)]
+        return nn.switch(jnp.searchsorted(jnp.array([0, *sizes]), needed.sum()), branches, self)
 
     def decode(
         self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"], slots: Slots | None = None
@@ -221,14 +257,15 @@ def generate(
     def step(carry, inputs):
         return model.apply(variables, carry, label_set, *inputs, method="generation_step")
 
-    batch = label_set.shape[0]
-    canvas = jnp.zeros((batch, *model.image_size, model.num_channels))
-    inputs = (jnp.asarray(model.order), jnp.swapaxes(eps, 0, 1) * temperature)
-    present = jnp.swapaxes(label_set[:, jnp.asarray(model.order)], 0, 1).any(1)
-    start = initial_carry(batch, model.hidden_dim), canvas, jnp.zeros((batch, 1, model.context_dim))
-    (_, canvas, _), outputs = lax.scan(step, start, (*inputs, present | jnp.roll(present, 1).at[0].set(True)))
-    context, prior = _batch_major(outputs)
-    return Generated(canvas, context, prior)
+    batch, order = label_set.shape[0], jnp.asarray(model.order)
+    seen, asked = model.apply(variables, label_set, method="begin")
+    context = jnp.zeros((batch, 1, model.context_dim))
+    start = initial_carry(batch, model.hidden_dim), seen, context, jnp.ones(batch, bool)
+    inputs = order, asked, jnp.swapaxes(eps, 0, 1) * temperature
+    _, (context, prior, shapes) = lax.scan(step, start, inputs)
+    blank = jnp.zeros((batch, *model.image_size, model.num_channels))
+    canvas = blank.at[..., order].set(jnp.moveaxis(shapes, 0, -1))
+    return Generated(canvas, *_batch_major((context, prior)))
 
 
 def fold_spectral_norm(model: SegVAE, variables: Mapping[str, Any]) -> tuple[SegVAE, dict[str, Any]]:
