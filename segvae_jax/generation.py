@@ -89,7 +89,7 @@ class Generator:
     def class_maps(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0, first: int = 0
     ) -> Float[np.ndarray, "N H W C"]:
-        """Draws soft class maps in (0, 1), background filled in.
+        """Draws soft class maps in [0, 1], background filled in, faint classes raised (`maps.raise_faint`).
 
         Args:
           label_sets: what to draw.
@@ -188,7 +188,8 @@ def _draw(
     temperature: Float[Array, ""],
 ) -> Float[Array, "B H W C"]:
     eps = sample_noise(seed, "generate", indices, (len(model.order), model.latent_dim))
-    return maps.with_background(generate(model, variables, label_set, eps, temperature).class_maps)
+    drawn = generate(model, variables, label_set, eps, temperature).class_maps
+    return maps.with_background(maps.raise_faint(drawn))
 
 
 def _paint(

@@ -86,6 +86,19 @@ def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, 
     return xp.concat([xp.astype(background, class_maps.dtype), class_maps[..., 1:]], axis=-1)
 
 
+def raise_faint(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
+    """Scales each class that is there and nowhere reaches one half so that it peaks at 1.
+
+    A model that is not sure where a small part belongs spreads it out, and nothing of it would be painted. It is
+    shown where it is likeliest instead, as `resize` treats parts that cover no pixel by half. A blank class stays
+    blank; hard maps do not change.
+    """
+    xp = class_maps.__array_namespace__()
+    peak = xp.max(class_maps, axis=(-3, -2), keepdims=True)
+    faint = (peak > 0) & (peak < PRESENCE_THRESHOLD)
+    return class_maps / xp.where(faint, peak, xp.ones_like(peak))
+
+
 def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[AnyArray, "*b H W"]:
     """Index map of hard or soft class maps.
 

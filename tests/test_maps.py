@@ -195,6 +195,19 @@ def test_accessories_show_from_one_half_on(values, winner, xp):
     assert int(maps.paint(xp.asarray(pixel(**values)), HATTED)[0, 0]) == FACE.channel(winner)
 
 
+@pytest.mark.parametrize("xp", [np, jnp])
+def test_faint_classes_are_raised_to_a_peak_of_one(xp):
+    soft = np.zeros((2, 2, 3, 4), np.float32)
+    soft[0, 0, :, 1] = 0.1, 0.4, 0.2  # faint
+    soft[0, 1, :, 2] = 0.1, 0.5, 0.2  # reaches one half
+    soft[1, 1, :, 1] = 0.9, 0.4, 0.2  # the same class, sure of itself in another map
+    expected = soft.copy()
+    expected[0, 0, :, 1] = 0.25, 1, 0.5
+    raised = maps.raise_faint(xp.asarray(soft))
+    assert isinstance(raised, type(xp.asarray(soft)))
+    np.testing.assert_allclose(raised, expected, rtol=1e-6)
+
+
 @WILD
 @given(class_maps=hnp.arrays(bool, (2, 3, 5, 4)))
 def test_mirroring_flips_columns_and_exchanges_pairs(class_maps):
