@@ -4,7 +4,7 @@
 
 FOLDER is CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
 order), one PNG each; or a .zip of any of these. `--config=configs/celeba.py:tiny`
-is 64 px and a quarter of the widths, 50 minutes on two CPU cores for the scores in the README;
+is 64 px and a quarter of the widths, half an hour on two CPU cores for the scores in the README;
 `:paper` is the authors' settings in full. The 128 px settings are those of `:tiny` carried over, not searched for.
 """
 
