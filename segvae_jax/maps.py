@@ -26,6 +26,7 @@ else:
 
 BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
+FAINT_THRESHOLD = 0.02  # a class that peaks below is nowhere; raised, it would be specks all over the map
 _NEARLY_ONE = 1 - 1e-5  # room for rounding, where a class covers exactly half of a pixel or one pixel in all
 
 
@@ -87,15 +88,14 @@ def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, 
 
 
 def raise_faint(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
-    """Scales each class that is there and nowhere reaches one half so that it peaks at 1.
+    """Scales each class that peaks between a fiftieth and one half so that it peaks at 1.
 
     A model that is not sure where a small part belongs spreads it out, and nothing of it would be painted. It is
-    shown where it is likeliest instead, as `resize` treats parts that cover no pixel by half. A blank class stays
-    blank; hard maps do not change.
+    shown where it is likeliest instead, as `resize` treats parts that cover no pixel by half. Hard maps do not change.
     """
     xp = class_maps.__array_namespace__()
     peak = xp.max(class_maps, axis=(-3, -2), keepdims=True)
-    faint = (peak > 0) & (peak < PRESENCE_THRESHOLD)
+    faint = (peak >= FAINT_THRESHOLD) & (peak < PRESENCE_THRESHOLD)
     return class_maps / xp.where(faint, peak, xp.ones_like(peak))
 
 

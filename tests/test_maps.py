@@ -200,6 +200,7 @@ def test_faint_classes_are_raised_to_a_peak_of_one(xp):
     soft = np.zeros((2, 2, 3, 4), np.float32)
     soft[0, 0, :, 1] = 0.1, 0.4, 0.2  # faint
     soft[0, 1, :, 2] = 0.1, 0.5, 0.2  # reaches one half
+    soft[0, 1, :, 3] = 0.015, 0.01, 0.0  # nowhere
     soft[1, 1, :, 1] = 0.9, 0.4, 0.2  # the same class, sure of itself in another map
     expected = soft.copy()
     expected[0, 0, :, 1] = 0.25, 1, 0.5
