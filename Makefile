@@ -15,7 +15,7 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 demo: $(VENV)/.installed
 	$(BIN)/python train.py --config=configs/cartoon.py:tiny --config.data.prepared=$(DEMO)/data --workdir=$(DEMO)/run
 	$(BIN)/python generate.py --checkpoint=$(DEMO)/run --num=24 --out=$(DEMO)/faces.png --save_maps=$(DEMO)/maps
-	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)/scores.json
+	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q

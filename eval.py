@@ -1,7 +1,8 @@
-"""Scores a checkpoint on held-out maps: python eval.py --checkpoint=DIR --fid
+"""Scores generated maps against held-out ones: python eval.py --checkpoint=DIR --fid
 
-Prints a table and writes scores.json. `--fid` adds the FID in Inception features, for which
-`--inception_weights` names the file pt_inception-2015-12-05-6726825d.pth.
+Prints a table, and writes scores.json and report.html, a page with pictures, into --out. `--fid` adds the FID in
+Inception features, for which `--inception_weights` names the file pt_inception-2015-12-05-6726825d.pth. With
+`--maps=DIR --data=DIR` a folder of index PNGs from any other generator is scored instead of a checkpoint.
 """
 
 from segvae_jax.huge_pages import restart_with_huge_pages
@@ -9,25 +10,32 @@ from segvae_jax.huge_pages import restart_with_huge_pages
 if __name__ == "__main__":
     restart_with_huge_pages()  # before the imports that take seconds
 
+import tempfile
 from pathlib import Path
 
 from absl import flags
 from rich.console import Console
 
+from segvae_jax.data.folders import refusing_clearly
 from segvae_jax.errors import ConfigError
-from segvae_jax.evaluation.evaluate import evaluate, write_scores
+from segvae_jax.evaluation.evaluate import evaluate
+from segvae_jax.evaluation.gallery import albums
+from segvae_jax.evaluation.page import REPORT, write_report
 from segvae_jax.evaluation.report import print_table
+from segvae_jax.evaluation.subject import Subject, open_checkpoint, open_maps
 from segvae_jax.scripts import run_user_script
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run.", required=True)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, or an imported checkpoint.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
+_MAPS = flags.DEFINE_string("maps", None, "Folder of index PNGs to score instead of maps of the checkpoint.")
 _DATA = flags.DEFINE_string("data", None, "Prepared data set; that of training if not given.")
+_SUITE = flags.DEFINE_enum("suite", "quick", ["quick", "all"], "Which rows to score.")
 _FID = flags.DEFINE_bool("fid", False, "Report the FID in Inception features as well.")
 _WEIGHTS = flags.DEFINE_string("inception_weights", None, "With --fid: the weights of the FID Inception network.")
 _MAX_TEST = flags.DEFINE_integer("max_test", 2_000, "Held-out maps to compare with, at most.", lower_bound=5)
 _MAX_TRAIN = flags.DEFINE_integer("max_train", 5_000, "Training maps to search for copies, at most.", lower_bound=5)
-_SEED = flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", lower_bound=0, upper_bound=2**31 - 1)
-_OUT = flags.DEFINE_string("out", None, "JSON file; scores.json in the checkpoint if not given.")
+_SEED = flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", lower_bound=0, upper_bound=2**31 - 2)
+_OUT = flags.DEFINE_string("out", None, "Folder for the report; `evaluation` in the checkpoint, or the maps.")
 
 
 def main(argv: list[str]) -> None:
@@ -37,20 +45,33 @@ def main(argv: list[str]) -> None:
         raise ConfigError("--inception_weights is for the FID: give --fid as well")
     console = Console()
     with console.status("loading") as status:
-        result = evaluate(
-            _CHECKPOINT.value,
-            step=_STEP.value,
-            data=_DATA.value,
-            max_test=_MAX_TEST.value,
-            max_train=_MAX_TRAIN.value,
-            inception_weights=_WEIGHTS.value,
-            seed=_SEED.value,
-            progress=lambda line: status.update(line),
-        )
+        say = lambda line: status.update(line)
+        subject = _subject()
+        out = _writable()
+        weights, seed = _WEIGHTS.value, _SEED.value
+        result = evaluate(subject, suite=_SUITE.value, inception_weights=weights, seed=seed, progress=say)
+        write_report(out, result, subject.space, albums(subject, seed=seed, progress=say))
     print_table(result, console, fid=_FID.value)
-    out = Path(_OUT.value or Path(_CHECKPOINT.value) / "scores.json")
-    write_scores(out, result)
-    console.print(f"wrote {out}", highlight=False)
+    console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
+
+
+def _subject() -> Subject:
+    checkpoint, data, max_test, max_train = _CHECKPOINT.value, _DATA.value, _MAX_TEST.value, _MAX_TRAIN.value
+    if folder := _MAPS.value:
+        limits = {"max_test": max_test, "max_train": max_train, "seed": _SEED.value}
+        return open_maps(folder, data=data, checkpoint=checkpoint, **limits)
+    if not checkpoint:
+        raise ConfigError("nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR")
+    return open_checkpoint(checkpoint, step=_STEP.value, data=data, max_test=max_test, max_train=max_train)
+
+
+def _writable() -> Path:
+    """Where the report goes; tried before minutes of work."""
+    directory = Path(_OUT.value or Path(_MAPS.value or _CHECKPOINT.value or ".") / "evaluation").expanduser()
+    with refusing_clearly(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    return directory
 
 
 if __name__ == "__main__":

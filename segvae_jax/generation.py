@@ -20,7 +20,7 @@ from segvae_jax import maps, pictures
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import fold_spectral_norm, generate
-from segvae_jax.streams import sample_noise, stream_key
+from segvae_jax.streams import great_circle, sample_noise, stream_key
 from segvae_jax.training.checkpoints import ModelCard, load_variables
 from segvae_jax.training.step import device_mesh, replicated, split_batch
 
@@ -48,6 +48,7 @@ class Generator:
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
         self._draw = jax.jit(functools.partial(_draw, self._model))
         self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
+        self._between = jax.jit(functools.partial(_paint_between, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(_reconstruct, self._model))
 
     @classmethod
@@ -85,6 +86,28 @@ class Generator:
         """Draws one index map a label-set; number i has the noise of sample i of the seed."""
         paint = functools.partial(self._padded_call, self._paint)
         return np.concatenate([paint(rows, seed, temperature, start) for start, rows in _chunks(label_sets)])
+
+    def interpolate(
+        self, labels: Iterable[str], steps: int, seeds: tuple[int, int], temperature: float = 1.0
+    ) -> UInt8[np.ndarray, "S H W"]:
+        """Draws index maps on the way from one map of a label-set to another.
+
+        The noise of each class goes along a great circle, so that it stays as large as noise is
+        (White 2016, "Sampling generative networks").
+
+        Args:
+          labels: class names.
+          steps: how many maps, the two ends included.
+          seeds: of the ends, which are the maps that `generate` draws first with them.
+          temperature: of the prior.
+
+        Raises:
+          LabelError: if a name is unknown; names the nearest known one.
+        """
+        label_sets = np.tile(self.space.encode(labels), (_padded(steps), 1)).astype(np.float32)
+        shares = np.minimum(np.arange(_padded(steps)) / max(steps - 1, 1), 1).astype(np.float32)
+        drawn = self._between(self._variables, label_sets, np.asarray(seeds), shares, temperature)
+        return np.asarray(drawn)[:steps]
 
     def class_maps(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0, first: int = 0
@@ -203,6 +226,20 @@ def _paint(
 ) -> UInt8[Array, "B H W"]:
     """Painted where it is drawn, so that one byte a pixel leaves the device."""
     return maps.paint(_draw(model, variables, label_set, seed, indices, temperature), space)
+
+
+def _paint_between(
+    model: Any,
+    space: LabelSpace,
+    variables: Any,
+    label_set: Float[Array, "B C"],
+    seeds: Int[Array, "2"],
+    shares: Float[Array, "B"],
+    temperature: Float[Array, ""],
+) -> UInt8[Array, "B H W"]:
+    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), (len(model.order), model.latent_dim))
+    eps = great_circle(noise(seeds[0]), noise(seeds[1]), shares[:, None, None])
+    return maps.paint(maps.with_background(generate(model, variables, label_set, eps, temperature).class_maps), space)
 
 
 @jax.jit

@@ -40,7 +40,7 @@ def pack(class_maps: Shaped[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H 
     return np.packbits(class_maps.astype(bool), axis=-1)
 
 
-def unpack(packed: UInt8[Array, "*b H W P"], num_channels: int, dtype=jnp.float32) -> Float[Array, "*b H W C"]:
+def unpack(packed: UInt8[Array, "*b H W P"], num_channels: int, dtype=jnp.float32) -> Shaped[Array, "*b H W C"]:
     """Class maps in {0, 1} from packed bits; inside jit, so that only bits cross to the device."""
     return jnp.unpackbits(packed, axis=-1, count=num_channels).astype(dtype)
 

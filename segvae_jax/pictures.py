@@ -38,6 +38,25 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
     return _index_map(path, str(path), num_indices)
 
 
+def read_class_names(path: str | Path) -> tuple[str, ...] | None:
+    """The names of the indices that `write_index_png` stored in a PNG, background first; None if it has none.
+
+    Raises:
+      MapError: naming the file, if it is unreadable, or has something else in their place.
+    """
+    with _opened(path, str(path), ("PNG",)) as image:
+        text = image.info.get("labels")
+    if text is None:
+        return None
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MapError(f"{path}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
+    return tuple(names)
+
+
 def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
     """Like `read_index_png`, of the content of a file; `place` is what errors call it."""
     return _index_map(io.BytesIO(data), place, num_indices)

@@ -22,3 +22,15 @@ def sample_noise(
     """Standard normal noise of numbered samples, each from its own key."""
     draw = lambda index: jax.random.normal(stream_key(seed, stream, index), shape)
     return jax.vmap(draw)(jnp.asarray(indices))
+
+
+def great_circle(
+    start: Float[Array, "... Z"], end: Float[Array, "... Z"], share: Float[Array, "... 1"]
+) -> Float[Array, "... Z"]:
+    """Vectors on the great circle from `start` (share 0) to `end` (share 1); straight where they are parallel."""
+    unit = lambda vector: vector / jnp.linalg.norm(vector, axis=-1, keepdims=True)
+    angle = jnp.arccos(jnp.clip((unit(start) * unit(end)).sum(axis=-1, keepdims=True), -1, 1))
+    parallel = jnp.sin(angle) < 1e-3
+    safe = jnp.where(parallel, 1.0, angle)
+    weight = lambda part: jnp.where(parallel, part, jnp.sin(part * safe) / jnp.sin(safe))
+    return weight(1 - share) * start + weight(share) * end

@@ -68,6 +68,16 @@ def test_more_samples_than_a_batch_continue_the_numbering(generator):
     assert len(np.unique(many.reshape(19, -1), axis=0)) > 10
 
 
+def test_interpolation_ends_at_maps_of_their_seeds(generator):
+    way = generator.interpolate(["face", "hat"], 5, (2, 7))
+    assert way.shape == (5, 8, 16)
+    for end, seed in ((way[0], 2), (way[-1], 7)):
+        np.testing.assert_array_equal(end, generator.generate(["face", "hat"], seed=seed)[0])
+    assert len(np.unique(way.reshape(5, -1), axis=0)) > 2
+    nowhere = generator.interpolate(["face", "hat"], 3, (2, 2))
+    np.testing.assert_array_equal(nowhere, way[[0, 0, 0]])
+
+
 def test_temperature_zero_draws_one_map(generator):
     maps = generator.class_maps(np.tile(LABEL_SETS[:1], (3, 1)), seed=0, temperature=0.0)
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)

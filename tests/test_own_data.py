@@ -44,7 +44,7 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 def test_the_commands_of_the_page_run_in_its_order(workplace):
     ran = run_all(PAGE, workplace)
     assert {command[1] for command in ran} == {"train.py", "generate.py", "eval.py"}
-    scores = json.loads((workplace / "runs/clothing/scores.json").read_text())
+    scores = json.loads((workplace / "runs/clothing/evaluation/scores.json").read_text())
     assert scores["classes"] == clothing.CLASSES.split(",")
     with Image.open(workplace / "generated/00031.png") as image:
         assert json.loads(image.text["labels"]) == ["background", *clothing.CLASSES.split(",")]

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from segvae_jax import pictures
 from segvae_jax.errors import LabelError, MapError
@@ -53,6 +53,19 @@ def test_a_written_map_shows_its_palette_and_names_its_classes(tmp_path):
         assert image.format == "PNG" and image.mode == "P"
         assert json.loads(image.text["labels"]) == ["background", "roof", "wall", "door"]
         np.testing.assert_array_equal(np.asarray(image.convert("RGB")), SPACE.palette_array()[index])
+
+
+def test_class_names_are_read_back_where_there_are_any(tmp_path):
+    pictures.write_index_png(tmp_path / "named.png", index_map(), SPACE)
+    assert pictures.read_class_names(tmp_path / "named.png") == SPACE.names
+    Image.fromarray(index_map()).save(tmp_path / "bare.png")
+    assert pictures.read_class_names(tmp_path / "bare.png") is None
+    for text in ("roof, wall", '{"roof": 1}', "[1, 2]"):
+        odd = PngImagePlugin.PngInfo()
+        odd.add_text("labels", text)
+        Image.fromarray(index_map()).save(tmp_path / "odd.png", pnginfo=odd)
+        with pytest.raises(MapError, match=r"odd\.png: its metadata `labels` is no JSON list"):
+            pictures.read_class_names(tmp_path / "odd.png")
 
 
 def test_greyscale_and_two_colour_maps_are_read(tmp_path):

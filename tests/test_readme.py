@@ -38,8 +38,11 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 def test_commands_run_in_the_order_of_the_readme(workplace):
     ran = run_all(README, workplace)
     assert {command[1] for command in ran} >= {"train.py", "generate.py", "eval.py"}
-    rows = json.loads((workplace / "runs/celeba/scores.json").read_text())["rows"]
-    assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
+    for folder in (workplace / "runs/celeba/evaluation", workplace / "maps/evaluation"):
+        rows = json.loads((folder / "scores.json").read_text())["rows"]
+        assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
+        assert "One label-set, many maps" in (folder / "report.html").read_text()
+    assert "Which looks more real?" in (workplace / "study.html").read_text()
     metrics = (workplace / "runs/celeba/metrics.jsonl").read_text().splitlines()
     assert json.loads(metrics[-1])["step"] == 4 and any("validation_total" in row for row in metrics)
     with Image.open(workplace / "maps/00063.png") as image:

@@ -10,7 +10,7 @@ from pathlib import Path
 from segvae_jax.errors import OutputError
 
 
-def write_aside(path: Path, write: Callable[[Path], None]) -> None:
+def write_aside(path: Path, write: Callable[[Path], object]) -> None:
     """Has a file or folder written aside and renames it; leaves nothing else behind, of earlier runs neither."""
     partial = path.with_name(f".{path.name}.{process_name()}.partial")
     remove(partial)

@@ -14,10 +14,11 @@ WORST = 5
 
 
 def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -> None:
-    """Prints a result of `run_suite`: the model beside the anchors, then reconstruction and, if asked for, FID."""
+    """Prints a result of `run_suite`: the maps beside the anchors, reconstruction and, if asked for, FID."""
     console.print(_table(result))
     console.print(_conditions_line(result), highlight=False, markup=False)
-    console.print(_reconstruction_line(result), highlight=False, markup=False)
+    if result.get("reconstruction"):
+        console.print(_reconstruction_line(result), highlight=False, markup=False)
     if fid:
         console.print(_fid_line(result["rows"]), highlight=False, markup=False)
 
@@ -28,7 +29,8 @@ def _table(result: Mapping[str, Any]) -> Table:
     for name in ROWS:
         table.add_column(name.replace("_", "\n", 1).replace("_", " "), justify="right", no_wrap=True)
     rows = [result["rows"][name] for name in ROWS]
-    table.add_row("exact label-set", *(_figure(row["control"]["exact"], 2) for row in rows))
+    exact = (_figure(row["control"]["exact"], 2) if "control" in row else "-" for row in rows)
+    table.add_row("exact label-set", *exact)
     table.add_row("FSD x 1e4", *(_figure(row["fsd"], 0) for row in rows))
     table.add_row("C2ST AUC", *(f"{row['c2st']['auc']['value']:.3f}\n+-{row['c2st']['auc']['sd']:.3f}" for row in rows))
     table.add_row("Frechet random CNN", *(_figure(row["frechet_random_cnn"], 2) for row in rows))

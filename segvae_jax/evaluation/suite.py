@@ -21,6 +21,7 @@ from segvae_jax.evaluation.control import area_threshold, label_control
 from segvae_jax.evaluation.diversity import pairwise_diversity, real_diversity
 from segvae_jax.evaluation.features import SEEDS, random_cnn_features
 from segvae_jax.evaluation.frechet import frechet_distance
+from segvae_jax.evaluation.given import Given
 from segvae_jax.evaluation.marginals import area_fractions, segmentation_distance
 from segvae_jax.evaluation.memorisation import copied, nearest_training
 from segvae_jax.evaluation.reconstruction import reconstruction_iou
@@ -70,12 +71,12 @@ class Reference:
         return cls(real, train, _features(real), nearest_training(real, train).overlap)
 
 
-def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: Reference, *, seed: int) -> dict:
+def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int) -> dict:
     """Every row of the protocol that needs one map a label-set and no model.
 
     Args:
       maps: visible class maps, as many as the reference has real ones.
-      label_sets: the label-sets that were asked for.
+      label_sets: the label-sets that were asked for; without them there is no control.
       reference: what to compare with.
       seed: of folds and resampling.
 
@@ -85,8 +86,7 @@ def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: 
     Raises:
       DataError: if there are too few maps to compare.
     """
-    return {
-        "control": _control(maps, label_sets, seed),
+    return ({} if label_sets is None else {"control": _control(maps, label_sets, seed)}) | {
         "fsd": bootstrap_distance(
             segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
         ),
@@ -97,22 +97,24 @@ def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: 
 
 
 def run_suite(
-    generate: Generate,
-    reconstruct: Reconstruct,
+    generate: Generate | Given,
+    reconstruct: Reconstruct | None,
     splits: Mapping[str, ClassMaps],
     space: LabelSpace,
     *,
+    suite: str = "quick",
     seed: int = 0,
     progress: Callable[[str], object] = lambda message: None,
 ) -> dict[str, Any]:
     """Scores a model and the anchors against the test maps, N maps on either side.
 
     Args:
-      generate: draws an index map for each label-set from a seed.
-      reconstruct: soft or hard class maps of the given class maps, from the posterior.
+      generate: draws an index map for each label-set from a seed; or as many maps as there are test maps.
+      reconstruct: soft or hard class maps of the given class maps, from the posterior; None if there is none.
       splits: class maps as the model reads them of "train", "validation" and "test"; N is the size of
         the last. `real_vs_real` compares it with validation maps, filled up from training to N.
       space: the label space of the maps.
+      suite: which rows to score; "quick" so far.
       seed: of sampling, anchors, folds and resampling.
       progress: called with a line before each part of the work.
 
@@ -131,16 +133,20 @@ def run_suite(
     rows = {}
     for name, draw in {"generated": generate, **_anchors(splits["train"], space)}.items():
         progress(f"scoring {name}")
+        if isinstance(draw, Given):
+            rows[name] = _score_given(draw, label_sets, reference, seed, space)
+            continue
         class_maps = _drawn(draw, label_sets, seed, space)
         rows[name] = score_maps(class_maps, label_sets, reference, seed=seed)
         rows[name]["diversity"] = _diversity(draw, label_sets, seed, space)
     progress("scoring real_vs_real")
     rows["real_vs_real"], from_train = _real_vs_real(splits, reference, space, seed)
     progress("scoring reconstructions")
-    return _conditions(splits, space, seed) | {
+    test = reconstruct and _reconstruction(reconstruct(splits["test"]), reference.real, space, seed)
+    return _conditions(splits, space, suite, seed) | {
         "real_vs_real_from_train": from_train,
         "rows": rows,
-        "reconstruction": _reconstruction(reconstruct(splits["test"]), reference.real, space, seed),
+        "reconstruction": test,
     }
 
 
@@ -173,6 +179,15 @@ def _drawn(draw: Generate, label_sets: np.ndarray, seed: int, space: LabelSpace)
     if index.max(initial=0) >= space.num_channels:
         raise MapError(f"a generated map has class {index.max()}: expected less than {space.num_channels}")
     return index_to_class_maps(index, space.num_channels)
+
+
+def _score_given(given: Given, label_sets: np.ndarray, reference: Reference, seed: int, space: LabelSpace) -> dict:
+    """The row of maps that are there; their diversity is that of pairs among them, as of real maps."""
+    class_maps = index_to_class_maps(given.index_maps, space.num_channels)
+    row = score_maps(class_maps, given.label_sets, reference, seed=seed)
+    rng = np.random.default_rng(seed)
+    row["diversity"] = _diversity_within(class_maps, label_set_of(class_maps), label_sets, rng, seed)
+    return row
 
 
 def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
@@ -239,15 +254,18 @@ def _real_vs_real(
     # a map must not count as a copy of itself
     rest = dataclasses.replace(reference, train=np.delete(reference.train, fill, axis=0))
     row = score_maps(visible(real, space), label_set_of(real), rest, seed=seed)
-    chosen = _diversity_label_sets(label_set_of(splits["test"]), seed)
-    held = label_set_of(splits["train"])
-    values, same = real_diversity(chosen, reference.train, held, rng, DIVERSITY_SAMPLES)
-    row["diversity"] = {
-        **bootstrap_mean(values, seed=seed),
-        "label_sets": len(values),
-        "same_label_set": same,
-    }
+    label_sets = label_set_of(splits["test"])
+    row["diversity"] = _diversity_within(reference.train, label_set_of(splits["train"]), label_sets, rng, seed)
     return row, len(fill)
+
+
+def _diversity_within(
+    maps: ClassMaps, held: np.ndarray, label_sets: np.ndarray, rng: np.random.Generator, seed: int
+) -> dict:
+    """Diversity among maps that share one of the label-sets, which they hold."""
+    chosen = _diversity_label_sets(label_sets, seed)
+    values, same = real_diversity(chosen, maps, held, rng, DIVERSITY_SAMPLES)
+    return {**bootstrap_mean(values, seed=seed), "label_sets": len(values), "same_label_set": same}
 
 
 def _reconstruction(class_maps: np.ndarray, truth: ClassMaps, space: LabelSpace, seed: int) -> dict:
@@ -258,7 +276,7 @@ def _reconstruction(class_maps: np.ndarray, truth: ClassMaps, space: LabelSpace,
     }
 
 
-def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, seed: int) -> dict[str, Any]:
+def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str, seed: int) -> dict[str, Any]:
     height, width = splits["test"].shape[1:3]
     return {
         "num_maps": len(splits["test"]),
@@ -266,6 +284,7 @@ def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, seed: int) -
         "size": [height, width],
         "classes": list(space.classes),
         "area_threshold": area_threshold(height, width),
+        "suite": suite,
         "seed": seed,
         "versions": {
             "segvae_jax": _installed_version("segvae_jax"),

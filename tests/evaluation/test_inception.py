@@ -1,16 +1,19 @@
 """The FID network against values computed in PyTorch, its weights' checks, and its resizing.
 
 The golden features are those of the same architecture in PyTorch, in float64 on a CPU, with the weights
-of `recipe` and the pictures of `pictures` resized by Pillow.
+of `recipe` and the pictures of `pictures` resized by Pillow; those of single blocks are made by
+tests/golden/inception.py.
 """
 
-import zlib
+import json
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import traverse_util
+from inception_recipe import BLOCKS, SIZE, digest, normalised, pictures, recipe
 
 from segvae_jax.errors import CheckpointError, DataError
 from segvae_jax.evaluation import inception
@@ -25,6 +28,7 @@ GOLDEN = np.array([
      4.351948, 3.95575, 11.138819, 3.29983, 3.253509, 2.415359, 0.33763, 2.111627],
 ])  # fmt: skip
 GOLDEN_MEAN = np.array([2.343048, 2.471853, 2.456456])
+GOLDEN_BLOCKS = json.loads((pathlib.Path(__file__).parent.parent / "golden/inception.json").read_text())
 
 SUFFIXES = {
     "kernel": "weight",
@@ -33,20 +37,6 @@ SUFFIXES = {
     "mean": "running_mean",
     "var": "running_var",
 }
-
-
-def recipe(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Weights of a PyTorch entry, seeded by the CRC-32 of its name; convolutions are `[out, in, h, w]`."""
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    if name.endswith("conv.weight"):
-        return rng.standard_normal(shape, np.float32) * np.float32(np.sqrt(2 / np.prod(shape[1:])))
-    if name.endswith(("bn.weight", "running_var")):
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    return (0.2 * rng.standard_normal(shape)).astype(np.float32)
-
-
-def pictures() -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (3, 9, 7, 3)).astype(np.uint8)
 
 
 def state_dict() -> dict[str, np.ndarray]:
@@ -101,6 +91,27 @@ def test_features_are_those_of_pytorch_to_the_last_partial_batch(features):
     assert features.shape == (3, 2048) and features.dtype == np.float32
     np.testing.assert_allclose(features[:, GOLDEN_FIRST::GOLDEN_STEP], GOLDEN, rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(features.mean(axis=1), GOLDEN_MEAN, rtol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def activations(variables) -> dict[str, np.ndarray]:
+    """Outputs of the blocks for one small picture."""
+    is_block = lambda module, method: method == "__call__" and module.name in BLOCKS
+    apply = jax.jit(lambda x: inception.InceptionV3().apply(variables, x, capture_intermediates=is_block))
+    _, state = apply(normalised())
+    return {name: np.asarray(state["intermediates"][name]["__call__"][0][0]) for name in BLOCKS}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+def test_each_block_gives_what_pytorch_gives(name, activations):
+    found = digest(activations[name])
+    scale = GOLDEN_BLOCKS[name][1]
+    np.testing.assert_allclose(found, GOLDEN_BLOCKS[name], rtol=2e-4, atol=1e-4 * scale)
+
+
+def test_the_picture_of_the_blocks_meets_odd_and_even_sizes(activations):
+    sizes = [activations[name].shape[0] for name in BLOCKS]
+    assert SIZE == 107 and sizes == [53, 51, 51, 25, 23, 11, 11, 11, 5, 5, 5, 5, 5, 2, 2, 2]
 
 
 def test_features_do_not_depend_on_the_batch(variables, features):

@@ -1,0 +1,93 @@
+"""Maps of any other generator: a folder of index PNGs, read in the classes of the data."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from segvae_jax.errors import DataError, LabelError, MapError
+from segvae_jax.labels import BACKGROUND, LabelSpace, read_label_sets
+from segvae_jax.pictures import read_class_names, read_index_png
+
+LABEL_SETS = "label_sets.txt"
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """Maps that are there, whoever drew them.
+
+    Attributes:
+      index_maps: in the channels of a label space.
+      label_sets: that were asked for; None if nobody knows.
+    """
+
+    index_maps: UInt8[np.ndarray, "N H W"]
+    label_sets: Bool[np.ndarray, "N C"] | None
+
+    def sample(self, count: int, seed: int) -> "Given":
+        """`count` of them, drawn from `seed`, in their order; all if there are no more."""
+        rows = np.sort(np.random.default_rng(seed).permutation(len(self.index_maps))[:count])
+        return Given(self.index_maps[rows], None if self.label_sets is None else self.label_sets[rows])
+
+
+def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> Given:
+    """All PNGs under a folder, in the order of their folders and names.
+
+    Indices are those of the class names in a file's metadata, as `write_index_png` stores them, and the
+    channels of `space` where it has none. Label-sets are read from a `label_sets.txt` beside the maps, a line
+    a map, as `generate.py --format=png` writes it.
+
+    Args:
+      folder: searched with its subfolders.
+      space: of the real maps.
+      size: H, W of the real maps.
+
+    Raises:
+      DataError: if there is no folder or no PNG, or a `label_sets.txt` does not fit.
+      MapError: naming the file, if it cannot be read, or has another size or an unknown class.
+      LabelError: naming file and line, if a label-set cannot be read.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder: give the folder of index PNGs")
+    files = sorted(folder.rglob("*.png"), key=lambda file: (file.parent, file.name))
+    if not files:
+        raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG each")
+    return Given(np.stack([_read(file, space, size) for file in files]), _label_sets(files, space))
+
+
+def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
+    names = read_class_names(file) or space.names
+    index = read_index_png(file, len(names))
+    if index.shape != tuple(size):
+        found, expected = (f"{height} x {width}" for height, width in (index.shape, size))
+        raise MapError(f"{file}: {found} pixels: expected {expected}, the size of the held-out maps: resize the maps")
+    channels = np.zeros(256, np.uint8)
+    for used in np.unique(index):
+        channels[used] = _channel(names[used], file, space)
+    return channels[index]
+
+
+def _channel(name: str, file: Path, space: LabelSpace) -> int:
+    try:
+        return 0 if name == BACKGROUND else space.channel(name)
+    except LabelError as error:
+        raise MapError(f"{file}: {error}") from None
+
+
+def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N C"] | None:
+    """Of all maps; None if any folder of maps has none."""
+    counts = {folder: len(list(group)) for folder, group in itertools.groupby(files, key=lambda file: file.parent)}
+    if not all((folder / LABEL_SETS).is_file() for folder in counts):
+        return None
+    return np.concatenate([_read_label_sets(folder / LABEL_SETS, count, space) for folder, count in counts.items()])
+
+
+def _read_label_sets(path: Path, count: int, space: LabelSpace) -> Bool[np.ndarray, "N C"]:
+    rows = read_label_sets(path, space)
+    if len(rows) != count:
+        raise DataError(f"{path}: {len(rows)} label-sets for {count} maps: expected a line a map, in their order")
+    return rows
