@@ -28,6 +28,7 @@ def evaluate(
     max_test: int = 2_000,
     max_train: int = 5_000,
     inception_weights: str | Path | None = None,
+    suite: str = "quick",
     seed: int = 0,
     progress: Callable[[str], object] = lambda message: None,
 ) -> dict[str, Any]:
@@ -39,6 +40,7 @@ def evaluate(
       data: directory of the prepared data; that of training if None.
       max_test, max_train: the first so many maps of a split are used; the result says how many.
       inception_weights: PyTorch file of the FID Inception network; adds the FID rows.
+      suite: as `run_suite` has them.
       seed: of sampling and resampling.
       progress: called with a line before each part of the work.
 
@@ -50,7 +52,16 @@ def evaluate(
     prepared = _data(generator, data)
     limits = {"train": max_train, "validation": max_test, "test": max_test}
     splits = {name: _class_maps(prepared, name, limit) for name, limit in limits.items()}
-    result = run_suite(generator.draw, generator.reconstruct, splits, generator.space, seed=seed, progress=progress)
+    result = run_suite(
+        generator.draw,
+        generator.reconstruct,
+        splits,
+        generator.space,
+        infer=generator.posterior,
+        suite=suite,
+        seed=seed,
+        progress=progress,
+    )
     if weights is not None:
         progress("Inception features")
         for name, score in _fid(generator, weights, splits, seed).items():

@@ -1,11 +1,12 @@
 """Marginals: the areas of the classes, each map a vector, and the geometry of each class by itself."""
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import wasserstein_distance
 
 from segvae_jax.evaluation.frechet import frechet_distance
-from segvae_jax.evaluation.geometry import QUANTITIES
 
 FSD_SCALE = 1e4
 MIN_PARTS = 5  # of a class on either side, for it to be compared
@@ -27,19 +28,25 @@ def segmentation_distance(areas_a: Float[np.ndarray, "N C"], areas_b: Float[np.n
     return FSD_SCALE * frechet_distance(areas_a, areas_b)
 
 
-def part_distances(a: Float[np.ndarray, "N C 6"], b: Float[np.ndarray, "M C 6"]) -> Float[np.ndarray, "C 6"]:
-    """Wasserstein-1 distance of every class in every quantity of `part_geometry`, in its units.
+def line_distances(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "C"]:
+    """Wasserstein-1 distance of one quantity of `part_geometry`, class by class, in its units.
 
-    Over the maps that have the class; NaN where fewer than 5 of a side do. The orientation is that of
-    an axis: its distance is the one on the circle of circumference pi.
+    Over the maps that have the class; NaN where fewer than 5 of a side do.
     """
-    distances = np.full(a.shape[1:], np.nan)
-    for channel in range(1, a.shape[1]):
-        for quantity, name in enumerate(QUANTITIES):
-            parts = [x[~np.isnan(x)] for x in (a[:, channel, quantity], b[:, channel, quantity])]
-            if min(map(len, parts)) >= MIN_PARTS:
-                distance = circular_wasserstein if name == "orientation" else wasserstein_distance
-                distances[channel, quantity] = distance(*parts)
+    return _class_distances(wasserstein_distance, a, b)
+
+
+def axis_distances(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> Float[np.ndarray, "C"]:
+    """The same of orientations: axes, which are equal after half a turn, so on a circle of circumference pi."""
+    return _class_distances(circular_wasserstein, a, b)
+
+
+def _class_distances(distance: Callable[..., float], a: np.ndarray, b: np.ndarray) -> Float[np.ndarray, "C"]:
+    distances = np.full(a.shape[1], np.nan)
+    for channel in range(a.shape[1]):
+        parts = [side[~np.isnan(side[:, channel]), channel] for side in (a, b)]
+        if min(map(len, parts)) >= MIN_PARTS:
+            distances[channel] = distance(*parts)
     return distances
 
 

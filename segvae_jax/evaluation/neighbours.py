@@ -44,10 +44,10 @@ def neighbours(generated: Shaped[np.ndarray, "N D"], real: Shaped[np.ndarray, "M
             f"pass at least {K_DENSITY + 1} of each"
         )
     within, between = _distances(real, real), _distances(generated, real)
-    balls = between <= _radii(within, K_DENSITY)
+    balls = _inside(between, within, K_DENSITY)
     return Neighbours(
-        precision=(between <= _radii(within, K_PRECISION)).any(axis=1),
-        recall=(between.T <= _radii(_distances(generated, generated), K_PRECISION)).any(axis=1),
+        precision=_inside(between, within, K_PRECISION).any(axis=1),
+        recall=_inside(between.T, _distances(generated, generated), K_PRECISION).any(axis=1),
         density=balls.sum(axis=1) / K_DENSITY,
         coverage=balls.any(axis=0),
     )
@@ -58,6 +58,6 @@ def _distances(a: Shaped[np.ndarray, "N D"], b: Shaped[np.ndarray, "M D"]) -> Fl
     return cdist(np.asarray(a, np.float64), np.asarray(b, np.float64))
 
 
-def _radii(within: Float[np.ndarray, "M M"], k: int) -> Float[np.ndarray, "1 M"]:
-    """Distance to the k-th nearest other sample."""
-    return np.partition(within, k, axis=1)[None, :, k]
+def _inside(between: Float[np.ndarray, "N M"], within: Float[np.ndarray, "M M"], k: int) -> Bool[np.ndarray, "N M"]:
+    """Which samples lie in the balls of which others, up to the k-th nearest other sample of these."""
+    return between <= np.partition(within, k, axis=1)[None, :, k]

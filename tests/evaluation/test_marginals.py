@@ -5,8 +5,9 @@ from scipy.stats import wasserstein_distance
 
 from segvae_jax.evaluation.marginals import (
     area_fractions,
+    axis_distances,
     circular_wasserstein,
-    part_distances,
+    line_distances,
     segmentation_distance,
 )
 
@@ -39,9 +40,9 @@ def test_axes_on_either_side_of_the_seam_are_close():
 
 
 def test_a_shift_of_a_class_is_its_distance_over_the_maps_that_have_it():
-    a = np.random.default_rng(0).uniform(-0.3, 0.3, (9, 3, 6))
+    a = np.random.default_rng(0).uniform(-0.3, 0.3, (9, 3))
     a[:, 0], a[6:, 1], a[4:, 2] = np.nan, np.nan, np.nan
-    b = np.concatenate([a, np.full((2, 3, 6), np.nan)]) + 0.25
-    distances = part_distances(a, b)
-    np.testing.assert_allclose(distances[1], 0.25)
-    assert np.isnan(distances[[0, 2]]).all()  # four maps are too few
+    b = np.concatenate([a, np.full((2, 3), np.nan)]) + 0.25
+    # four maps are too few
+    np.testing.assert_allclose(line_distances(a, b), [np.nan, 0.25, np.nan])
+    np.testing.assert_allclose(axis_distances(a, b + np.pi), [np.nan, 0.25, np.nan])
