@@ -119,14 +119,14 @@ def _parts(maps: Measured, real: Measured, seed: int) -> dict:
     for i, name in enumerate(QUANTITIES):
         distances = axis_distances if name == "orientation" else line_distances
         sides = maps.geometry[..., i], real.geometry[..., i]
-        estimate = bootstrap_distance(_mean_of(distances), *sides, seed=seed)
+        estimate = bootstrap_distance(_mean_over_parts(distances), *sides, seed=seed)
         rows[name] = {**estimate, "per_class": distances(*sides)[1:].tolist()}
     return rows
 
 
 def _offsets(maps: Measured, real: Measured, seed: int) -> dict:
     pairs = common_pairs(real.geometry)
-    distance = _mean_of(lambda a, b: offset_distances(a, b, pairs))
+    distance = lambda a, b: float(_means(offset_distances(a, b, pairs)[None], axis=1)[0])
     return {**bootstrap_distance(distance, maps.geometry, real.geometry, seed=seed), "pairs": len(pairs)}
 
 
@@ -159,9 +159,15 @@ def _compatibility(maps: Measured, real: Measured, seed: int) -> dict:
     }
 
 
-def _mean_of(distances: Callable[..., Float[np.ndarray, "_"]]) -> Callable[..., float]:
-    """The mean of several distances, those that are NaN left out; NaN if all are."""
-    return lambda a, b: float(_means(distances(a, b)[None], axis=1)[0])
+def _mean_over_parts(distances: Callable[..., Float[np.ndarray, "C"]]) -> Callable[..., float]:
+    """Mean distance, every class weighted by its parts in the second set: of rare ones it is mostly noise."""
+
+    def mean(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> float:
+        of_class = distances(a, b)
+        weights = np.where(np.isnan(of_class), 0, (~np.isnan(b)).sum(axis=0))
+        return float(np.average(np.nan_to_num(of_class), weights=weights)) if weights.any() else np.nan
+
+    return mean
 
 
 def _means(values: Float[np.ndarray, "N M"], axis: int, empty: float = np.nan) -> Float[np.ndarray, "_"]:

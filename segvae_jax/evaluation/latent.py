@@ -27,4 +27,4 @@ def active_units(means: Float[np.ndarray, "N K Z"], present: Bool[np.ndarray, "N
     where fewer than two maps have the class.
     """
     held = [means[present[:, step], step].astype(np.float64) for step in range(means.shape[1])]
-    return np.array([(x.var(axis=0, ddof=1) > ACTIVE).sum() if len(x) > 1 else np.nan for x in held])
+    return np.array([(x.var(axis=0, ddof=1) > ACTIVE).sum() if len(x) > 1 else np.nan for x in held], np.float64)

@@ -154,7 +154,9 @@ def test_mode_collapse(real, clean, encoder):
     assert _grows([-value for value in diversity]) and diversity[-1] == 0
     features, truth = [_encoded(encoder, maps) for maps in doses], _encoded(encoder, real)
     found = [neighbours(x, truth) for x in features]
-    assert _grows([-one.recall.mean() for one in found]) and _grows([-one.coverage.mean() for one in found])
+    assert _grows([-one.coverage.mean() for one in found])
+    # modes that repeat are their own nearest neighbours, however many there are
+    assert found[0].recall.mean() > 0.5 and not any(one.recall.any() for one in found[1:])
     assert _grows([kernel_distances(x, truth, seed=0).mean() for x in features])
     assert _grows([_fsd(maps, real) for maps in doses])
     assert _grows([_frechet(maps, real) for maps in doses])

@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors, suite
+from segvae_jax.evaluation import anchors, map_encoder, suite
 from segvae_jax.evaluation.report import print_table
 from segvae_jax.evaluation.scoring import Reference, score_maps
 from segvae_jax.generation import Latents
@@ -67,7 +68,9 @@ def full_result(splits, generate):
         mu[::2, 1, 0] = 1
         return Latents(mu, 0 * mu, 0 * mu, 0 * mu, class_maps[..., 1:].any(axis=(1, 2)))
 
-    return suite.run_suite(generate, None, splits, SPACE, infer=infer, suite="all", seed=5)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
+        return suite.run_suite(generate, None, splits, SPACE, infer=infer, suite="all", seed=5)
 
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
@@ -125,6 +128,9 @@ def test_figures_of_the_full_suite_that_must_be(full_result):
     assert rows["generated"] == rows["retrieval"]
     assert rows["mean_shape"]["diversity_map_encoder"]["value"] == 0
     for row in rows.values():
+        # hats are on half of the real maps
+        per_class = row["parts"]["height"]["per_class"]
+        assert row["parts"]["height"]["value"] == pytest.approx(np.average(per_class, weights=[2, 2, 1]))
         # the eye is a pixel, which has no axis
         assert row["parts"]["orientation"]["per_class"][1] is None
         assert row["parts"]["log_area"]["low"] <= row["parts"]["log_area"]["value"] <= row["parts"]["log_area"]["high"]
