@@ -46,10 +46,10 @@ def neighbours(generated: Shaped[np.ndarray, "N D"], real: Shaped[np.ndarray, "M
     within, between = _distances(real, real), _distances(generated, real)
     balls = _inside(between, within, K_DENSITY)
     return Neighbours(
-        precision=_inside(between, within, K_PRECISION).any(axis=1),
-        recall=_inside(between.T, _distances(generated, generated), K_PRECISION).any(axis=1),
+        precision=np.any(_inside(between, within, K_PRECISION), axis=1),
+        recall=np.any(_inside(between.T, _distances(generated, generated), K_PRECISION), axis=1),
         density=balls.sum(axis=1) / K_DENSITY,
-        coverage=balls.any(axis=0),
+        coverage=np.any(balls, axis=0),
     )
 
 
