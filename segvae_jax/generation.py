@@ -5,8 +5,10 @@ index_maps = generator.generate(["skin", "hair", "nose", "l_eye", "r_eye"], num=
 picture = generator.picture(index_maps)
 """
 
+import dataclasses
 import functools
 import hashlib
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 from segvae_jax import maps, pictures
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import fold_spectral_norm, generate
+from segvae_jax.model.segvae import StepOutput, fold_spectral_norm, generate
 from segvae_jax.streams import great_circle, sample_noise, stream_key
 from segvae_jax.training.checkpoints import ModelCard, load_variables
 from segvae_jax.training.step import device_mesh, replicated, split_batch
@@ -27,6 +29,23 @@ from segvae_jax.training.step import device_mesh, replicated, split_batch
 _BATCH = 16
 
 Painter = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], float], UInt8[Array, "B H W"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Latents:
+    """Posterior and prior of the latents of given maps, a Gaussian a step in drawing order.
+
+    Attributes:
+      mu_posterior, logvar_posterior: of the posterior, which sees the true shapes.
+      mu_prior, logvar_prior: of the prior, which sees the canvas of true shapes.
+      present: whether the map has the step's class; the Gaussians of other steps mean nothing.
+    """
+
+    mu_posterior: Float[np.ndarray, "N K Z"]
+    logvar_posterior: Float[np.ndarray, "N K Z"]
+    mu_prior: Float[np.ndarray, "N K Z"]
+    logvar_prior: Float[np.ndarray, "N K Z"]
+    present: Bool[np.ndarray, "N K"]
 
 
 class Generator:
@@ -50,6 +69,7 @@ class Generator:
         self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
         self._between = jax.jit(functools.partial(_paint_between, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(_reconstruct, self._model))
+        self._infer = jax.jit(functools.partial(_infer, self._model))
 
     @classmethod
     def load(cls, directory: str | Path, step: int | None = None) -> "Generator":
@@ -154,11 +174,20 @@ class Generator:
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
         """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes."""
+        return self._padded_maps_call(self._reconstruct, class_maps)
+
+    def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
+        """What the posterior makes of maps, and what the prior expected, each class on a canvas of true shapes."""
+        return Latents(**self._padded_maps_call(self._infer, class_maps))
+
+    def _padded_maps_call(self, function: Callable[..., Any], class_maps: Bool[np.ndarray, "N H W C"]) -> Any:
+        """`_reconstruct` or `_infer` of maps, a padded batch at a time."""
         rows = []
         for _, part in _chunks(class_maps):
             padded = np.pad(part, ((0, _padded(len(part)) - len(part)), (0, 0), (0, 0), (0, 0)))
-            rows.append(np.asarray(self._reconstruct(self._variables, padded.astype(np.float32)))[: len(part)])
-        return np.concatenate(rows)
+            output = jax.device_get(function(self._variables, padded.astype(np.float32)))
+            rows.append(jax.tree.map(operator.itemgetter(slice(len(part))), output))
+        return jax.tree.map(lambda *arrays: np.concatenate(arrays), *rows)
 
     def random_label_sets(self, num: int, seed: int = 0, first: int = 0) -> Bool[np.ndarray, "N C"]:
         """Label-sets as frequent as in the training data; each is a function of the seed and its number.
@@ -250,8 +279,23 @@ def _choose(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, 
 
 
 def _reconstruct(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    eps = jnp.zeros((class_maps.shape[0], len(model.order), model.latent_dim))
-    label_set = maps.label_set_of(class_maps).astype(jnp.float32)
-    shapes = model.apply(variables, class_maps, label_set, eps).shapes
+    shapes = _from_means(model, variables, class_maps).shapes
     blank = jnp.zeros_like(class_maps)
     return maps.with_background(blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1)))
+
+
+def _infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> dict[str, Shaped[Array, "B K ..."]]:
+    output = _from_means(model, variables, class_maps)
+    return {
+        "mu_posterior": output.posterior.mu,
+        "logvar_posterior": output.posterior.logvar,
+        "mu_prior": output.prior.mu,
+        "logvar_prior": output.prior.logvar,
+        "present": output.present > 0,
+    }
+
+
+def _from_means(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> StepOutput:
+    """The training forward without noise."""
+    eps = jnp.zeros((class_maps.shape[0], len(model.order), model.latent_dim))
+    return model.apply(variables, class_maps, maps.label_set_of(class_maps).astype(jnp.float32), eps)

@@ -118,6 +118,20 @@ def test_reconstruction_is_blank_where_a_class_is_absent(generator):
     assert soft.shape == maps.shape and (soft[..., 2:] == 0).all() and (soft[..., 1] > 0).all()
 
 
+def test_the_posterior_is_that_of_the_training_forward(card, variables, generator):
+    maps = np.random.default_rng(0).random((19, 8, 16, 4)) < 0.3  # more than a batch
+    maps[..., 0], maps[::2, ..., 2] = False, False
+    latents = generator.posterior(maps)
+    label_set = maps.any(axis=(1, 2)).astype(np.float32)
+    inputs = [jnp.asarray(x, jnp.float32) for x in (maps, label_set, np.ones((19, 3, 3)))]
+    output, _ = card.model().apply(variables, *inputs, mutable=["spectral"])
+    for name in ("posterior", "prior"):
+        for part in ("mu", "logvar"):
+            expected = getattr(getattr(output, name), part)
+            np.testing.assert_allclose(getattr(latents, f"{part}_{name}"), expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(latents.present, label_set[:, list(SPACE.order)])
+
+
 def test_loaded_from_disk_it_draws_the_same(card, variables, generator, tmp_path):
     save_variables(tmp_path, card, variables)
     loaded = Generator.load(tmp_path)

@@ -42,9 +42,16 @@ def evaluate(
       SegVAEError: if maps or weights cannot be used.
     """
     weights = load_inception(inception_weights) if inception_weights else None
-    reconstruct = subject.generator.reconstruct if subject.generator else None
+    generator = subject.generator
     result = run_suite(
-        subject.made, reconstruct, subject.splits, subject.space, suite=suite, seed=seed, progress=progress
+        subject.made,
+        generator.reconstruct if generator else None,
+        subject.splits,
+        subject.space,
+        infer=generator.posterior if generator else None,
+        suite=suite,
+        seed=seed,
+        progress=progress,
     )
     if weights is not None:
         progress("Inception features")

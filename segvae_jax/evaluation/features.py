@@ -1,9 +1,13 @@
 """Features of class maps without any trained network: convolutions with fixed random weights."""
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Shaped
 
 SEEDS = (0, 1, 2)
 WIDTHS = (16, 16, 16)  # halves the map three times: the last layer sees 15 x 15 pixels
@@ -29,14 +33,24 @@ def random_cnn_features(
 ) -> Float[np.ndarray, "N D"]:
     """Mean and standard deviation over space of every layer of `random_cnn(seed)`: D = 96.
 
-    The network reads the classes one-hot, without background and palette. The last batch is padded
-    with blank maps, so the features of a map do not depend on the batch size.
+    The network reads the classes one-hot, without background and palette. The features of a map do not
+    depend on the batch size.
     """
     kernels = random_cnn(seed, class_maps.shape[-1] - 1)
-    padded = -len(class_maps) % batch_size
-    batches = np.pad(class_maps[..., 1:], ((0, padded), (0, 0), (0, 0), (0, 0)))
-    batches = batches.reshape(-1, batch_size, *batches.shape[1:])
-    return np.concatenate([_pooled_layers(kernels, batch) for batch in batches])[: len(class_maps)]
+    return in_batches(functools.partial(_pooled_layers, kernels), class_maps[..., 1:], batch_size=batch_size)
+
+
+def in_batches(function: Callable[..., Any], *arrays: Shaped[np.ndarray, "N ..."], batch_size: int = BATCH_SIZE) -> Any:
+    """`function` of a batch of rows at a time, of one size: the last is filled up with blanks, which are cut off.
+
+    Returns:
+      what `function` returns, arrays `[N, ...]` or a tree of them, on the host.
+    """
+    count = len(arrays[0])
+    fill = lambda rows: np.pad(rows, [(0, batch_size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
+    starts = range(0, count, batch_size)
+    parts = [jax.device_get(function(*(fill(a[start : start + batch_size]) for a in arrays))) for start in starts]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[:count], *parts)
 
 
 @jax.jit

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from segvae_jax.evaluation.overlap import mean_iou_matrix
 
 CHUNK = 1024  # training maps at a time: 16 MiB a class at 64 x 64
+CLOSEST = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,3 +34,9 @@ def nearest_training(maps: Bool[np.ndarray, "N H W C"], train: Bool[np.ndarray, 
 def copied(overlap: Float[np.ndarray, "N"], held_out_overlap: Float[np.ndarray, "M"]) -> Bool[np.ndarray, "N"]:
     """Which maps are closer to training than 99 % of held-out real maps are (about 1 % of honest maps)."""
     return overlap > np.quantile(held_out_overlap, 0.99)
+
+
+def closest(nearest: Nearest, count: int = CLOSEST) -> Int[np.ndarray, "P 2"]:
+    """Rows of the `count` closest pairs of a map and a training map, the closest first: those to look at."""
+    maps = np.argsort(-nearest.overlap, kind="stable")[:count]
+    return np.stack([maps, nearest.row[maps]], axis=1)

@@ -15,24 +15,25 @@ import sklearn
 from jaxtyping import Bool, Float, Shaped, UInt8
 
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors
-from segvae_jax.evaluation.bootstrap import bootstrap_distance, bootstrap_mean
-from segvae_jax.evaluation.control import area_threshold, label_control
-from segvae_jax.evaluation.diversity import pairwise_diversity, real_diversity
-from segvae_jax.evaluation.features import SEEDS, random_cnn_features
-from segvae_jax.evaluation.frechet import frechet_distance
+from segvae_jax.evaluation import anchors, map_encoder
+from segvae_jax.evaluation.bootstrap import bootstrap_mean
+from segvae_jax.evaluation.control import area_threshold
+from segvae_jax.evaluation.diversity import pairwise_diversity, real_groups
+from segvae_jax.evaluation.full_scoring import Measured, score_diversity, score_fully, score_latents
 from segvae_jax.evaluation.given import Given
-from segvae_jax.evaluation.marginals import area_fractions, segmentation_distance
-from segvae_jax.evaluation.memorisation import copied, nearest_training
+from segvae_jax.evaluation.neighbours import K_DENSITY
 from segvae_jax.evaluation.reconstruction import reconstruction_iou
-from segvae_jax.evaluation.two_sample import FOLDS, two_sample_test
+from segvae_jax.evaluation.scoring import ClassMaps, Reference, score_maps, without_nan
+from segvae_jax.evaluation.two_sample import FOLDS
+from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
-from segvae_jax.maps import index_to_class_maps, label_set_of, paint
+from segvae_jax.maps import index_to_class_maps, label_set_of, paint, restore_covered
 
-ClassMaps = Bool[np.ndarray, "N H W C"]
 Generate = Callable[[Bool[np.ndarray, "N C"], int], UInt8[np.ndarray, "N H W"]]
 Reconstruct = Callable[[ClassMaps], Float[np.ndarray, "N H W C"]]
+Infer = Callable[[ClassMaps], Latents]
 
+SUITES = ("quick", "all")
 DIVERSITY_LABEL_SETS = 32
 DIVERSITY_SAMPLES = 10  # a label-set
 PAINT_CHUNK = 256  # painting needs floats: 80 MB at 64 x 64 x 19
@@ -50,50 +51,33 @@ def visible(class_maps: Shaped[np.ndarray, "N H W C"], space: LabelSpace) -> Cla
 
 
 @dataclasses.dataclass(frozen=True)
-class Reference:
-    """What maps are scored against, all visible class maps, and what is computed once of them.
+class _Judge:
+    """What sets of maps are scored with; the fields that may be None are for the full suite."""
 
-    Attributes:
-      real: held-out real maps.
-      train: training maps.
-      features: of `real`, by each random CNN.
-      overlap: of each real map with its nearest training map.
-    """
+    reference: Reference
+    space: LabelSpace
+    seed: int
+    encoder: map_encoder.Params | None = None
+    real: Measured | None = None
 
-    real: ClassMaps
-    train: Bool[np.ndarray, "T H W C"]
-    features: Float[np.ndarray, "N S D"]
-    overlap: Float[np.ndarray, "N"]
+    def score(self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None) -> dict:
+        """The rows of one map a label-set; without the label-sets, all but control."""
+        rows = score_maps(maps, label_sets, self.reference, seed=self.seed)
+        if self.encoder is not None and self.real is not None:
+            rows |= score_fully(Measured.of(maps, self.encoder, self.space), self.real, seed=self.seed)
+        return rows
 
-    @classmethod
-    def of(cls, real: ClassMaps, train: Bool[np.ndarray, "T H W C"]) -> "Reference":
-        """Computes features and overlaps."""
-        return cls(real, train, _features(real), nearest_training(real, train).overlap)
-
-
-def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int) -> dict:
-    """Every row of the protocol that needs one map a label-set and no model.
-
-    Args:
-      maps: visible class maps, as many as the reference has real ones.
-      label_sets: the label-sets that were asked for; without them there is no control.
-      reference: what to compare with.
-      seed: of folds and resampling.
-
-    Returns:
-      JSON-serialisable figures; intervals are 95 % bootstrap intervals over maps.
-
-    Raises:
-      DataError: if there are too few maps to compare.
-    """
-    return ({} if label_sets is None else {"control": _control(maps, label_sets, seed)}) | {
-        "fsd": bootstrap_distance(
-            segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
-        ),
-        "c2st": _two_sample(maps, reference, seed),
-        "frechet_random_cnn": _frechet(maps, reference, seed),
-        "memorisation": _memorisation(maps, reference, seed),
-    }
+    def score_groups(self, maps: ClassMaps, sizes: list[int]) -> dict:
+        """The rows of several maps a label-set."""
+        rows = {
+            "diversity": {
+                **bootstrap_mean(pairwise_diversity(maps, sizes), seed=self.seed),
+                "label_sets": len(sizes),
+            }
+        }
+        if self.encoder is not None:
+            rows |= score_diversity(maps, sizes, self.encoder, self.space, seed=self.seed)
+        return rows
 
 
 def run_suite(
@@ -102,6 +86,7 @@ def run_suite(
     splits: Mapping[str, ClassMaps],
     space: LabelSpace,
     *,
+    infer: Infer | None = None,
     suite: str = "quick",
     seed: int = 0,
     progress: Callable[[str], object] = lambda message: None,
@@ -114,48 +99,62 @@ def run_suite(
       splits: class maps as the model reads them of "train", "validation" and "test"; N is the size of
         the last. `real_vs_real` compares it with validation maps, filled up from training to N.
       space: the label space of the maps.
-      suite: which rows to score; "quick" so far.
-      seed: of sampling, anchors, folds and resampling.
+      infer: posterior and prior of the given class maps; None if there is none.
+      suite: "quick", or "all", which adds the rows that need the map encoder, the geometry of parts or `infer`.
+      seed: of sampling, anchors, folds and resampling. The map encoder has a fixed one.
       progress: called with a line before each part of the work.
 
     Returns:
-      A JSON-serialisable result: conditions, `rows` (one of `score_maps` and `diversity` for
-      "generated" and each anchor) and `reconstruction`.
+      A JSON-serialisable result: conditions, `rows` ("generated" and each anchor), `reconstruction` and
+      `latent`. docs/evaluation.md explains every key.
 
     Raises:
-      DataError: if a split is missing or too small.
+      DataError: if a split is missing or too small, or the suite is unknown.
       MapError: if maps differ in shape or a generated map has an unknown class.
     """
-    _check(splits, space)
-    progress("painting the real maps and finding the nearest training map of each test map")
-    reference = Reference.of(visible(splits["test"], space), visible(splits["train"], space))
+    _check(splits, space, suite)
+    judge = _judge(splits, space, suite, seed, progress)
     label_sets = label_set_of(splits["test"])
     rows = {}
     for name, draw in {"generated": generate, **_anchors(splits["train"], space)}.items():
         progress(f"scoring {name}")
         if isinstance(draw, Given):
-            rows[name] = _score_given(draw, label_sets, reference, seed, space)
+            rows[name] = _score_given(draw, label_sets, judge)
             continue
-        class_maps = _drawn(draw, label_sets, seed, space)
-        rows[name] = score_maps(class_maps, label_sets, reference, seed=seed)
-        rows[name]["diversity"] = _diversity(draw, label_sets, seed, space)
+        rows[name] = judge.score(_drawn(draw, label_sets, seed, space), label_sets)
+        rows[name] |= _diversity(draw, label_sets, judge)
     progress("scoring real_vs_real")
-    rows["real_vs_real"], from_train = _real_vs_real(splits, reference, space, seed)
+    rows["real_vs_real"], from_train = _real_vs_real(splits, judge)
+    result = _conditions(splits, space, seed) | {"suite": suite, "real_vs_real_from_train": from_train, "rows": rows}
+    if judge.encoder is not None:
+        result["map_encoder"] = map_encoder.describe(judge.encoder)
     progress("scoring reconstructions")
-    test = reconstruct and _reconstruction(reconstruct(splits["test"]), reference.real, space, seed)
-    return _conditions(splits, space, suite, seed) | {
-        "real_vs_real_from_train": from_train,
-        "rows": rows,
-        "reconstruction": test,
-    }
+    result["reconstruction"] = reconstruct and _reconstruction(reconstruct(splits["test"]), judge)
+    result["latent"] = score_latents(infer(splits["test"]), space, seed=seed) if infer and suite == "all" else None
+    return without_nan(result)
 
 
-def _check(splits: Mapping[str, ClassMaps], space: LabelSpace) -> None:
+def _judge(
+    splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str, seed: int, progress: Callable[[str], object]
+) -> _Judge:
+    progress("painting the real maps and finding the nearest training map of each test map")
+    reference = Reference.of(visible(splits["test"], space), visible(splits["train"], space))
+    if suite == "quick":
+        return _Judge(reference, space, seed)
+    progress("training the map encoder on the training maps")
+    encoder = map_encoder.fit_map_encoder(restore_covered(reference.train, space))
+    return _Judge(reference, space, seed, encoder, Measured.of(reference.real, encoder, space))
+
+
+def _check(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str) -> None:
+    if suite not in SUITES:
+        raise DataError(f"suite {suite!r} is unknown: choose from {', '.join(SUITES)}")
     if missing := [name for name in ("train", "validation", "test") if name not in splits]:
         raise DataError(f"split {missing[0]!r} is missing: pass train, validation and test maps")
     size, count = splits["test"].shape[1:], len(splits["test"])
-    if count < FOLDS or not len(splits["train"]):
-        raise DataError(f"{count} test and {len(splits['train'])} training maps: pass at least {FOLDS} and 1")
+    least = FOLDS if suite == "quick" else max(FOLDS, K_DENSITY + 1)
+    if count < least or not len(splits["train"]):
+        raise DataError(f"{count} test and {len(splits['train'])} training maps: pass at least {least} and 1")
     for name, class_maps in splits.items():
         if class_maps.shape[1:] != (*size[:2], space.num_channels):
             raise MapError(f"{name} maps are {class_maps.shape[1:]}: expected {(*size[:2], space.num_channels)}")
@@ -181,102 +180,56 @@ def _drawn(draw: Generate, label_sets: np.ndarray, seed: int, space: LabelSpace)
     return index_to_class_maps(index, space.num_channels)
 
 
-def _score_given(given: Given, label_sets: np.ndarray, reference: Reference, seed: int, space: LabelSpace) -> dict:
-    """The row of maps that are there; their diversity is that of pairs among them, as of real maps."""
-    class_maps = index_to_class_maps(given.index_maps, space.num_channels)
-    row = score_maps(class_maps, given.label_sets, reference, seed=seed)
-    rng = np.random.default_rng(seed)
-    row["diversity"] = _diversity_within(class_maps, label_set_of(class_maps), label_sets, rng, seed)
-    return row
-
-
-def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
-    control = label_control(label_sets, maps)
-    return {
-        "exact": bootstrap_mean(control.exact, seed=seed),
-        "precision": bootstrap_mean(control.precision, seed=seed),
-        "recall": bootstrap_mean(control.recall, seed=seed),
-        "miss_rate": _optional(control.miss_rate),
-    }
-
-
-def _two_sample(maps: ClassMaps, reference: Reference, seed: int) -> dict:
-    test = two_sample_test(maps, reference.real, seed=seed)
-    parts = {
-        "auc": test.auc,
-        "logistic_regression": test.logistic_regression,
-        "boosted_trees": test.boosted_trees,
-    }
-    return {name: {"value": float(auc.mean()), "sd": float(auc.std(ddof=1))} for name, auc in parts.items()}
-
-
-def _features(maps: ClassMaps) -> Float[np.ndarray, "N S D"]:
-    return np.stack([random_cnn_features(maps, seed) for seed in SEEDS], axis=1)
-
-
-def _frechet(maps: ClassMaps, reference: Reference, seed: int) -> dict:
-    by_network = lambda a, b: [frechet_distance(a[:, i], b[:, i]) for i in range(len(SEEDS))]
-    mean = lambda a, b: float(np.mean(by_network(a, b)))
-    features = _features(maps)
-    estimate = bootstrap_distance(mean, features, reference.features, seed=seed)
-    return {**estimate, "by_network": by_network(features, reference.features)}
-
-
-def _memorisation(maps: ClassMaps, reference: Reference, seed: int) -> dict:
-    overlap = nearest_training(maps, reference.train).overlap
-    return {
-        "nearest": bootstrap_mean(overlap, seed=seed),
-        "held_out": bootstrap_mean(reference.overlap, seed=seed),
-        "copied": float(copied(overlap, reference.overlap).mean()),
-    }
-
-
-def _diversity(draw: Generate, label_sets: np.ndarray, seed: int, space: LabelSpace) -> dict:
-    chosen = _diversity_label_sets(label_sets, seed)
+def _diversity(draw: Generate, label_sets: np.ndarray, judge: _Judge) -> dict:
+    chosen = _diversity_label_sets(label_sets, judge.seed)
     # another seed than that of the scored maps, so that no sample is used twice
-    class_maps = _drawn(draw, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), seed + 1, space)
-    values = pairwise_diversity(class_maps.reshape(len(chosen), DIVERSITY_SAMPLES, *class_maps.shape[1:]))
-    return {**bootstrap_mean(values, seed=seed), "label_sets": len(chosen)}
+    class_maps = _drawn(draw, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), judge.seed + 1, judge.space)
+    return judge.score_groups(class_maps, [DIVERSITY_SAMPLES] * len(chosen))
 
 
 def _diversity_label_sets(label_sets: np.ndarray, seed: int) -> Bool[np.ndarray, "L C"]:
     return np.random.default_rng(seed).permutation(np.unique(label_sets, axis=0))[:DIVERSITY_LABEL_SETS]
 
 
-def _real_vs_real(
-    splits: Mapping[str, ClassMaps], reference: Reference, space: LabelSpace, seed: int
-) -> tuple[dict, int]:
+def _real_vs_real(splits: Mapping[str, ClassMaps], judge: _Judge) -> tuple[dict, int]:
     """The row of other real maps (asked for their own label-sets), and how many come from training."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(judge.seed)
     sizes = len(splits["test"]), len(splits["validation"]), len(splits["train"])
     validation, fill = anchors.real_rows(*sizes, rng)
     real = np.concatenate([splits["validation"][validation], splits["train"][fill]])
-    # a map must not count as a copy of itself
-    rest = dataclasses.replace(reference, train=np.delete(reference.train, fill, axis=0))
-    row = score_maps(visible(real, space), label_set_of(real), rest, seed=seed)
-    label_sets = label_set_of(splits["test"])
-    row["diversity"] = _diversity_within(reference.train, label_set_of(splits["train"]), label_sets, rng, seed)
-    return row, len(fill)
+    rest = dataclasses.replace(judge, reference=judge.reference.without(fill))
+    row = rest.score(visible(real, judge.space), label_set_of(real))
+    held, wanted = label_set_of(splits["train"]), label_set_of(splits["test"])
+    return row | _diversity_within(judge.reference.train, held, wanted, judge, rng), len(fill)
+
+
+def _score_given(given: Given, wanted: Bool[np.ndarray, "N C"], judge: _Judge) -> dict:
+    """The rows of maps that are there; their diversity is that of pairs among them, as of real maps."""
+    class_maps = index_to_class_maps(given.index_maps, judge.space.num_channels)
+    rng = np.random.default_rng(judge.seed)
+    row = judge.score(class_maps, given.label_sets)
+    return row | _diversity_within(class_maps, label_set_of(class_maps), wanted, judge, rng)
 
 
 def _diversity_within(
-    maps: ClassMaps, held: np.ndarray, label_sets: np.ndarray, rng: np.random.Generator, seed: int
+    maps: ClassMaps, held: Bool[np.ndarray, "N C"], wanted: Bool[np.ndarray, "M C"], judge: _Judge, rng: Any
 ) -> dict:
-    """Diversity among maps that share one of the label-sets, which they hold."""
-    chosen = _diversity_label_sets(label_sets, seed)
-    values, same = real_diversity(chosen, maps, held, rng, DIVERSITY_SAMPLES)
-    return {**bootstrap_mean(values, seed=seed), "label_sets": len(values), "same_label_set": same}
+    """The rows of maps that share one of the label-sets wanted."""
+    groups, same = real_groups(_diversity_label_sets(wanted, judge.seed), held, rng, DIVERSITY_SAMPLES)
+    rows = judge.score_groups(maps[np.concatenate(groups)], [len(group) for group in groups])
+    rows["diversity"]["same_label_set"] = same
+    return rows
 
 
-def _reconstruction(class_maps: np.ndarray, truth: ClassMaps, space: LabelSpace, seed: int) -> dict:
-    result = reconstruction_iou(truth, visible(class_maps, space))
+def _reconstruction(class_maps: np.ndarray, judge: _Judge) -> dict:
+    result = reconstruction_iou(judge.reference.real, visible(class_maps, judge.space))
     return {
-        "mean_iou": bootstrap_mean(result.mean_iou, seed=seed),
-        "per_class": _optional(result.per_class),
+        "mean_iou": bootstrap_mean(result.mean_iou, seed=judge.seed),
+        "per_class": result.per_class[1:].tolist(),
     }
 
 
-def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str, seed: int) -> dict[str, Any]:
+def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, seed: int) -> dict[str, Any]:
     height, width = splits["test"].shape[1:3]
     return {
         "num_maps": len(splits["test"]),
@@ -284,7 +237,6 @@ def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str, 
         "size": [height, width],
         "classes": list(space.classes),
         "area_threshold": area_threshold(height, width),
-        "suite": suite,
         "seed": seed,
         "versions": {
             "segvae_jax": _installed_version("segvae_jax"),
@@ -300,8 +252,3 @@ def _installed_version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "not installed"
-
-
-def _optional(values: Float[np.ndarray, "C"]) -> list[float | None]:
-    """Figures of the classes, background left out; JSON has no NaN."""
-    return [None if np.isnan(value) else float(value) for value in values[1:]]

@@ -1,7 +1,7 @@
 import numpy as np
 
 from segvae_jax.evaluation import memorisation
-from segvae_jax.evaluation.memorisation import copied, nearest_training
+from segvae_jax.evaluation.memorisation import Nearest, closest, copied, nearest_training
 from segvae_jax.evaluation.overlap import mean_iou
 
 
@@ -36,3 +36,9 @@ def test_maps_unlike_any_training_map_have_no_overlap():
 def test_a_copy_is_closer_than_99_percent_of_held_out_maps():
     held_out = np.linspace(0, 1, 101)
     np.testing.assert_array_equal(copied(np.array([0.5, 0.985, 0.995, 1.0]), held_out), [0, 0, 1, 1])
+
+
+def test_the_closest_pairs_come_first():
+    nearest = Nearest(np.array([0.2, 0.9, 0.5, 0.9]), np.array([4, 3, 2, 1]))
+    np.testing.assert_array_equal(closest(nearest, 3), [[1, 3], [3, 1], [2, 2]])
+    assert len(closest(nearest)) == 4

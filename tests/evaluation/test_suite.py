@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -5,13 +6,29 @@ import pytest
 from rich.console import Console
 
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors, suite
+from segvae_jax.evaluation import anchors, map_encoder, suite
 from segvae_jax.evaluation.report import print_table
+from segvae_jax.evaluation.scoring import Reference, score_maps
+from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
 
 SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
 ROWS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
+FULL_ROWS = ROWS | {
+    "parts",
+    "offsets",
+    "adjacency",
+    "symmetry",
+    "frechet_map_encoder",
+    "kid_random_cnn",
+    "kid_map_encoder",
+    "neighbours_random_cnn",
+    "neighbours_map_encoder",
+    "compatibility",
+    "diversity_per_class",
+    "diversity_map_encoder",
+}
 
 
 def _draw(seed, count):
@@ -32,14 +49,28 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def result(splits):
+def generate(splits):
     train = splits["train"]
-    held = label_set_of(train)
-    generate = lambda wanted, seed: suite.painted(
-        anchors.retrieval(wanted, train, held, np.random.default_rng(seed)), SPACE
-    )
+    retrieve = lambda wanted, seed: anchors.retrieval(wanted, train, label_set_of(train), np.random.default_rng(seed))
+    return lambda wanted, seed: suite.painted(retrieve(wanted, seed), SPACE)
+
+
+@pytest.fixture(scope="module")
+def result(splits, generate):
     soft = lambda class_maps: np.where(class_maps, 0.8, 0.02)
     return suite.run_suite(generate, soft, splits, SPACE, seed=5)
+
+
+@pytest.fixture(scope="module")
+def full_result(splits, generate):
+    def infer(class_maps):
+        mu = np.zeros((len(class_maps), 3, 2), np.float32)
+        mu[::2, 1, 0] = 1
+        return Latents(mu, 0 * mu, 0 * mu, 0 * mu, class_maps[..., 1:].any(axis=(1, 2)))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
+        return suite.run_suite(generate, None, splits, SPACE, infer=infer, suite="all", seed=5)
 
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
@@ -82,10 +113,48 @@ def test_figures_that_must_be(result):
         assert row["frechet_random_cnn"]["value"] == pytest.approx(np.mean(row["frechet_random_cnn"]["by_network"]))
 
 
+def test_the_full_suite_adds_rows_and_changes_none(result, full_result):
+    assert result["suite"] == "quick" and full_result["suite"] == "all" and result["latent"] is None
+    for name, row in full_result["rows"].items():
+        assert set(row) == FULL_ROWS
+        assert {key: row[key] for key in ROWS} == result["rows"][name]
+    assert full_result["reconstruction"] is None
+    assert full_result["map_encoder"]["seed"] == 0
+    assert json.loads(json.dumps(full_result, allow_nan=False)) == full_result
+
+
+def test_figures_of_the_full_suite_that_must_be(full_result):
+    rows = full_result["rows"]
+    assert rows["generated"] == rows["retrieval"]
+    assert rows["mean_shape"]["diversity_map_encoder"]["value"] == 0
+    for row in rows.values():
+        # hats are on half of the real maps
+        per_class = row["parts"]["height"]["per_class"]
+        assert row["parts"]["height"]["value"] == pytest.approx(np.average(per_class, weights=[2, 2, 1]))
+        # the eye is a pixel, which has no axis
+        assert row["parts"]["orientation"]["per_class"][1] is None
+        assert row["parts"]["log_area"]["low"] <= row["parts"]["log_area"]["value"] <= row["parts"]["log_area"]["high"]
+        assert all(0 <= row["neighbours_map_encoder"][name]["value"] <= 1 for name in ("precision", "recall"))
+    assert len({row["compatibility"]["held_out"]["value"] for row in rows.values()}) == 1
+    # half of the maps are half a nat away in the second class of the drawing order
+    assert full_result["latent"]["kl_per_class"] == pytest.approx([0, 0.25, 0])
+    assert full_result["latent"]["kl"]["value"] == pytest.approx(0.25)
+    assert full_result["latent"]["active_units"] == full_result["latent"]["active_units_beyond_prior"] == [0, 1, 0]
+
+
+def test_the_full_table_is_readable_at_80_columns(full_result):
+    console = Console(width=80)
+    with console.capture() as capture:
+        print_table(full_result, console)
+    text = capture.get()
+    assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    assert "Frechet map encoder" in text and "of 2 units a class" in text and "Reconstruction" not in text
+
+
 def test_identical_maps_score_zero(splits):
     real = suite.visible(splits["test"], SPACE)
-    reference = suite.Reference.of(real, suite.visible(splits["train"], SPACE))
-    row = suite.score_maps(real, label_set_of(real), reference, seed=0)
+    reference = Reference.of(real, suite.visible(splits["train"], SPACE))
+    row = score_maps(real, label_set_of(real), reference, seed=0)
     assert row["fsd"]["value"] < 1e-6 and row["frechet_random_cnn"]["value"] < 1e-6
     assert row["control"]["exact"]["value"] == 1
     assert row["memorisation"]["nearest"] == row["memorisation"]["held_out"]
@@ -122,6 +191,10 @@ def test_mistakes_are_named(splits):
     nothing = lambda *args: None
     with pytest.raises(DataError, match="'validation' is missing"):
         suite.run_suite(nothing, nothing, {"train": splits["train"], "test": splits["test"]}, SPACE)
+    with pytest.raises(DataError, match="choose from quick, all"):
+        suite.run_suite(nothing, nothing, splits, SPACE, suite="full")
+    with pytest.raises(DataError, match=r"5 test .* at least 6"):
+        suite.run_suite(nothing, nothing, {**splits, "test": splits["test"][:5]}, SPACE, suite="all")
     with pytest.raises(DataError, match="2 test"):
         suite.run_suite(nothing, nothing, {**splits, "test": splits["test"][:2]}, SPACE)
     with pytest.raises(MapError, match="validation maps"):

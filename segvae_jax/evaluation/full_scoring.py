@@ -1,0 +1,176 @@
+"""The rows that the full suite adds: parts and their relations, features of the map encoder, compatibility."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.stats import wasserstein_distance
+
+from segvae_jax.evaluation import map_encoder
+from segvae_jax.evaluation.bootstrap import Estimate, bootstrap_distance, bootstrap_mean
+from segvae_jax.evaluation.diversity import class_diversity, perceptual_diversity
+from segvae_jax.evaluation.frechet import frechet_distance
+from segvae_jax.evaluation.geometry import QUANTITIES, part_geometry
+from segvae_jax.evaluation.kernel import kernel_distances
+from segvae_jax.evaluation.latent import active_units, kl_of_steps
+from segvae_jax.evaluation.marginals import axis_distances, line_distances
+from segvae_jax.evaluation.neighbours import Neighbours, neighbours
+from segvae_jax.evaluation.relations import (
+    adjacency_distance,
+    common_pairs,
+    offset_distances,
+    symmetry,
+    touching,
+)
+from segvae_jax.evaluation.scoring import ClassMaps, cnn_features
+from segvae_jax.generation import Latents
+from segvae_jax.labels import LabelSpace
+from segvae_jax.maps import restore_covered
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """What the full suite measures of a set of visible maps.
+
+    Attributes:
+      geometry: of the parts.
+      touching: which classes touch.
+      symmetry: of each map.
+      cnn_features: by each random CNN.
+      encoder_features: by the map encoder.
+      held_out_error: 1 - IoU of each class with what the map encoder predicts from the others.
+    """
+
+    geometry: Float[np.ndarray, "N C 6"]
+    touching: Bool[np.ndarray, "N C C"]
+    symmetry: Float[np.ndarray, "N"]
+    cnn_features: Float[np.ndarray, "N S D"]
+    encoder_features: Float[np.ndarray, "N E"]
+    held_out_error: Float[np.ndarray, "N C"]
+
+    @classmethod
+    def of(cls, maps: ClassMaps, encoder: map_encoder.Params, space: LabelSpace) -> "Measured":
+        """Measures."""
+        complete = restore_covered(maps, space)
+        return cls(
+            part_geometry(maps),
+            touching(maps),
+            symmetry(maps, space),
+            cnn_features(maps),
+            map_encoder.map_features(encoder, complete),
+            1 - map_encoder.held_out_iou(encoder, complete),
+        )
+
+
+def score_fully(maps: Measured, real: Measured, *, seed: int) -> dict:
+    """Every row that the full suite adds and that needs one map a label-set and no model.
+
+    Returns:
+      figures as `score_maps`; NaN where nothing could be compared.
+    """
+    networks = range(real.cnn_features.shape[1])
+    by_cnn = [(maps.cnn_features[:, i], real.cnn_features[:, i]) for i in networks]
+    by_encoder = [(maps.encoder_features, real.encoder_features)]
+    return {
+        "parts": _parts(maps, real, seed),
+        "offsets": _offsets(maps, real, seed),
+        "adjacency": bootstrap_distance(adjacency_distance, maps.touching, real.touching, seed=seed),
+        "symmetry": _symmetry(maps, real, seed),
+        "frechet_map_encoder": bootstrap_distance(frechet_distance, *by_encoder[0], seed=seed),
+        "kid_random_cnn": _kid(by_cnn, seed),
+        "kid_map_encoder": _kid(by_encoder, seed),
+        "neighbours_random_cnn": _neighbours(by_cnn, seed),
+        "neighbours_map_encoder": _neighbours(by_encoder, seed),
+        "compatibility": _compatibility(maps, real, seed),
+    }
+
+
+def score_diversity(
+    class_maps: ClassMaps, sizes: Sequence[int], encoder: map_encoder.Params, space: LabelSpace, *, seed: int
+) -> dict:
+    """The rows on diversity that the full suite adds, of visible maps in groups as `diversity` has them."""
+    layers = map_encoder.map_layers(encoder, restore_covered(class_maps, space))
+    return {
+        "diversity_per_class": class_diversity(class_maps, sizes)[1:].tolist(),
+        "diversity_map_encoder": bootstrap_mean(perceptual_diversity(layers, sizes), seed=seed),
+    }
+
+
+def score_latents(latents: Latents, space: LabelSpace, *, seed: int) -> dict:
+    """KL and active units of each class, in the order of the classes."""
+    kl = kl_of_steps(latents)
+    by_class = np.argsort(space.order)
+    beyond = latents.mu_posterior - latents.mu_prior
+    per_class = {
+        "kl_per_class": _means(kl, axis=0),
+        "active_units": active_units(latents.mu_posterior, latents.present),
+        "active_units_beyond_prior": active_units(beyond, latents.present),
+    }
+    return {
+        "kl": bootstrap_mean(np.nansum(kl, axis=1), seed=seed),
+        "latent_dim": latents.mu_prior.shape[-1],
+        **{name: values[by_class].tolist() for name, values in per_class.items()},
+    }
+
+
+def _parts(maps: Measured, real: Measured, seed: int) -> dict:
+    rows = {}
+    for i, name in enumerate(QUANTITIES):
+        distances = axis_distances if name == "orientation" else line_distances
+        sides = maps.geometry[..., i], real.geometry[..., i]
+        estimate = bootstrap_distance(_mean_over_parts(distances), *sides, seed=seed)
+        rows[name] = {**estimate, "per_class": distances(*sides)[1:].tolist()}
+    return rows
+
+
+def _offsets(maps: Measured, real: Measured, seed: int) -> dict:
+    pairs = common_pairs(real.geometry)
+    distance = lambda a, b: float(_means(offset_distances(a, b, pairs)[None], axis=1)[0])
+    return {**bootstrap_distance(distance, maps.geometry, real.geometry, seed=seed), "pairs": len(pairs)}
+
+
+def _symmetry(maps: Measured, real: Measured, seed: int) -> dict:
+    distance = lambda a, b: float(wasserstein_distance(a, b))
+    return {
+        **bootstrap_distance(distance, maps.symmetry, real.symmetry, seed=seed),
+        "mean": bootstrap_mean(maps.symmetry, seed=seed),
+        "held_out": bootstrap_mean(real.symmetry, seed=seed),
+    }
+
+
+def _kid(sides: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> dict:
+    subsets = np.mean([kernel_distances(*pair, seed=seed) for pair in sides], axis=0)
+    return {"value": float(subsets.mean()), "sd": float(subsets.std(ddof=1))}
+
+
+def _neighbours(sides: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> dict[str, Estimate]:
+    found = [neighbours(*pair) for pair in sides]
+    mean = lambda name: np.mean([getattr(one, name) for one in found], axis=0)
+    return {field.name: bootstrap_mean(mean(field.name), seed=seed) for field in dataclasses.fields(Neighbours)}
+
+
+def _compatibility(maps: Measured, real: Measured, seed: int) -> dict:
+    error = lambda measured: bootstrap_mean(_means(measured.held_out_error, axis=1, empty=1.0), seed=seed)
+    return {
+        "error": error(maps),
+        "held_out": error(real),
+        "per_class": _means(maps.held_out_error, axis=0)[1:].tolist(),
+    }
+
+
+def _mean_over_parts(distances: Callable[..., Float[np.ndarray, "C"]]) -> Callable[..., float]:
+    """Mean distance, every class weighted by its parts in the second set: of rare ones it is mostly noise."""
+
+    def mean(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> float:
+        of_class = distances(a, b)
+        weights = np.where(np.isnan(of_class), 0, (~np.isnan(b)).sum(axis=0))
+        return float(np.average(np.nan_to_num(of_class), weights=weights)) if weights.any() else np.nan
+
+    return mean
+
+
+def _means(values: Float[np.ndarray, "N M"], axis: int, empty: float = np.nan) -> Float[np.ndarray, "_"]:
+    """Means of what is not NaN; `empty` where all is."""
+    count = (~np.isnan(values)).sum(axis=axis)
+    return np.divide(np.nansum(values, axis=axis), count, out=np.full(len(count), empty), where=count > 0)

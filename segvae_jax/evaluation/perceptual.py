@@ -1,0 +1,24 @@
+"""Perceptual distance of maps in the layers of a network: LPIPS without learned weights."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, Shaped
+
+_TINY = 1e-10
+
+
+def perceptual_distance(
+    a: Sequence[Shaped[np.ndarray, "N _ _ _"]], b: Sequence[Shaped[np.ndarray, "N _ _ _"]]
+) -> Float[np.ndarray, "N"]:
+    """Distance of `a[i]` from `b[i]` by their layers `[N, h, w, D]`, from 0 to 2 a layer if none is negative.
+
+    Features are scaled to unit length in every place; squared distances are averaged over space and summed over
+    the layers (Zhang et al. 2018, "The unreasonable effectiveness of deep features", all weights 1).
+    """
+    return np.sum([np.square(_unit(x) - _unit(y)).sum(axis=-1).mean(axis=(1, 2)) for x, y in zip(a, b, strict=True)], 0)
+
+
+def _unit(layer: Shaped[np.ndarray, "N h w D"]) -> Float[np.ndarray, "N h w D"]:
+    layer = np.asarray(layer, np.float64)
+    return layer / (np.linalg.norm(layer, axis=-1, keepdims=True) + _TINY)
