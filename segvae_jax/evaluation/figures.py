@@ -12,6 +12,12 @@ _NAMES = {
     ("fsd",): "FSD x 1e4",
     ("c2st", "auc"): "two-sample test, AUC (0.5 is perfect)",
     ("frechet_random_cnn",): "Frechet, random CNN features",
+    ("frechet_map_encoder",): "Frechet, map encoder features",
+    ("kid_random_cnn",): "KID, random CNN features",
+    ("kid_map_encoder",): "KID, map encoder features",
+    ("compatibility", "error"): "compatibility, 1 - IoU of a class predicted from the others",
+    ("symmetry",): "left-right symmetry, distance from real maps'",
+    ("diversity_map_encoder",): "diversity in map encoder features",
     ("diversity",): "diversity, 1 - mIoU within a label-set",
     ("memorisation", "nearest"): "mIoU to the nearest training map",
     ("memorisation", "held_out"): "mIoU of held-out maps to the nearest training map",
@@ -30,8 +36,10 @@ def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tup
     """Places and figures of a nested result, in order.
 
     A figure is a plain value, a list, an estimate (a mapping with a `value`, whose other keys than its interval
-    follow it), or one a class.
+    follow it), or one a class. Records, as of pairs of maps, are none.
     """
+    if _records(tree):
+        return
     if not isinstance(tree, Mapping) or by_class(place, tree, classes):
         yield place, tree
         return
@@ -40,6 +48,10 @@ def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tup
     for key, value in tree.items():
         if key not in _PARTS:
             yield from leaves(value, classes, (*place, key))
+
+
+def _records(tree: Any) -> bool:
+    return isinstance(tree, list) and any(isinstance(part, Mapping) and "value" not in part for part in tree)
 
 
 def by_class(place: Place, figure: Any, classes: Sequence[str]) -> dict[str, Any] | None:

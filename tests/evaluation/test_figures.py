@@ -10,6 +10,7 @@ def test_walking_finds_every_figure_once_in_order():
         "control": {"exact": {"value": 0.5, "low": 0.4, "high": 0.6}, "miss_rate": [0.1, None, 0.3]},
         "new": {"value": 1.0, "sd": 0.2, "by_network": [1.0, 2.0, 3.0], "pairs": 7, "deep": {"er": 2}},
         "by_name": {"roof": 1.5, "door": {"value": 2.0}},
+        "records": [{"map": 3, "train": 4}],
     }
     assert list(figures.leaves(tree, CLASSES)) == [
         (("control", "exact"), {"value": 0.5, "low": 0.4, "high": 0.6}),

@@ -108,12 +108,12 @@ def test_the_page_of_a_model(trained, tmp_path):
 
 def test_rows_that_nobody_knew_of_appear_in_the_page(scored_copies, tmp_path):
     result = json.loads(json.dumps(scored_copies))
-    result["rows"]["generated"]["compatibility"] = {"error": {"value": 0.4321, "low": 0.4, "high": 0.5}}
+    result["rows"]["generated"]["harmony"] = {"error": {"value": 0.4321, "low": 0.4, "high": 0.5}}
     result["rows"]["generated"]["w1"] = {"log_area": {"face": 0.777, "hat": 0.666}}
     result["latents"] = {"active_units": {"value": 11.5}, "kl": [0.25, 0.125, 0.0625]}
     write_report(tmp_path, result, SPACE, ())
     page = (tmp_path / "report.html").read_text()
-    for text in ("compatibility: error", "0.432 (0.400 to 0.500)", "w1: log area", "0.777", "latents: active units",
+    for text in ("harmony: error", "0.432 (0.400 to 0.500)", "w1: log area", "0.777", "latents: active units",
                  "11.5", "latents: kl", "0.0625"):  # fmt: skip
         assert text in page, text
 
