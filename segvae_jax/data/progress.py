@@ -46,6 +46,6 @@ class MapProgress:
     def print(self, text: str) -> None:
         """One line, with how far all is."""
         task = self._progress.tasks[0]
-        left = datetime.timedelta(seconds=round(task.time_remaining or 0))
+        left = "unknown" if task.time_remaining is None else datetime.timedelta(seconds=round(task.time_remaining))
         line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {left}"
         self._progress.console.print(line, highlight=False, soft_wrap=True)

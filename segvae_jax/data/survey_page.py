@@ -16,6 +16,7 @@ from segvae_jax.labels import LabelSpace
 _SHOWN = 24  # maps of a split
 _LISTED = 500  # entries of a list; the JSON beside the page has all
 _COLUMNS = 8
+_WIDTH = 1_072  # pixels of a picture, as the style leaves for it
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2433; --soft: #667085; --line: #e4e7ec; --card: #fff; --page: #f6f7f9;
   --bar: #5b7cfa; --warn: #fff6e5; --warn-ink: #7a4b00; }
@@ -35,7 +36,7 @@ section { background: var(--card); border: 1px solid var(--line); border-radius:
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; }
 th, td { padding: 5px 10px 5px 0; border-bottom: 1px solid var(--line); } tr:last-child td { border-bottom: 0; }
-.n { text-align: right; } .bar { width: 26%; }
+td:first-child { white-space: nowrap; } .n { text-align: right; } .bar { width: 26%; }
 .bar i { display: block; height: 10px; border-radius: 5px; background: var(--bar); min-width: 2px; }
 .swatch { display: inline-block; width: 12px; height: 12px; border-radius: 3px; margin-right: 8px;
   vertical-align: -1px; border: 1px solid rgba(128, 128, 128, .5); }
@@ -106,10 +107,10 @@ def _sheets(name: str, survey: Mapping[str, Any], prepared: Any) -> str:
     packed = np.stack([example["map"] for example in examples])
     class_maps = np.unpackbits(packed, axis=-1, count=prepared.space.num_channels).astype(bool)
     painted = np.stack([maps.paint(one, prepared.space) for one in class_maps])
-    sheets = [pictures.sheet(painted, prepared.space, columns=_COLUMNS)]
+    sheets = [pictures.sheet(painted, prepared.space, _COLUMNS)]
     if survey["image_size"]:
-        sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), columns=_COLUMNS))
-    shown = "".join(f'<img alt="maps of the {name} split" src="{_embedded(sheet)}">' for sheet in sheets)
+        sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), _COLUMNS))
+    shown = "".join(_image(f"maps of the {name} split", sheet) for sheet in sheets)
     count = survey["splits"][name]
     return f"<p><b>{name}</b>: {count:,} maps ({count / survey['kept']:.1%})</p>{shown}"
 
@@ -125,15 +126,9 @@ def _classes(survey: Mapping[str, Any], space: LabelSpace) -> str:
 
 def _class_row(entry: Mapping[str, Any], space: LabelSpace) -> str:
     least, median, most = entry["pixels"]
-    cells = (
-        f"{entry['maps']:,}",
-        f"{entry['share']:.1%}",
-        f"{entry['area_share']:.2%}",
-        least,
-        median,
-        most,
-        entry["tiny"],
-    )
+    shares = f"{entry['share']:.1%}", f"{entry['area_share']:.2%}"
+    pixels = f"{least:,}", f"{median:,}", f"{most:,}"
+    cells = f"{entry['maps']:,}", *shares, *pixels, f"{entry['lost']:,}", f"{entry['tiny']:,}"
     return (
         f"<tr><td>{_swatch(space, entry['name'])}{html.escape(entry['name'])}"
         f'<td class="bar"><i style="width:{entry["share"]:.1%}"></i>'
@@ -188,8 +183,11 @@ def _swatch(space: LabelSpace, name: str) -> str:
     return f'<span class="swatch" style="background:rgb({red},{green},{blue})"></span>'
 
 
-def _embedded(rgb: np.ndarray) -> str:
-    return f"data:image/png;base64,{base64.b64encode(pictures.png_bytes(rgb)).decode()}"
+def _image(alt: str, rgb: np.ndarray) -> str:
+    """A picture inside the page, small ones enlarged by a whole number."""
+    width = rgb.shape[1] * max(1, _WIDTH // rgb.shape[1])
+    data = base64.b64encode(pictures.png_bytes(rgb)).decode()
+    return f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{data}">'
 
 
 def _by(size: Iterable[int]) -> str:

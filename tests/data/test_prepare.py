@@ -1,5 +1,6 @@
 """prepare.py as users run it: options, errors of one line, kills, full disks, the report."""
 
+import json
 import os
 import pathlib
 import re
@@ -89,6 +90,15 @@ def test_the_report_has_pictures_and_needs_no_other_file(whole):
     assert page.count("data:image/png;base64,") == 3 and not re.search(r"(src|href)=.?(http|/|\w+\.)", page)
     for text in ("train</b>: ", "l_brow", "100.0%", "Left and right", "Near duplicates ("):
         assert text in page
+
+
+def test_every_row_of_the_report_has_a_figure_below_each_heading(whole):
+    table = (whole / "report.html").read_text().partition("<table>")[2].partition("</table>")[0]
+    heads, *rows = [re.split(r"<t[hd][^>]*>", row)[1:] for row in table.split("</tr>")[:-1]]
+    for entry, row in zip(json.loads((whole / "survey.json").read_text())["classes"], rows, strict=True):
+        figures = dict(zip(heads, row, strict=True))
+        assert figures["lost by resizing"] == str(entry["lost"])
+        assert figures["maps with 4 px or fewer"] == str(entry["tiny"])
 
 
 @pytest.fixture
