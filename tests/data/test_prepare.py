@@ -178,8 +178,22 @@ def test_exclusions_need_reasons_and_maps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("folder", "--path=FOLDER"), ("celebamask_hq", "--path=FOLDER"), ("x", "expected one of")]
+    ("name", "path", "message"),
+    [
+        ("folder", "", r"^--path is not set: give the folder or \.zip with the maps, --path=FOLDER$"),
+        ("celebamask_hq", "", "--path=FOLDER"),
+        ("folder", "maps", r"^--labels is not set: .*, --labels=FILE$"),
+        ("x", "maps", "expected one of"),
+    ],
 )
-def test_sources_that_cannot_be_opened_are_refused(name, message):
+def test_sources_that_cannot_be_opened_are_refused(name, path, message):
     with pytest.raises(DataError, match=message):
-        open_source(name, SourceOptions())
+        open_source(name, SourceOptions(path=path))
+
+
+def test_where_several_layouts_fit_one_can_be_named(tmp_path):
+    (tmp_path / "000000.parquet").write_bytes(b"no parquet")
+    Image.new("L", (8, 8), 1).save(tmp_path / "7.png")
+    with pytest.raises(DataError, match="could be celebamask_index or celebamask_parquet"):
+        open_source("celebamask_hq", SourceOptions(path=str(tmp_path)))
+    assert open_source("celebamask_hq", SourceOptions(path=str(tmp_path), layout="celebamask_index")).ids == ("7",)
