@@ -25,7 +25,7 @@ _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these 
 flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
 flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
 flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
-flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index.")
+flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index, or of each colour.")
 flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
 flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
 flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255)

@@ -20,7 +20,7 @@ class SourceOptions:
       path: of the data set.
       layout: faces, people: name of its layout; detected if empty.
       fit: people: stretch or pad, see `human_parsing`.
-      labels: folder: .txt, .json or .csv file with the name of each index.
+      labels: folder: .txt, .json or .csv file with the name of each index, or colour.
       merge: folder: `old,old=new;old=new`.
       classes: folder: classes to keep, in drawing order; all, big ones first, if empty.
       ignore: folder: index of pixels that become background; -1 for none.

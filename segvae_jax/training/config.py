@@ -60,7 +60,7 @@ def default_config() -> ConfigDict:
     config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
     config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
     config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
-    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index
+    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
     config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
     config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
