@@ -22,6 +22,7 @@ _OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, 
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
 _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
 
+# The fields of SourceOptions.
 flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
 flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
 flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
@@ -33,6 +34,7 @@ flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.
 flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
 
+# The arguments of recipe_for.
 _RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
 flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
 flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")

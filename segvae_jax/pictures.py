@@ -20,6 +20,7 @@ from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
 
+INDEX_PNG = "one class index a pixel (a palette or 8-bit greyscale PNG)"  # as errors name it
 _MAX_PIXELS = 64_000_000
 _GAP = 2
 
@@ -108,8 +109,7 @@ def _index_map(file: str | Path | io.BytesIO, place: str, num_indices: int) -> U
 
 def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
     if image.mode not in ("P", "L", "1"):
-        expected = "expected one class index a pixel (a palette or 8-bit greyscale PNG)"
-        raise MapError(f"{place}: image mode {image.mode}: {expected}")
+        raise MapError(f"{place}: image mode {image.mode}: expected {INDEX_PNG}")
     return np.asarray(image, np.uint8)
 
 

@@ -11,7 +11,7 @@ from segvae_jax.data.label_list import Colour, LabelList, merged, read_labels
 from segvae_jax.data.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
-from segvae_jax.pictures import read_index_or_rgb_png
+from segvae_jax.pictures import INDEX_PNG, read_index_or_rgb_png
 
 _CODE = np.array([1 << 16, 1 << 8, 1])  # of a colour, as one number
 
@@ -92,8 +92,7 @@ def _channels_of(
 ) -> UInt8[np.ndarray, "H W"]:
     """The channel of each pixel, by its very colour."""
     if not colours:
-        expected = "expected one class index a pixel (a palette or 8-bit greyscale PNG)"
-        raise MapError(f"{place}: image mode RGB: {expected}, or a colour to each name in {labels}")
+        raise MapError(f"{place}: image mode RGB: expected {INDEX_PNG}, or a colour to each name in {labels}")
     codes, inverse, counts = np.unique(rgb @ _CODE, return_inverse=True, return_counts=True)
     found = np.array([colours.get(code, -1) for code in codes.tolist()])
     if (found < 0).any():
