@@ -4,6 +4,7 @@ Maps, and with --image_size their pictures, go into ArrayRecord files; what was 
 into report.html. A run that was stopped, by whatever means, goes on when started again.
 """
 
+import dataclasses
 import os
 
 from absl import flags
@@ -17,51 +18,39 @@ from segvae_jax.data.workers import processes
 from segvae_jax.scripts import run_user_script
 
 _SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", required=True)
-_PATH = flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
 _OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, empty, or begun before.", required=True)
-_SIZE = flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
-_IMAGE_SIZE = flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
 _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
-_EXCLUDE = flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
-_SKIP_BROKEN = flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
-_MAPPING = flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
-_PARTITION = flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
-_FIT = flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
-_LABELS = flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index.")
-_MERGE = flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
-_CLASSES = flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
-_IGNORE = flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255)
-_KIND = flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.")
-_NUM_MAPS = flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
+
+# The fields of SourceOptions.
+flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
+flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
+flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
+flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index, or of each colour.")
+flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
+flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
+flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255)
+flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.")
+flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
+flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
+
+# The arguments of recipe_for.
+_RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
+flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
+flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
+flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
+flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
+flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
+flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
 
 
 def main(argv: list[str]) -> None:
     """Prepares."""
     del argv
-    options = SourceOptions(
-        path=_PATH.value,
-        fit=_FIT.value,
-        labels=_LABELS.value,
-        merge=_MERGE.value,
-        classes=_CLASSES.value,
-        ignore=_IGNORE.value,
-        kind=_KIND.value,
-        num_maps=_NUM_MAPS.value,
-        seed=_SEED.value,
-    )
+    given = flags.FLAGS.flag_values_dict()
+    options = SourceOptions(**{field.name: given[field.name] for field in dataclasses.fields(SourceOptions)})
     source = open_source(_SOURCE.value, options)
-    recipe = recipe_for(
-        _SOURCE.value,
-        source,
-        size=_SIZE.value,
-        image_size=_IMAGE_SIZE.value,
-        exclude=_EXCLUDE.value,
-        skip_broken=_SKIP_BROKEN.value,
-        celeba_mapping=_MAPPING.value,
-        celeba_partition=_PARTITION.value,
-    )
+    recipe = recipe_for(_SOURCE.value, source, **{name: given[name] for name in _RECIPE})
     run = processes(_WORKERS.value) if _BEAM.value is None else beam_runner(_BEAM.value.split())
     prepared = build(source, recipe, _OUT.value, run)
     console = Console()

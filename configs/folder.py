@@ -1,4 +1,4 @@
-"""Your own maps: a folder of index PNGs and a list of the names of the indices.
+"""Your own maps: a folder of index PNGs, or RGB PNGs, and a list of the names of their indices, or colours.
 
     python train.py --config=configs/folder.py:tiny --config.data.path=FOLDER \\
         --config.data.labels=labels.json --workdir=runs/mine
@@ -8,7 +8,7 @@ index,name,red,green,blue). Classes are joined with --config.data.merge="pants,j
 chosen, in drawing order, with --config.data.classes="skin,hair,trousers,bag"; what is not chosen becomes
 background. Without it all are drawn, big ones first. --config.data.ignore=255 makes pixels of that index
 background; any other index without a name is an error. Variants as in `configs/celeba.py`;
-docs/own_data.md has the whole way.
+docs/own_data.md has the whole way, and the lists of colours.
 """
 
 from ml_collections import ConfigDict

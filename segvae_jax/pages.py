@@ -92,9 +92,10 @@ def swatch(space: LabelSpace, name: str) -> str:
     return f'<span class="swatch" style="background:rgb({red},{green},{blue})"></span>'
 
 
-def image(rgb: UInt8[np.ndarray, "H W 3"], alt: str) -> str:
-    """A picture, in the page itself."""
-    return f'<img alt="{html.escape(alt)}" src="{embedded(rgb)}">'
+def image(rgb: UInt8[np.ndarray, "H W 3"], alt: str, fill: int = 0) -> str:
+    """A picture, in the page itself; enlarged by a whole number as far as it fits into a width of `fill` pixels."""
+    width = rgb.shape[1] * max(1, fill // rgb.shape[1])
+    return f'<img alt="{html.escape(alt)}" width="{width}" src="{embedded(rgb)}">'
 
 
 def embedded(rgb: UInt8[np.ndarray, "H W 3"]) -> str:

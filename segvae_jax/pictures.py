@@ -20,6 +20,7 @@ from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
 
+INDEX_PNG = "one class index a pixel (a palette or 8-bit greyscale PNG)"  # as errors name it
 _MAX_PIXELS = 64_000_000
 _GAP = 2
 
@@ -55,6 +56,16 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise MapError(f"{path}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
     return tuple(names)
+
+
+def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
+    """What a palette or greyscale PNG holds, its indices, or the colours of an RGB PNG; opacity does not matter.
+
+    Raises:
+      MapError: naming the file, if it is unreadable, too large, or of another mode.
+    """
+    with _opened(path, str(path), ("PNG",)) as image:
+        return np.asarray(image.convert("RGB")) if image.mode in ("RGB", "RGBA") else _indices(image, str(path))
 
 
 def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
@@ -105,17 +116,20 @@ def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[
 
 def _index_map(file: str | Path | io.BytesIO, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
     with _opened(file, place, ("PNG",)) as image:
-        if image.mode not in ("P", "L", "1"):
-            raise MapError(
-                f"{place}: image mode {image.mode}: expected one class index a pixel (a palette or 8-bit greyscale PNG)"
-            )
-        index = np.asarray(image, np.uint8)
+        index = _indices(image, place)
     expected = f"expected 0 to {num_indices - 1} ({num_indices} labels with background)"
     if index.max(initial=0) < num_indices:
         return index
     if np.isin(index, (0, 255)).all():
         raise MapError(f"{place}: holds only 0 and 255, a mask of one class and no index map: {expected}")
-    raise MapError(f"{place}: index {index.max()} is out of range: {expected}")
+    mend = ": where it marks pixels that nobody annotated, make them 0" if index.max() == 255 else ""
+    raise MapError(f"{place}: index {index.max()} is out of range: {expected}{mend}")
+
+
+def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
+    if image.mode not in ("P", "L", "1"):
+        raise MapError(f"{place}: image mode {image.mode}: expected {INDEX_PNG}")
+    return np.asarray(image, np.uint8)
 
 
 @contextlib.contextmanager

@@ -69,6 +69,7 @@ def test_its_errors_are_what_users_read(tmp_path, monkeypatch):
     cases = [
         (np.uint8([[1, 255]]), names, {}),
         (rgb, names, {}),
+        (rgb + np.uint8([0, 0, 1]), dict(zip(names, ("#000000", "#ff0000", "#00ff00", "#0000ff"), strict=True)), {}),
         (rgb, ["null", "hat", "hat"], {}),
         (rgb, ["null", "hat, cap"], {}),
         (rgb, names, {"merge": "pants=jeans,leggings"}),
@@ -79,7 +80,16 @@ def test_its_errors_are_what_users_read(tmp_path, monkeypatch):
     assert [f"error: {refusal(*case)}" for case in cases] == blocks(PAGE, "text")[0].splitlines()
 
 
-def refusal(pixels: np.ndarray, names: list[str], settings: dict) -> str:
+def test_the_pictures_of_the_page_are_what_its_code_draws(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(blocks(PAGE, "python")[0], {})
+    for kind in CARTOON_SPACES:
+        assert f"](cartoon_{kind}.png)" in PAGE
+        with Image.open(f"cartoon_{kind}.png") as drawn, Image.open(ROOT / f"docs/cartoon_{kind}.png") as shown:
+            np.testing.assert_array_equal(drawn, shown)
+
+
+def refusal(pixels: np.ndarray, names: list[str] | dict[str, str], settings: dict) -> str:
     """What is said about a folder of one map."""
     pathlib.Path("masks").mkdir(exist_ok=True)
     Image.fromarray(pixels).save("masks/0007.png")

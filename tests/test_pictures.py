@@ -89,7 +89,8 @@ def test_an_index_out_of_range_is_named(tmp_path, value, num_indices):
     index[3, 2] = value
     Image.fromarray(index).save(path)
     expected = f"index {value} is out of range: expected 0 to {num_indices - 1} ({num_indices} labels with background)"
-    assert refusal(path, num_indices) == expected
+    mend = ": where it marks pixels that nobody annotated, make them 0" if value == 255 else ""
+    assert refusal(path, num_indices) == expected + mend
     assert pictures.read_index_png(path, value + 1)[3, 2] == value
 
 

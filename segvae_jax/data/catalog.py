@@ -18,8 +18,9 @@ class SourceOptions:
 
     Attributes:
       path: of the data set.
+      layout: faces, people: name of its layout; detected if empty.
       fit: people: stretch or pad, see `human_parsing`.
-      labels: folder: .txt, .json or .csv file with the name of each index.
+      labels: folder: .txt, .json or .csv file with the name of each index, or colour.
       merge: folder: `old,old=new;old=new`.
       classes: folder: classes to keep, in drawing order; all, big ones first, if empty.
       ignore: folder: index of pixels that become background; -1 for none.
@@ -29,6 +30,7 @@ class SourceOptions:
     """
 
     path: str = ""
+    layout: str = ""
     fit: str = "stretch"
     labels: str = ""
     merge: str = ""
@@ -40,17 +42,22 @@ class SourceOptions:
 
 
 SOURCES: dict[str, Callable[[SourceOptions], Source]] = {
-    "celebamask_hq": lambda options: celebamask(options.path),
+    "celebamask_hq": lambda options: celebamask(options.path, options.layout),
     "celebamask_release": lambda options: celebamask(options.path, layout="celebamask_release"),
-    "humanparsing": lambda options: human_parsing(options.path, options.fit),
+    "humanparsing": lambda options: human_parsing(options.path, options.fit, options.layout),
     "humanparsing_release": lambda options: human_parsing(options.path, options.fit, "humanparsing_release"),
     "folder": lambda options: folder(options.path, options.labels, options.merge, options.classes, options.ignore),
     "cartoon": lambda options: cartoon(options.kind, options.num_maps, options.seed),
 }
 
 
-def open_source(name: str, options: SourceOptions) -> Source:
+def open_source(name: str, options: SourceOptions, flag: str = "--") -> Source:
     """The source of that name.
+
+    Args:
+      name: one of `SOURCES`.
+      options: what it needs.
+      flag: what users type before the name of an option.
 
     Raises:
       DataError: if there is none, or it needs an option that is not given.
@@ -59,9 +66,9 @@ def open_source(name: str, options: SourceOptions) -> Source:
     if name not in SOURCES:
         raise DataError(f"source {name!r}: expected one of {', '.join(SOURCES)}")
     if name != "cartoon" and not options.path:
-        raise DataError(f"source {name}: its path is not set: give --path=FOLDER")
+        raise DataError(f"{flag}path is not set: give the folder or .zip with the maps, {flag}path=FOLDER")
     if name == "folder" and not options.labels:
-        raise DataError("source folder: its label list is not set: give --labels=FILE with the names of the indices")
+        raise DataError(f"{flag}labels is not set: give the file with the names of the indices, {flag}labels=FILE")
     return SOURCES[name](options)
 
 

@@ -5,6 +5,11 @@ A hash holds 255 bits: which of the lowest 16 x 16 frequencies (without the cons
 the numbering of the classes matter. Two maps, or two pictures, are near duplicates if their hashes differ in at
 most `NEAR_MAPS`, or `NEAR_PICTURES`, bits. Among 841 annotated faces, 353,220 pairs, the closest differ in 56; a
 face against itself moved by one pixel of 512, or halved in size, in 12 at the median and 26 at most.
+
+The bound of pictures was set on coloured cartoons, 600 faces and 600 people of 128 pixels, for want of photographs:
+the closest of the 359,400 pairs differ in 28 bits; one against itself as a JPEG of quality 20, at a quarter of its
+size, or at 0.7 or 1.2 of its brightness, in 18 at most. Moved by one pixel, five in six of them are found, and of
+those of 256 pixels nearly all. `tests/data/test_likeness.py` holds the bound to this, on some of them.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""Maps of the user's own: a folder of index PNGs, whatever their indices mean."""
+"""Maps of the user's own: a folder of PNGs, whatever their indices or colours mean."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,11 +11,13 @@ from segvae_jax.data.label_list import Colour, LabelList, merged, read_labels
 from segvae_jax.data.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
-from segvae_jax.pictures import read_index_png
+from segvae_jax.pictures import INDEX_PNG, read_index_or_rgb_png
+
+_CODE = np.array([1 << 16, 1 << 8, 1])  # of a colour, as one number
 
 
 def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "", ignore: int = -1) -> Source:
-    """Index PNGs of the user's own.
+    """Index PNGs of the user's own, and RGB PNGs if the labels have colours.
 
     Args:
       path: of the folder.
@@ -36,8 +38,8 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     if unknown := [name for name in keep if name not in (*found, BACKGROUND)]:
         raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {', '.join(found)}")
     space = LabelSpace(keep, pairs=pairs_by_name(keep), palette=_palette(listed, renamed, keep))
-    read_index = _reader(renamed, space, ignore, labels)
-    version = [sorted(renamed.items()), ignore, bool(classes.strip())]
+    read_index = _reader(listed, renamed, space, ignore, labels)
+    version = [sorted(renamed.items()), ignore, bool(classes.strip()), sorted(listed.colours.items())]
     return _index_folder(path, space, read_index, version, order_by_area=not classes.strip())
 
 
@@ -52,25 +54,52 @@ def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...
 
 
 def _reader(
-    renamed: Mapping[int, str], space: LabelSpace, ignore: int, labels: str | Path
+    listed: LabelList, renamed: Mapping[int, str], space: LabelSpace, ignore: int, labels: str | Path
 ) -> Callable[[Path], UInt8[np.ndarray, "H W"]]:
-    """Reads an index map into channels of `space`; an index that has no name is refused."""
+    """Reads a map into channels of `space`; an index or colour that has no name is refused."""
     channels = np.zeros(256, np.uint8)
     for index, name in renamed.items():
         channels[index] = space.channel(name) if name in space.classes else 0
     known = np.isin(np.arange(256), [*renamed, ignore])
+    colours = _by_colour(listed, channels)
 
     def read(file: Path) -> UInt8[np.ndarray, "H W"]:
-        index = read_index_png(file, 256)
-        if nameless := sorted(set(np.unique(index)) - set(known.nonzero()[0])):
+        pixels = read_index_or_rgb_png(file)
+        if pixels.ndim == 3:
+            return _channels_of(pixels, colours, str(file), labels)
+        if nameless := sorted(set(np.unique(pixels)) - set(known.nonzero()[0])):
             value = nameless[0]
             raise MapError(
                 f"{file}: index {value} has no name in {labels}: name it there, or make its pixels background"
                 f" with data.ignore={value}"
             )
-        return channels[index]
+        return channels[pixels]
 
     return read
+
+
+def _by_colour(listed: LabelList, channels: UInt8[np.ndarray, "256"]) -> dict[int, int]:
+    """Code of a colour -> its channel; -1 of a colour that several channels have."""
+    found: dict[int, int] = {}
+    for index, colour in listed.colours.items():
+        code, channel = int(np.array(colour) @ _CODE), int(channels[index])
+        found[code] = channel if found.get(code, channel) == channel else -1
+    return found
+
+
+def _channels_of(
+    rgb: UInt8[np.ndarray, "H W 3"], colours: Mapping[int, int], place: str, labels: str | Path
+) -> UInt8[np.ndarray, "H W"]:
+    """The channel of each pixel, by its very colour."""
+    if not colours:
+        raise MapError(f"{place}: image mode RGB: expected {INDEX_PNG}, or a colour to each name in {labels}")
+    codes, inverse, counts = np.unique(rgb @ _CODE, return_inverse=True, return_counts=True)
+    found = np.array([colours.get(code, -1) for code in codes.tolist()])
+    if (found < 0).any():
+        odd = np.argmax(counts * (found < 0))
+        pixels = f"{counts[odd]:,} pixels of colour #{codes[odd]:06x}"
+        raise MapError(f"{place}: {pixels}, which no class in {labels} has, or several: give it to one")
+    return found[inverse].astype(np.uint8).reshape(rgb.shape[:2])
 
 
 def _index_folder(
@@ -89,10 +118,10 @@ def _index_folder(
       version: whatever else, as JSON, changes what is read.
       order_by_area: as in `Source`.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     if not path.is_dir():
         raise DataError(f"{path}: no such folder: set data.path to the folder of index PNGs")
-    files = {file.stem: file for file in sorted(path.glob("*.png"))}
+    files = {file.stem: file for file in sorted(path.glob("[!.]*")) if file.suffix.lower() == ".png"}
     if not files:
         raise DataError(f"{path}: no PNG file in it: expected index maps, one PNG each")
 

@@ -3,7 +3,15 @@
 import datetime
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 
 class MapProgress:
@@ -16,7 +24,7 @@ class MapProgress:
     """
 
     def __init__(self, description: str, total: int, completed: int = 0):
-        self._description = description
+        self._description, self._before = description, completed
         columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("ETA"), TimeRemainingColumn()
         self._progress = Progress(TextColumn(description), *columns, console=Console(stderr=True))
         self._task = self._progress.add_task("", total=total, completed=completed)
@@ -46,6 +54,12 @@ class MapProgress:
     def print(self, text: str) -> None:
         """One line, with how far all is."""
         task = self._progress.tasks[0]
-        left = datetime.timedelta(seconds=round(task.time_remaining or 0))
-        line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {left}"
+        line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {self._left(task)}"
         self._progress.console.print(line, highlight=False, soft_wrap=True)
+
+    def _left(self, task: Task) -> datetime.timedelta | str:
+        """By all that was done; Rich looks at the latest steps, and processes finish theirs together."""
+        if task.completed == self._before:
+            return "unknown"
+        pace = (task.elapsed or 0) / (task.completed - self._before)
+        return datetime.timedelta(seconds=round(pace * (task.remaining or 0)))

@@ -15,6 +15,8 @@ from segvae_jax.labels import LabelSpace
 _SHOWN = 24  # maps of a split
 _LISTED = 500  # entries of a list; the JSON beside the page has all
 _COLUMNS = 8
+_WIDTH = 1_072  # pixels of a picture, as the style leaves for it
+_STYLE = "td:first-child { white-space: nowrap; }"
 
 
 def write_page(path: Path, survey: Mapping[str, Any], prepared: Any) -> None:
@@ -24,7 +26,7 @@ def write_page(path: Path, survey: Mapping[str, Any], prepared: Any) -> None:
         _classes(survey, prepared.space), _label_sets(survey["label_sets"]), _pairs(survey["pairs"]), _lists(survey),
     ]  # fmt: skip
     title = f"{survey['source']}, {_by(survey['size'])}"
-    path.write_text(pages.document(title, "".join(parts)), encoding="utf-8")
+    path.write_text(pages.document(title, "".join(parts), _STYLE), encoding="utf-8")
 
 
 def _heading(survey: Mapping[str, Any]) -> str:
@@ -69,10 +71,10 @@ def _sheets(name: str, survey: Mapping[str, Any], prepared: Any) -> str:
     packed = np.stack([example["map"] for example in examples])
     class_maps = np.unpackbits(packed, axis=-1, count=prepared.space.num_channels).astype(bool)
     painted = np.stack([maps.paint(one, prepared.space) for one in class_maps])
-    sheets = [pictures.sheet(painted, prepared.space, columns=_COLUMNS)]
+    sheets = [pictures.sheet(painted, prepared.space, _COLUMNS)]
     if survey["image_size"]:
-        sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), columns=_COLUMNS))
-    shown = "".join(pages.image(sheet, f"maps of the {name} split") for sheet in sheets)
+        sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), _COLUMNS))
+    shown = "".join(pages.image(sheet, f"maps of the {name} split", _WIDTH) for sheet in sheets)
     count = survey["splits"][name]
     return f"<p><b>{name}</b>: {count:,} maps ({count / survey['kept']:.1%})</p>{shown}"
 
@@ -89,15 +91,9 @@ def _classes(survey: Mapping[str, Any], space: LabelSpace) -> str:
 
 def _class_row(entry: Mapping[str, Any], space: LabelSpace) -> str:
     least, median, most = entry["pixels"]
-    cells = (
-        f"{entry['maps']:,}",
-        f"{entry['share']:.1%}",
-        f"{entry['area_share']:.2%}",
-        least,
-        median,
-        most,
-        entry["tiny"],
-    )
+    shares = f"{entry['share']:.1%}", f"{entry['area_share']:.2%}"
+    pixels = f"{least:,}", f"{median:,}", f"{most:,}"
+    cells = f"{entry['maps']:,}", *shares, *pixels, f"{entry['lost']:,}", f"{entry['tiny']:,}"
     return (
         f"<tr><td>{pages.swatch(space, entry['name'])}{html.escape(entry['name'])}"
         f'<td class="bar"><i style="width:{entry["share"]:.1%}"></i>'

@@ -16,7 +16,7 @@ def print_survey(survey: Mapping[str, Any], console: Console) -> None:
     """Prints what was kept and what was not, the classes, and what the user should look at."""
     console.print(_classes(survey))
     for line in (_counts(survey), _splits(survey), _label_sets(survey), *map(_pair, survey["pairs"])):
-        console.print(line, highlight=False, markup=False)
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for example_id, reason in list(survey["excluded"].items())[:_LISTED]:
         console.print(f"left out: {example_id}: {reason}", highlight=False, markup=False, soft_wrap=True)
     if len(survey["excluded"]) > _LISTED:

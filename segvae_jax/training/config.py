@@ -3,6 +3,7 @@
 Experiments live in `configs/`; each starts from `default_config` and changes what differs.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Mapping
@@ -13,9 +14,9 @@ import optax
 from ml_collections import ConfigDict
 
 from segvae_jax.data.builder import Prepared, open_prepared, prepare
-from segvae_jax.data.own import folder
+from segvae_jax.data.catalog import SourceOptions, open_source
 from segvae_jax.data.pipeline import batch_indices
-from segvae_jax.data.sources import Source, cartoon, celebamask, human_parsing
+from segvae_jax.data.source import Source
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
@@ -26,7 +27,7 @@ from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import Objective
 
-_SOURCES = ("cartoon", "celebamask", "folder", "human_parsing")
+_SOURCES = {"cartoon": "cartoon", "celebamask": "celebamask_hq", "folder": "folder", "human_parsing": "humanparsing"}
 _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
 _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
@@ -59,7 +60,7 @@ def default_config() -> ConfigDict:
     config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
     config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
     config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
-    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index
+    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
     config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
     config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
@@ -108,30 +109,6 @@ def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mappin
     return config
 
 
-def open_source(config: ConfigDict) -> Source:
-    """The source that `config.data` names.
-
-    Raises:
-      SegVAEError: if it cannot be read.
-    """
-    data = config.data
-    if data.source == "cartoon":
-        return cartoon(data.kind, data.num_maps, config.seed)
-    if data.source not in _SOURCES:
-        raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
-    if not data.path:
-        raise ConfigError(
-            "config.data.path is not set: give the folder or .zip with the maps, --config.data.path=FOLDER"
-        )
-    if data.source == "folder":
-        if not data.labels:
-            raise ConfigError("config.data.labels is not set: give the file with the names of the indices")
-        return folder(data.path, data.labels, data.merge, data.classes, data.ignore)
-    if data.source == "celebamask":
-        return celebamask(data.path, data.layout)
-    return human_parsing(data.path, data.fit, data.layout)
-
-
 def prepare_data(config: ConfigDict) -> Prepared:
     """The data set of a configuration: what `data.prepared` holds, or the source, prepared now if it was not before.
 
@@ -141,12 +118,21 @@ def prepare_data(config: ConfigDict) -> Prepared:
     check(config)
     size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
     if not (directory / "dataset_info.json").is_file():
-        return prepare(open_source(config), size, directory)
+        return prepare(_source(config), size, directory)
     prepared = open_prepared(directory)
     if prepared.image_size != size:
         held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
         raise ConfigError(f"config.data.prepared={directory}: holds {held}: prepare it at that size")
     return prepared
+
+
+def _source(config: ConfigDict) -> Source:
+    """The source that `config.data` names."""
+    data = config.data
+    if data.source not in _SOURCES:
+        raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
+    given = {field.name: data[field.name] for field in dataclasses.fields(SourceOptions) if field.name in data}
+    return open_source(_SOURCES[data.source], SourceOptions(**given, seed=config.seed), "--config.data.")
 
 
 def model_arguments(config: ConfigDict) -> dict[str, Any]:

@@ -101,9 +101,20 @@ def placed(kind, tmp_path, files):
     return zipped(tmp_path / "data set.zip", {**files, "__MACOSX/._x.png": b"?"}, top="Data-Set/")
 
 
-def refusal(call, *arguments, **settings) -> str:
+def write_maps(folder, **index_maps):
+    """Writes greyscale index PNGs, or RGB ones, by name; returns the folder."""
+    return put(folder, {f"{name}.png": encoded(np.asarray(index, np.uint8)) for name, index in index_maps.items()})
+
+
+def names_painted(source, example_id, size):
+    """Names of the classes that show, pixel by pixel."""
+    index = maps.paint(source.read(example_id, size), source.space)
+    return [source.space.names[i] for i in index.ravel()]
+
+
+def refusal(call, *arguments, error_type=DataError, **settings) -> str:
     """The one line that a call is refused with."""
-    with pytest.raises(DataError) as error:
+    with pytest.raises(error_type) as error:
         call(*arguments, **settings)
     message = str(error.value)
     assert "\n" not in message and "object at 0x" not in message

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from layout_writers import refusal
 
 from segvae_jax.data.label_list import LabelList, merged, read_labels
 from segvae_jax.errors import DataError, LabelError, SegVAEError
@@ -8,18 +9,13 @@ from segvae_jax.errors import DataError, LabelError, SegVAEError
 NAMES = ["nothing", "jacket", "skirt", "blazer", "bag", "shoe"]
 LISTED = dict(enumerate(NAMES))
 COLOURS = {i: (40 * i, 255 - i, i) for i in range(6)}
+COLOURED = list(zip(NAMES, COLOURS.values(), strict=True))
+HEX = {colour: f"#{bytes(colour).hex()}" for colour in COLOURS.values()}
 
 
 def csv_of(header: str = "", colours: bool = False, quote: str = "") -> str:
     cells = [[i, quote + name + quote, *(COLOURS[i] if colours else ())] for i, name in LISTED.items()]
     return header + "\n".join(",".join(map(str, row)) for row in cells)
-
-
-def refusal(error_type, make, *arguments):
-    with pytest.raises(error_type) as error:
-        make(*arguments)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -34,8 +30,32 @@ def refusal(error_type, make, *arguments):
         ("names.csv", csv_of("index,name\n"), {}),
         ("names.CSV", csv_of("id, class, r, g, b\n\n", colours=True) + "\n", COLOURS),
         ("names.csv", csv_of(colours=True, quote='"').replace(",", " , ").replace(' "', '"'), COLOURS),
+        ("names.csv", "name,r,g,b\n" + "\n".join(f"{name},{r},{g},{b}" for name, (r, g, b) in COLOURED), COLOURS),
+        ("names.csv", "\n".join(f"{i},{n},{HEX[c]}" for i, (n, c) in enumerate(COLOURED)), COLOURS),
+        ("names.csv", "name,colour\n" + "\n".join(f"{name}, {HEX[c]}" for name, c in COLOURED), COLOURS),
+        ("names.csv", "\n".join(f"{name},{HEX[c]}" for name, c in COLOURED), COLOURS),
+        ("names.json", json.dumps({name: HEX[c] for name, c in COLOURED}), COLOURS),
+        ("names.json", json.dumps(dict(COLOURED)), COLOURS),
+        ("names.txt", "\r\n".join(f"{name}\t {HEX[c]} " for name, c in COLOURED), COLOURS),
     ],
-    ids=["text", "text of Windows", "no ending", "list", "object", "CSV", "header", "colours", "spaces and quotes"],
+    ids=[
+        "text",
+        "text of Windows",
+        "no ending",
+        "list",
+        "object",
+        "CSV",
+        "header",
+        "colours",
+        "spaces and quotes",
+        "colours by name",
+        "hex colours",
+        "hex colours by name",
+        "no header",
+        "object of colours",
+        "object of triples",
+        "text with colours",
+    ],
 )
 def test_labels_come_as_text_json_or_csv(tmp_path, name, text, colours):
     (tmp_path / name).write_bytes(text.encode())
@@ -74,17 +94,28 @@ def test_indices_may_be_left_out_and_index_0_is_the_background(tmp_path):
         ("names.csv", "0,background\nhat,1", "index 'hat' has the name '1'"),
         ("names.csv", "0,background,0,0,0\n1,hat,3,4,256", "colour of 'hat' is 3,4,256: expected three numbers from 0"),
         ("names.csv", "0,background,0,0,0\n1,hat", "'hat' has no colour: give one to every index, or to none"),
+        ("names.csv", "background,#000000\nhat,1", "index 'hat' has the name '1'"),
+        (
+            "names.csv",
+            "0,background,#000000\n1,hat,red",
+            "colour of 'hat' is red: expected three",
+        ),
+        ("names.csv", "background,0,0,0\nhat,0,0,-1", "colour of 'hat' is 0,0,-1: expected three numbers"),
+        ("names.json", '{"background": "#000000", "hat": "#ff00"}', "index 'background' has the name '#000000'"),
+        ("names.json", '{"background": [0, 0, 0], "hat": [0, 0]}', "colour of 'hat' is 0,0: expected three numbers"),
+        ("names.json", '{"background": "#000000", "hat": [0, 0.5, 1]}', "colour of 'hat' is 0,0.5,1: expected three"),
+        ("names.txt", "background\nhat #00ff00", "'background' has no colour: give one to every index, or to none"),
     ],
 )
 def test_a_malformed_label_list_is_refused(tmp_path, name, text, message):
     path = tmp_path / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    error = refusal(DataError, read_labels, path)
+    error = refusal(read_labels, path)
     assert error.startswith(f"{path}: ") and message in error
 
 
 def test_a_missing_label_list_is_refused(tmp_path):
-    error = refusal(DataError, read_labels, tmp_path / "missing.json")
+    error = refusal(read_labels, tmp_path / "missing.json")
     assert error.startswith(f"{tmp_path / 'missing.json'}: cannot be read as a label list ")
 
 
@@ -123,5 +154,5 @@ def test_rules_join_names(rules, expected):
     ],
 )  # fmt: skip
 def test_a_wrong_rule_is_refused(rules, error_type, message):
-    assert refusal(error_type, merged, LISTED, rules).startswith(message)
+    assert refusal(merged, LISTED, rules, error_type=error_type).startswith(message)
     assert issubclass(error_type, SegVAEError)

@@ -19,36 +19,30 @@ from segvae_jax import maps
 from segvae_jax.data.layouts.detection import celebamask, detect
 from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE
 
-KINDS = ("folder", "zip")
 ANNO = "CelebAMask-HQ-mask-anno"
 WHITE = encoded(np.full(FACE_SIZE, 255, np.uint8))
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_official_parts_stay_as_they_were_annotated(tmp_path, kind):
-    path = placed(kind, tmp_path, official_files())
-    assert detect(path) == "celebamask_hq"
+@pytest.mark.parametrize(
+    ("layout", "files", "space", "expected"),
+    [
+        ("celebamask_hq", official_files, CELEBAMASK_HQ, lambda class_maps: class_maps),
+        ("celebamask_release", release_files, CELEBAMASK_RELEASE, in_release_order),
+    ],
+)
+def test_parts_stay_as_they_were_annotated_and_pictures_beside_them(tmp_path, kind, layout, files, space, expected):
+    path = placed(kind, tmp_path, files())
+    assert detect(path) == layout
     source = celebamask(path)
-    assert source.space is CELEBAMASK_HQ and source.ids == ("0", "2003", "7")
-    assert source.notes["skin"] == "as annotated"
+    assert source.space is space and source.ids == ("0", "2003", "7") and source.notes["skin"] == "as annotated"
     for number, class_maps in FACES.items():
-        read = source.read(str(number), FACE_SIZE)
-        assert read.dtype == bool
-        np.testing.assert_array_equal(read, class_maps)
+        read, rgb = source.read(str(number), FACE_SIZE), source.image(str(number), (16, 24))
+        assert read.dtype == bool and rgb.dtype == np.uint8
+        np.testing.assert_array_equal(read, expected(class_maps))
+        assert np.abs(rgb.astype(int) - rgb_of(number, (16, 24))).mean() < 6
     assert (FACES[0].sum(axis=-1) > 1).any(), "the parts are to overlap"
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_release_channels_are_told_by_name(tmp_path, kind):
-    path = placed(kind, tmp_path, release_files())
-    assert detect(path) == "celebamask_release"
-    source = celebamask(path)
-    assert source.space is CELEBAMASK_RELEASE and source.ids == ("0", "2003", "7")
-    for number, class_maps in FACES.items():
-        np.testing.assert_array_equal(source.read(str(number), FACE_SIZE), in_release_order(class_maps))
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_flattened_maps_get_their_skin_back_and_say_so(tmp_path, kind):
     flat = {number: painted(class_maps, CELEBAMASK_HQ) for number, class_maps in FACES.items()}
     path = placed(kind, tmp_path, {f"{number:05d}.png": encoded(index) for number, (index, _) in flat.items()})
@@ -57,16 +51,6 @@ def test_flattened_maps_get_their_skin_back_and_say_so(tmp_path, kind):
     assert source.notes["skin"] == "restored under facial parts" and source.image is None
     for number, (_, restored) in flat.items():
         np.testing.assert_array_equal(source.read(str(number), FACE_SIZE), restored)
-
-
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("files", [official_files, release_files])
-def test_pictures_come_at_the_size_of_the_maps(tmp_path, kind, files):
-    source = celebamask(placed(kind, tmp_path, files()))
-    for number in FACES:
-        rgb = source.image(str(number), (16, 24))
-        assert rgb.shape == (16, 24, 3) and rgb.dtype == np.uint8
-        assert np.abs(rgb.astype(int) - rgb_of(number, (16, 24))).mean() < 6
 
 
 def test_every_part_is_reduced_as_if_alone(tmp_path):
@@ -118,28 +102,25 @@ def test_a_part_that_is_no_mask_is_named(tmp_path, data, expected):
     assert message.startswith(f"{tmp_path}/{ANNO}/0/00003_skin.png: ") and expected in message
 
 
-@pytest.mark.parametrize("name", ["0/00003_moustache.png", "0/3_skin.png", "00003_skin.png", "0/00003.png"])
-def test_a_misnamed_part_is_refused(tmp_path, name):
-    put(tmp_path, {f"{ANNO}/0/00004_skin.png": WHITE, f"{ANNO}/{name}": WHITE})
-    message = refusal(celebamask, tmp_path)
-    assert message.startswith(f"{tmp_path}/{ANNO}/{name}: expected <0..14>/<id, 5 digits>_<part>.png, part one of skin")
+@pytest.mark.parametrize(
+    ("folder", "good", "odd", "expected"),
+    [
+        *((ANNO, "0/00004_skin.png", name, "<0..14>/<id, 5 digits>_<part>.png, part one of skin") for name in
+          ("0/00003_moustache.png", "0/3_skin.png", "00003_skin.png", "0/00003.png")),
+        *(("segmentation_map", "00004/1.png", name, "<id, 5 digits>/<channel, 0 to 18>.png") for name in
+          ("00003/19.png", "00003/skin.png", "3/1.png", "1.png")),
+    ],
+)  # fmt: skip
+def test_a_misnamed_part_is_refused(tmp_path, folder, good, odd, expected):
+    put(tmp_path, {f"{folder}/{name}": WHITE for name in (good, odd)})
+    assert refusal(celebamask, tmp_path).startswith(f"{tmp_path}/{folder}/{odd}: expected {expected}")
 
 
-@pytest.mark.parametrize("name", ["00003/19.png", "00003/skin.png", "3/1.png", "1.png"])
-def test_a_misnamed_channel_is_refused(tmp_path, name):
-    put(tmp_path, {f"segmentation_map/{name}": WHITE})
-    assert f"{name}: expected <id, 5 digits>/<channel, 0 to 18>.png" in refusal(celebamask, tmp_path)
-
-
-def test_the_same_part_twice_is_refused(tmp_path):
-    put(tmp_path, {f"{ANNO}/{folder}/00003_skin.png": WHITE for folder in (0, 1)})
-    assert "/1/00003_skin.png: " in refusal(celebamask, tmp_path)
-    assert "stands for the same: remove one" in refusal(celebamask, tmp_path)
-
-
-def test_two_files_of_one_image_number_are_refused(tmp_path):
-    put(tmp_path, {"3.png": WHITE, "00003.png": WHITE})
-    assert "stands for the same" in refusal(celebamask, tmp_path)
+@pytest.mark.parametrize("names", [(f"{ANNO}/0/00003_skin.png", f"{ANNO}/1/00003_skin.png"), ("00003.png", "3.png")])
+def test_two_files_of_the_same_are_refused(tmp_path, names):
+    put(tmp_path, dict.fromkeys(names, WHITE))
+    first, second = (f"{tmp_path}/{name}" for name in names)
+    assert refusal(celebamask, tmp_path) == f"{second}: {first} stands for the same: remove one of them"
 
 
 def test_a_folder_of_parts_that_is_missing_is_told_by_the_pictures(tmp_path):
@@ -153,7 +134,6 @@ def test_without_any_part_the_set_is_refused(tmp_path):
     assert "no PNG file of a part in it" in refusal(celebamask, put(tmp_path, files))
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_the_version_follows_parts_and_not_pictures(tmp_path, kind):
     first = celebamask(placed(kind, tmp_path, official_files())).version
     files = {name: data for name, data in official_files().items() if not name.endswith(".jpg")}

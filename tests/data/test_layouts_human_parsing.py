@@ -6,7 +6,6 @@ from segvae_jax import maps
 from segvae_jax.data.layouts.detection import detect, human_parsing
 from segvae_jax.labels import HUMAN_PARSING
 
-KINDS = ("folder", "zip")
 FOLDERS = {
     "humanparsing": ("SegmentationClassAug", "JPEGImages"),
     "humanparsing_release": ("seg_deploy", "img_deploy"),
@@ -14,7 +13,6 @@ FOLDERS = {
 TRUTH = {name: painted(class_maps, HUMAN_PARSING)[1] for name, class_maps in BODIES.items()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("layout", FOLDERS)
 def test_index_maps_and_pictures_are_found_by_name(tmp_path, kind, layout):
     path = placed(kind, tmp_path, body_files(*FOLDERS[layout]))
@@ -26,7 +24,6 @@ def test_index_maps_and_pictures_are_found_by_name(tmp_path, kind, layout):
         assert np.abs(source.image(name, BODY_SIZE).astype(int) - rgb_of(name, BODY_SIZE)).mean() < 6
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_index_maps_alone_are_read(tmp_path, kind):
     files = {name.partition("/")[2]: data for name, data in body_files().items() if name.endswith(".png")}
     source = human_parsing(placed(kind, tmp_path, files))
@@ -67,7 +64,6 @@ def test_an_unknown_fit_is_refused(tmp_path):
     ],
     ids=["cut short", "RGB", "16 bits", "out of range", "0 and 255", "JPEG"],
 )
-@pytest.mark.parametrize("kind", KINDS)
 def test_what_is_no_index_map_is_named(tmp_path, kind, data, expected):
     source = human_parsing(placed(kind, tmp_path, {"SegmentationClassAug/odd.png": data}))
     message = refusal(source.read, "odd", (8, 8))

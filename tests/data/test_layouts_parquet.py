@@ -26,7 +26,6 @@ from segvae_jax.data.layouts.detection import celebamask, detect, human_parsing
 from segvae_jax.labels import CELEBAMASK_HQ, HUMAN_PARSING
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-KINDS = ("folder", "zip")
 
 
 def shard(rows, group_rows=2, **columns):
@@ -56,7 +55,6 @@ def truth(name):
     return painted(BODIES[name], HUMAN_PARSING)[1]
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_rows_without_distinct_paths_are_numbered_across_files(tmp_path, kind):
     for with_paths in (False, True):
         source = human_parsing(
@@ -90,7 +88,6 @@ def test_which_data_set_it_is_must_be_told(tmp_path):
     assert "could be celebamask_parquet or humanparsing_parquet: set data.layout" in refusal(detect, tmp_path)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_source_that_was_pickled_reads_the_same(tmp_path, kind):
     source = human_parsing(placed(kind, tmp_path, body_shards()))
     source.read("000002", BODY_SIZE)

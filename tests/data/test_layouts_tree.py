@@ -26,11 +26,9 @@ from segvae_jax.errors import DataError
 from segvae_jax.labels import HUMAN_PARSING
 from segvae_jax.pictures import write_index_png
 
-KINDS = ("folder", "zip")
 PIXEL = encoded(np.ones((1, 1), np.uint8))
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_names_are_sorted_and_hidden_files_left_out(tmp_path, kind):
     files = {name: b"x" for name in ("b/c.png", "a.png", ".hidden", "b/.git/config", "__MACOSX/a.png", "a/._b.png")}
     tree = open_tree(put(tmp_path, files) if kind == "folder" else zipped(tmp_path / "a.zip", files))
@@ -158,7 +156,6 @@ def test_a_png_with_any_byte_damaged_reads_or_is_refused(tmp_path):
             assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_too_many_bytes_is_refused_before_it_is_read(tmp_path, kind, monkeypatch):
     path = placed(kind, tmp_path, {"zeros.png": bytes(100_000)})
     tree = open_tree(path)
@@ -173,7 +170,6 @@ def test_a_member_never_yields_more_than_its_header_claims(tmp_path):
     assert "bomb.png: cannot be read from the archive (" in refusal(ZipTree(path).read, "bomb.png")
 
 
-@pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_of_too_many_pixels_is_refused(tmp_path, kind):
     header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + struct.pack(">IIBBBBB", 9000, 9000, 8, 0, 0, 0, 0)
     source = human_parsing(placed(kind, tmp_path, {"huge.png": header + b"\x1a\x9d\x02\x5a" + bytes(40)}))

@@ -1,7 +1,12 @@
+import io
+import itertools
+
 import numpy as np
 import pytest
+from PIL import Image, ImageEnhance
 
-from segvae_jax.data.cartoon import cartoon_map
+from segvae_jax import maps
+from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.likeness import NEAR_MAPS, NEAR_PICTURES, map_hash, near_pairs, picture_hash
 
 
@@ -23,12 +28,39 @@ def test_a_map_that_is_hardly_changed_is_near_and_another_is_not():
     assert min(distance(hashed, map_hash(face(i))) for i in range(1, 40)) > NEAR_MAPS
 
 
-def test_a_picture_that_is_hardly_changed_is_near_and_another_is_not():
-    smooth = lambda seed: np.kron(np.random.default_rng(seed).integers(0, 250, (9, 7, 3)), np.ones((12, 14, 1)))
-    noisy = smooth(0) + np.random.default_rng(5).integers(0, 6, smooth(0).shape)
-    hashed = picture_hash(smooth(0).astype(np.uint8))
-    assert distance(hashed, picture_hash(noisy.astype(np.uint8))) <= NEAR_PICTURES
-    assert distance(hashed, picture_hash(smooth(1).astype(np.uint8))) > NEAR_PICTURES
+CHANGES = {
+    "brighter": lambda picture: ImageEnhance.Brightness(picture).enhance(1.2),
+    "darker": lambda picture: ImageEnhance.Brightness(picture).enhance(0.7),
+    "halved": lambda picture: picture.reduce(2),
+    "quartered": lambda picture: picture.reduce(4),
+    "good JPEG": lambda picture: as_jpeg(picture, 90),
+    "poor JPEG": lambda picture: as_jpeg(picture, 20),
+}
+
+
+def as_jpeg(picture, quality):
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=quality)
+    return Image.open(buffer)
+
+
+def drawn(kind, count):
+    """Coloured cartoons."""
+    space = CARTOON_SPACES[kind]
+    class_maps = (cartoon_map(kind, 0, i, (128, 128)) for i in range(count))
+    return [Image.fromarray(maps.colour(maps.paint(one, space), space)) for one in class_maps]
+
+
+@pytest.mark.parametrize("kind", CARTOON_SPACES)
+def test_the_bound_lies_between_copies_of_a_picture_and_other_pictures(kind):
+    cartoons = drawn(kind, 25)
+    hashes = [picture_hash(np.asarray(picture)) for picture in cartoons]
+    for name, change in CHANGES.items():
+        copies = [picture_hash(np.asarray(change(picture))) for picture in cartoons]
+        assert max(map(distance, hashes, copies)) <= NEAR_PICTURES - 4, name
+    moved = [distance(hashed, picture_hash(np.roll(p, 1, axis=1))) for hashed, p in zip(hashes, cartoons, strict=True)]
+    assert np.mean(np.array(moved) <= NEAR_PICTURES) > 0.8
+    assert min(distance(*pair) for pair in itertools.combinations(hashes, 2)) > NEAR_PICTURES
     assert picture_hash(np.zeros((5, 7, 3), np.uint8)).shape == (4,)
 
 

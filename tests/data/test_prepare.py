@@ -1,5 +1,6 @@
 """prepare.py as users run it: options, errors of one line, kills, full disks, the report."""
 
+import json
 import os
 import pathlib
 import re
@@ -91,6 +92,15 @@ def test_the_report_has_pictures_and_needs_no_other_file(whole):
         assert text in page
 
 
+def test_every_row_of_the_report_has_a_figure_below_each_heading(whole):
+    table = (whole / "report.html").read_text().partition("<table>")[2].partition("</table>")[0]
+    heads, *rows = [re.split(r"<t[hd][^>]*>", row)[1:] for row in table.split("</tr>")[:-1]]
+    for entry, row in zip(json.loads((whole / "survey.json").read_text())["classes"], rows, strict=True):
+        figures = dict(zip(heads, row, strict=True))
+        assert figures["lost by resizing"] == str(entry["lost"])
+        assert figures["maps with 4 px or fewer"] == str(entry["tiny"])
+
+
 @pytest.fixture
 def folder(tmp_path):
     index = np.stack([maps.paint(cartoon_map("faces", 0, i, (32, 32)), SPACE) for i in range(30)])
@@ -168,8 +178,22 @@ def test_exclusions_need_reasons_and_maps(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("folder", "--path=FOLDER"), ("celebamask_hq", "--path=FOLDER"), ("x", "expected one of")]
+    ("name", "path", "message"),
+    [
+        ("folder", "", r"^--path is not set: give the folder or \.zip with the maps, --path=FOLDER$"),
+        ("celebamask_hq", "", "--path=FOLDER"),
+        ("folder", "maps", r"^--labels is not set: .*, --labels=FILE$"),
+        ("x", "maps", "expected one of"),
+    ],
 )
-def test_sources_that_cannot_be_opened_are_refused(name, message):
+def test_sources_that_cannot_be_opened_are_refused(name, path, message):
     with pytest.raises(DataError, match=message):
-        open_source(name, SourceOptions())
+        open_source(name, SourceOptions(path=path))
+
+
+def test_where_several_layouts_fit_one_can_be_named(tmp_path):
+    (tmp_path / "000000.parquet").write_bytes(b"no parquet")
+    Image.new("L", (8, 8), 1).save(tmp_path / "7.png")
+    with pytest.raises(DataError, match="could be celebamask_index or celebamask_parquet"):
+        open_source("celebamask_hq", SourceOptions(path=str(tmp_path)))
+    assert open_source("celebamask_hq", SourceOptions(path=str(tmp_path), layout="celebamask_index")).ids == ("7",)

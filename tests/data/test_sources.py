@@ -2,33 +2,12 @@ import os
 
 import numpy as np
 import pytest
-from PIL import Image
+from layout_writers import names_painted, refusal, write_maps
 
 from segvae_jax import maps
 from segvae_jax.data import sources
 from segvae_jax.data.cartoon import cartoon_map
-from segvae_jax.errors import DataError
 from segvae_jax.labels import CELEBAMASK_HQ, HUMAN_PARSING
-
-
-def write_maps(path, **index_maps):
-    path.mkdir(exist_ok=True)
-    for name, index in index_maps.items():
-        Image.fromarray(np.asarray(index, np.uint8)).save(path / f"{name}.png")
-    return path
-
-
-def painted(source, example_id, size):
-    """Names of the classes that show, pixel by pixel."""
-    index = maps.paint(source.read(example_id, size), source.space)
-    return [source.space.names[i] for i in index.ravel()]
-
-
-def refusal(error_type, make, *arguments, **settings):
-    with pytest.raises(error_type) as error:
-        make(*arguments, **settings)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def test_celebamask_reads_official_indices_and_restores_skin(tmp_path):
@@ -37,7 +16,7 @@ def test_celebamask_reads_official_indices_and_restores_skin(tmp_path):
     assert source.space is CELEBAMASK_HQ and source.ids == ("face",)
     class_maps = source.read("face", (2, 19))
     assert class_maps.dtype == bool and not class_maps[..., 0].any()
-    assert painted(source, "face", (2, 19))[:19] == list(CELEBAMASK_HQ.names)
+    assert names_painted(source, "face", (2, 19))[:19] == list(CELEBAMASK_HQ.names)
     under = {CELEBAMASK_HQ.names[i] for i in class_maps[0, :, CELEBAMASK_HQ.channel("skin")].nonzero()[0]}
     assert under == set("skin nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split())
 
@@ -51,8 +30,16 @@ def test_human_parsing_reads_atr_indices(tmp_path):
 @pytest.mark.parametrize(("make", "limit"), [(sources.celebamask, 19), (sources.human_parsing, 18)])
 def test_an_index_beyond_the_known_classes_is_refused(tmp_path, make, limit):
     folder = write_maps(tmp_path / "maps", odd=np.full((8, 6), limit))
-    message = refusal(DataError, make(folder).read, "odd", (4, 3))
+    message = refusal(make(folder).read, "odd", (4, 3))
     assert message.startswith(f"{folder / 'odd.png'}: index {limit} is out of range: expected 0 to {limit - 1}")
+
+
+@pytest.mark.parametrize("make", [sources.celebamask, sources.human_parsing])
+def test_pixels_that_nobody_annotated_are_refused(tmp_path, make):
+    source = make(write_maps(tmp_path / "maps", odd=[[0, 1, 255]]))
+    message = refusal(source.read, "odd", (1, 3))
+    assert message.startswith(f"{tmp_path / 'maps/odd.png'}: index 255 is out of range: expected 0 to 1")
+    assert message.endswith("labels with background): where it marks pixels that nobody annotated, make them 0")
 
 
 def test_maps_are_read_at_the_size_asked_for(tmp_path):
@@ -71,8 +58,8 @@ def test_ids_are_sorted_and_other_files_are_passed_over(tmp_path):
 
 @pytest.mark.parametrize("make", [sources.celebamask, sources.human_parsing])
 def test_a_missing_or_empty_folder_is_refused(tmp_path, make):
-    assert "no such folder or .zip: set data.path" in refusal(DataError, make, tmp_path / "missing")
-    assert f"{tmp_path}: is empty" in refusal(DataError, make, tmp_path)
+    assert "no such folder or .zip: set data.path" in refusal(make, tmp_path / "missing")
+    assert f"{tmp_path}: is empty" in refusal(make, tmp_path)
 
 
 def test_the_version_follows_the_files(tmp_path):
@@ -95,4 +82,4 @@ def test_cartoon_source_draws_its_numbered_maps():
 
 
 def test_an_unknown_cartoon_is_refused():
-    assert refusal(DataError, sources.cartoon, "cats", 3, 0) == "cartoon kind 'cats': expected faces or people"
+    assert refusal(sources.cartoon, "cats", 3, 0) == "cartoon kind 'cats': expected faces or people"

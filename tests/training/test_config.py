@@ -13,7 +13,7 @@ from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.training import config as configs
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import check, default_config, open_source, total_steps, with_variant
+from segvae_jax.training.config import check, default_config, prepare_data, total_steps, with_variant
 
 ROOT = Path(__file__).parents[2]
 TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
@@ -107,11 +107,11 @@ def test_the_length_of_a_run_is_said_once(steps, epochs):
         ({"data.kind": "cats"}, "'cats': expected faces or people"),
     ],
 )
-def test_data_that_cannot_be_opened_are_named(changes, expected):
+def test_data_that_cannot_be_opened_are_named(tmp_path, changes, expected):
     config = get_config()
-    config.update_from_flattened_dict(changes)
+    config.update_from_flattened_dict(changes | {"data.prepared": str(tmp_path)})
     with pytest.raises(SegVAEError) as caught:
-        open_source(config)
+        prepare_data(config)
     assert expected in one_line(caught.value)
 
 
