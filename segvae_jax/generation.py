@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 from segvae_jax import maps, pictures
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import fold_spectral_norm, generate
+from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.segvae import fold_spectral_norm
 from segvae_jax.streams import sample_noise, stream_key
 from segvae_jax.training.checkpoints import ModelCard, load_variables
 from segvae_jax.training.step import device_mesh, replicated, split_batch
@@ -39,6 +40,7 @@ class Generator:
       space: the classes that can be asked for.
       card: what the checkpoint says of its model and data.
       step: of training at which the weights were saved.
+      reconstructs: whether the model has a posterior to reconstruct from.
     """
 
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
@@ -46,6 +48,7 @@ class Generator:
         self.space: LabelSpace = card.space
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
+        self.reconstructs = self._model.reconstructs
         self._draw = jax.jit(functools.partial(_draw, self._model))
         self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(_reconstruct, self._model))
@@ -130,7 +133,13 @@ class Generator:
         return np.asarray(drawn)[: len(label_sets)]
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
-        """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes."""
+        """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes.
+
+        Raises:
+          CheckpointError: if the model has no posterior; see `reconstructs`.
+        """
+        if not self.reconstructs:
+            raise CheckpointError(f"a {self.card.name} model has no posterior: it draws maps, but reconstructs none")
         rows = []
         for _, part in _chunks(class_maps):
             padded = np.pad(part, ((0, _padded(len(part)) - len(part)), (0, 0), (0, 0), (0, 0)))
@@ -180,19 +189,19 @@ def _padded(num: int) -> int:
 
 
 def _draw(
-    model: Any,
+    model: MapModel,
     variables: Any,
     label_set: Float[Array, "B C"],
     seed: Int[Array, ""],
     indices: Int[Array, "B"],
     temperature: Float[Array, ""],
 ) -> Float[Array, "B H W C"]:
-    eps = sample_noise(seed, "generate", indices, (len(model.order), model.latent_dim))
-    return maps.with_background(generate(model, variables, label_set, eps, temperature).class_maps)
+    eps = sample_noise(seed, "generate", indices, model.draw_noise_shape)
+    return maps.with_background(model.draw(variables, label_set, eps, temperature))
 
 
 def _paint(
-    model: Any,
+    model: MapModel,
     space: LabelSpace,
     variables: Any,
     label_set: Float[Array, "B C"],
@@ -211,9 +220,7 @@ def _choose(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, 
     return jax.vmap(choose)(indices)
 
 
-def _reconstruct(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    eps = jnp.zeros((class_maps.shape[0], len(model.order), model.latent_dim))
+def _reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
-    shapes = model.apply(variables, class_maps, label_set, eps).shapes
-    blank = jnp.zeros_like(class_maps)
-    return maps.with_background(blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1)))
+    return maps.with_background(model.reconstruct(variables, class_maps, label_set, eps))

@@ -50,7 +50,8 @@ def evaluate(
     prepared = _data(generator, data)
     limits = {"train": max_train, "validation": max_test, "test": max_test}
     splits = {name: _class_maps(prepared, name, limit) for name, limit in limits.items()}
-    result = run_suite(generator.draw, generator.reconstruct, splits, generator.space, seed=seed, progress=progress)
+    reconstruct = generator.reconstruct if generator.reconstructs else None
+    result = run_suite(generator.draw, reconstruct, splits, generator.space, seed=seed, progress=progress)
     if weights is not None:
         progress("Inception features")
         for name, score in _fid(generator, weights, splits, seed).items():

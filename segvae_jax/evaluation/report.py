@@ -17,7 +17,8 @@ def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -
     """Prints a result of `run_suite`: the model beside the anchors, then reconstruction and, if asked for, FID."""
     console.print(_table(result))
     console.print(_conditions_line(result), highlight=False, markup=False)
-    console.print(_reconstruction_line(result), highlight=False, markup=False)
+    if result["reconstruction"]:
+        console.print(_reconstruction_line(result), highlight=False, markup=False)
     if fid:
         console.print(_fid_line(result["rows"]), highlight=False, markup=False)
 

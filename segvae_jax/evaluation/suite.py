@@ -98,7 +98,7 @@ def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], reference: 
 
 def run_suite(
     generate: Generate,
-    reconstruct: Reconstruct,
+    reconstruct: Reconstruct | None,
     splits: Mapping[str, ClassMaps],
     space: LabelSpace,
     *,
@@ -109,7 +109,7 @@ def run_suite(
 
     Args:
       generate: draws an index map for each label-set from a seed.
-      reconstruct: soft or hard class maps of the given class maps, from the posterior.
+      reconstruct: soft or hard class maps of the given class maps, from the posterior; None if there is none.
       splits: class maps as the model reads them of "train", "validation" and "test"; N is the size of
         the last. `real_vs_real` compares it with validation maps, filled up from training to N.
       space: the label space of the maps.
@@ -118,7 +118,7 @@ def run_suite(
 
     Returns:
       A JSON-serialisable result: conditions, `rows` (one of `score_maps` and `diversity` for
-      "generated" and each anchor) and `reconstruction`.
+      "generated" and each anchor) and `reconstruction`, None without a posterior.
 
     Raises:
       DataError: if a split is missing or too small.
@@ -140,7 +140,7 @@ def run_suite(
     return _conditions(splits, space, seed) | {
         "real_vs_real_from_train": from_train,
         "rows": rows,
-        "reconstruction": _reconstruction(reconstruct(splits["test"]), reference.real, space, seed),
+        "reconstruction": reconstruct and _reconstruction(reconstruct(splits["test"]), reference.real, space, seed),
     }
 
 

@@ -41,6 +41,7 @@ class ContextEncoder(nn.Module):
     spectral_norm: bool = True
     gain: float = 0.02
     dtype: str = "float32"
+    canvas: bool = True  # whether it sees what has been drawn
 
     @nn.compact
     def __call__(
@@ -63,13 +64,15 @@ class ContextEncoder(nn.Module):
           slots: of the (sample, step) pairs whose features differ; each has its own if None.
         """
         norm, gain = self.spectral_norm, self.gain
-        channels = class_maps.shape[-1]
+        channels = class_maps.shape[-1] if self.canvas else 0
         embed = lambda name: LabelEmbedding(self.image_size, self.hidden_dim, norm, gain, name=name)
         kernel, bias = Weights((3, 3, channels + 2, self.ngf), norm, gain, name="down_0")()
-        canvas = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :channels])
         labels = halve(embed("embed_label_set")(label_set).astype(self.dtype), kernel[:, :, channels : channels + 1])
         targets = target_responses(embed("embed_target"), target, kernel[:, :, -1:]).astype(self.dtype)
-        first = canvas + labels[:, None] + targets[_row(present)]
+        first = labels[:, None]
+        if self.canvas:
+            first = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :channels]) + first
+        first = first + targets[_row(present)]
         rest = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain, name="levels")
         return give(rest(take(first, slots), bias), present.shape, slots)
 

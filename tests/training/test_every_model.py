@@ -1,0 +1,81 @@
+"""Each model from a configuration to maps: trained for seconds, saved, loaded and asked."""
+
+import json
+
+import numpy as np
+import pytest
+from tiny_config import get_config
+
+from segvae_jax.errors import CheckpointError, ConfigError
+from segvae_jax.generation import Generator
+from segvae_jax.training.config import check
+from segvae_jax.training.loop import train
+
+SEPARATE = {"model.canvas": False, "model.recurrent": False, "model.learned_prior": False}
+VARIANTS = {
+    "segvae": {"model.order": "random", "model.skip_absent": True, "model.hard_canvas": True},
+    "cvae_sep": {"model.order": "organs_first", **SEPARATE},
+    **{name: {"model.name": name} for name in ("cvae_global", "sg2im", "masked", "diffusion")},
+}
+SETTINGS = {"num_steps": 20, "checkpoint_every": 20, "log_every": 5, "model.draw_steps": 3, "data.num_maps": 60,
+            "optimizer.learning_rate": 1e-2, "loss.kl_weight": 1e-3}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def workdir(request, prepared, tmp_path_factory):
+    config = get_config()
+    config.update_from_flattened_dict({**SETTINGS, **VARIANTS[request.param], "data.prepared": str(prepared)})
+    directory = tmp_path_factory.mktemp(request.param) / "run"
+    train(config, directory)
+    return config, directory
+
+
+def test_a_model_learns_and_draws_what_it_is_asked_for(workdir):
+    config, directory = workdir
+    totals = [json.loads(line)["total"] for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert np.mean(totals[-5:]) < 0.95 * np.mean(totals[:5])
+    generator = Generator.load(directory)
+    assert generator.card.name == config.model.name
+    asked = generator.space.encode(["skin", "hair"])
+    index_maps = generator.draw(np.tile(asked, (4, 1)), seed=1)
+    assert index_maps.shape == (4, 16, 16) and set(np.unique(index_maps)) <= {0, *np.flatnonzero(asked)}
+    np.testing.assert_array_equal(generator.draw(np.tile(asked, (4, 1)), seed=1), index_maps)
+    truth = np.zeros((2, 16, 16, len(asked)), bool)
+    truth[:, 3:9, 4:12, asked] = True
+    if generator.reconstructs:
+        assert not generator.reconstruct(truth)[..., 1:][..., ~asked[1:]].any()
+    else:
+        with pytest.raises(CheckpointError, match=f"a {config.model.name} model has no posterior"):
+            generator.reconstruct(truth)
+    other = config.copy_and_resolve_references()
+    other.model.name = "masked" if config.model.name != "masked" else "diffusion"
+    other.model.order = "default"
+    with pytest.raises(CheckpointError, match="holds a model with name="):
+        train(other, directory)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("name", "gan", "expected one of segvae, cvae_global"),
+        ("order", "size", "expected one of default, area, organs_first, random"),
+        ("draw_steps", 0, "expected at least 1"),
+    ],
+)
+def test_an_unknown_model_or_order_is_named(key, value, expected):
+    config = get_config()
+    config.model[key] = value
+    with pytest.raises(ConfigError, match=f"config.model.{key}=.*{expected}"):
+        check(config)
+
+
+def test_only_segvae_is_drawn_in_random_orders():
+    config = get_config()
+    config.model.name, config.model.order = "masked", "random"
+    with pytest.raises(ConfigError, match=r"config\.model\.order=random: expected model\.name=segvae"):
+        check(config)
