@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from segvae_jax import maps
 from segvae_jax.labels import CELEBAMASK_HQ
@@ -78,7 +79,8 @@ def test_parts_of_a_batch_add_up_to_it(case):
 
     whole = run(jnp.arange(3), None)
     parts = [run(jnp.full(1, i), rows) for i in range(B)]
-    jax.tree.map(lambda expected, *ours: np.testing.assert_allclose(sum(ours), expected, rtol=1e-5), whole, *parts)
+    for name, expected in vars(whole).items():
+        np.testing.assert_allclose(sum(getattr(part, name) for part in parts), expected, rtol=1e-5)
     assert whole.total > 0 and parts[2].total == 0
     assert (whole.kl > 0) == case.model.reconstructs
 
@@ -96,7 +98,7 @@ def test_pixels_are_painted_as_in_pictures():
 
 def test_draws_follow_the_probabilities_and_never_take_what_is_impossible():
     probabilities = jnp.array([0.0, 0.2, 0.0, 0.5, 0.3, 0.0])
-    eps = jax.scipy.stats.norm.ppf((jnp.arange(1000) + 0.5) / 1000)
+    eps = jnp.asarray(stats.norm.ppf((np.arange(1000) + 0.5) / 1000), jnp.float32)
     drawn = sampled(jnp.broadcast_to(probabilities, (1000, 6)), eps)
     np.testing.assert_allclose(drawn.mean(0), probabilities, atol=2e-3)
     extreme = sampled(jnp.broadcast_to(probabilities[1:], (2, 5)), jnp.array([-40.0, 40.0]))

@@ -113,7 +113,7 @@ def boxes_of(shapes: Bool[Array, "B K H W"]) -> Float[Array, "B K 4"]:
 
 
 def placed_in(
-    boxes: Float[Array, "B K 4"], masks: Float[Array, "B K M M"], image_size: tuple[int, int]
+    boxes: Float[Array, "B K 4"], masks: Float[Array, "B K M N"], image_size: tuple[int, int]
 ) -> tuple[Float[Array, "B K H W"], Float[Array, "B K H W"]]:
     """Logits of masks laid into boxes, and 1 where the boxes are."""
     rows, in_rows = _along(boxes[..., 0], boxes[..., 2], image_size[0], masks.shape[-2])
