@@ -20,6 +20,6 @@ VARIANTS = {
 }
 
 
-def get_config(variant: str) -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     """One of the variants."""
     return with_variant(celeba.get_config("tiny"), variant, VARIANTS)

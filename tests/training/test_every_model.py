@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from tiny_config import get_config
 
+from configs import ablations, baselines
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.generation import Generator
-from segvae_jax.training.config import check
+from segvae_jax.labels import LabelSpace
+from segvae_jax.training.config import build_model, check, label_space, prepare_data
 from segvae_jax.training.loop import train
 
 SEPARATE = {"model.canvas": False, "model.recurrent": False, "model.learned_prior": False}
@@ -57,6 +59,31 @@ def test_a_model_learns_and_draws_what_it_is_asked_for(workdir):
     other.model.order = "default"
     with pytest.raises(CheckpointError, match="holds a model with name="):
         train(other, directory)
+
+
+@pytest.mark.parametrize("experiment", [ablations, baselines], ids=["ablations", "baselines"])
+def test_every_variant_is_another_experiment_of_a_model_that_can_be_built(experiment):
+    space = LabelSpace(("skin", "hair"))
+    configs = {name: experiment.get_config(name) for name in experiment.VARIANTS}
+    for config in configs.values():
+        check(config)
+        build_model(config, space)
+    flat = {json.dumps(config.to_dict(), sort_keys=True) for config in configs.values()}
+    assert len(flat) == len(configs) - ("base" in configs)  # bce_dice is what the base has
+
+
+def test_orders_by_area_are_found_in_the_training_maps(prepared):
+    """Of cartoon faces: hair and skin are large, eyes small; they are painted as they were."""
+    config = get_config()
+    config.update_from_flattened_dict({**SETTINGS, "data.prepared": str(prepared), "model.order": "area"})
+    data = prepare_data(config)
+    big_first = label_space(config, data)
+    assert set(big_first.drawing_order[:2]) == {"hair", "skin"}
+    assert big_first.paint_order == data.space.paint_order and big_first.classes == data.space.classes
+    config.model.order = "organs_first"
+    assert label_space(config, data).drawing_order == big_first.drawing_order[::-1]
+    config.model.order = "random"
+    assert label_space(config, data) == data.space
 
 
 @pytest.mark.parametrize(
