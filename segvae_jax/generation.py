@@ -21,7 +21,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 from segvae_jax import maps, pictures
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import StepOutput, fold_spectral_norm, generate
+from segvae_jax.model.protocol import MapModel, VAEOutput
+from segvae_jax.model.segvae import fold_spectral_norm
 from segvae_jax.streams import great_circle, sample_noise, stream_key
 from segvae_jax.training.checkpoints import ModelCard, load_variables
 from segvae_jax.training.step import device_mesh, replicated, split_batch
@@ -58,6 +59,7 @@ class Generator:
       space: the classes that can be asked for.
       card: what the checkpoint says of its model and data.
       step: of training at which the weights were saved.
+      reconstructs: whether the model has a posterior to reconstruct from.
     """
 
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
@@ -65,6 +67,7 @@ class Generator:
         self.space: LabelSpace = card.space
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
+        self.reconstructs = self._model.reconstructs
         self._draw = jax.jit(functools.partial(_draw, self._model))
         self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
         self._between = jax.jit(functools.partial(_paint_between, self._model, self.space))
@@ -173,11 +176,28 @@ class Generator:
         return np.asarray(drawn)[: len(label_sets)]
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
-        """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes."""
+        """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes.
+
+        Raises:
+          CheckpointError: if the model has no posterior; see `reconstructs`.
+        """
+        if not self.reconstructs:
+            raise CheckpointError(f"a {self.card.name} model has no posterior: it draws maps, but reconstructs none")
         return self._padded_maps_call(self._reconstruct, class_maps)
 
+    @property
+    def infers(self) -> bool:
+        """Whether the model has a posterior for each class."""
+        return self.reconstructs and self._model.noise_shape[0] == len(self.space.classes)
+
     def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
-        """What the posterior makes of maps, and what the prior expected, each class on a canvas of true shapes."""
+        """What the posterior makes of maps, and what the prior expected, each class on a canvas of true shapes.
+
+        Raises:
+          CheckpointError: if the model has no posterior for each class; see `infers`.
+        """
+        if not self.infers:
+            raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use a SegVAE")
         return Latents(**self._padded_maps_call(self._infer, class_maps))
 
     def _padded_maps_call(self, function: Callable[..., Any], class_maps: Bool[np.ndarray, "N H W C"]) -> Any:
@@ -232,20 +252,24 @@ def _padded(num: int) -> int:
 
 
 def _draw(
-    model: Any,
+    model: MapModel,
     variables: Any,
     label_set: Float[Array, "B C"],
     seed: Int[Array, ""],
     indices: Int[Array, "B"],
     temperature: Float[Array, ""],
 ) -> Float[Array, "B H W C"]:
-    eps = sample_noise(seed, "generate", indices, (len(model.order), model.latent_dim))
-    drawn = generate(model, variables, label_set, eps, temperature).class_maps
+    eps = sample_noise(seed, "generate", indices, model.draw_noise_shape)
+    return _raised(model.draw(variables, label_set, eps, temperature))
+
+
+def _raised(drawn: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    """What is shown of drawn class maps."""
     return maps.with_background(maps.raise_faint(drawn))
 
 
 def _paint(
-    model: Any,
+    model: MapModel,
     space: LabelSpace,
     variables: Any,
     label_set: Float[Array, "B C"],
@@ -258,7 +282,7 @@ def _paint(
 
 
 def _paint_between(
-    model: Any,
+    model: MapModel,
     space: LabelSpace,
     variables: Any,
     label_set: Float[Array, "B C"],
@@ -266,9 +290,9 @@ def _paint_between(
     shares: Float[Array, "B"],
     temperature: Float[Array, ""],
 ) -> UInt8[Array, "B H W"]:
-    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), (len(model.order), model.latent_dim))
-    eps = great_circle(noise(seeds[0]), noise(seeds[1]), shares[:, None, None])
-    return maps.paint(maps.with_background(generate(model, variables, label_set, eps, temperature).class_maps), space)
+    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.draw_noise_shape)
+    eps = great_circle(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.draw_noise_shape)))
+    return maps.paint(_raised(model.draw(variables, label_set, eps, temperature)), space)
 
 
 @jax.jit
@@ -278,10 +302,10 @@ def _choose(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, 
     return jax.vmap(choose)(indices)
 
 
-def _reconstruct(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    shapes = _from_means(model, variables, class_maps).shapes
-    blank = jnp.zeros_like(class_maps)
-    return maps.with_background(blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1)))
+def _reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
+    label_set = maps.label_set_of(class_maps).astype(jnp.float32)
+    return maps.with_background(model.reconstruct(variables, class_maps, label_set, eps))
 
 
 def _infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> dict[str, Shaped[Array, "B K ..."]]:
@@ -295,7 +319,7 @@ def _infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> d
     }
 
 
-def _from_means(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> StepOutput:
+def _from_means(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> VAEOutput:
     """The training forward without noise."""
-    eps = jnp.zeros((class_maps.shape[0], len(model.order), model.latent_dim))
+    eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
     return model.apply(variables, class_maps, maps.label_set_of(class_maps).astype(jnp.float32), eps)

@@ -98,6 +98,12 @@ class LabelSpace:
         """Channels of the K classes in drawing order."""
         return tuple(self.channel(name) for name in self.drawing_order)
 
+    @property
+    def stack(self) -> tuple[int, ...]:
+        """Channels of the K classes from the bottom to the top of a painted map: accessories lie on all others."""
+        on_top = [name for name in self.paint_order if name in self.accessories]
+        return tuple(self.channel(name) for name in (*(n for n in self.paint_order if n not in on_top), *on_top))
+
     def channel(self, name: str) -> int:
         """Channel of class `name`.
 

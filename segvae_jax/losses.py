@@ -7,8 +7,8 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from segvae_jax.model.protocol import MapTerms, VAEOutput
 from segvae_jax.model.recurrence import Gaussian
-from segvae_jax.model.segvae import StepOutput
 
 
 @flax.struct.dataclass
@@ -16,8 +16,21 @@ class Losses:
     """Scalars of a batch."""
 
     total: Float[Array, ""]  # kl_weight * kl + reconstruction
-    kl: Float[Array, ""]  # nats, summed over the steps
-    reconstruction: Float[Array, ""]  # summed over the steps
+    kl: Float[Array, ""]  # nats, summed over the latents; 0 without a posterior
+    reconstruction: Float[Array, ""]  # summed over the steps; without a posterior, the model's own loss
+
+
+@flax.struct.dataclass
+class Rows:
+    """How many rows of a whole batch hold the class of each step, and how many hold any."""
+
+    steps: Float[Array, "K"]
+    maps: Float[Array, "1"]
+
+    @classmethod
+    def of(cls, present: Float[Array, "B K"]) -> "Rows":
+        """Counts the rows of all label-sets of a batch."""
+        return cls(present.sum(0), present.max(1, keepdims=True).sum(0))
 
 
 def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Float[Array, "*b"]:
@@ -32,18 +45,22 @@ def l1(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> Float[
     return jnp.abs(nn.sigmoid(logits) - shapes).mean((-2, -1))
 
 
+def bce(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> Float[Array, "*b"]:
+    """Mean binary cross-entropy."""
+    return (nn.softplus(logits) - shapes * logits).mean((-2, -1))
+
+
 def bce_dice(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> Float[Array, "*b"]:
     """Mean binary cross-entropy + half a soft Dice loss.
 
     Under the mean L1 a blank map is nearly right for a small shape; Dice weighs a shape by its own area.
     """
-    cross_entropy = (nn.softplus(logits) - shapes * logits).mean((-2, -1))
     soft = nn.sigmoid(logits)
     overlap = 2 * (soft * shapes).sum((-2, -1)) + 1
-    return cross_entropy + 0.5 * (1 - overlap / (soft.sum((-2, -1)) + shapes.sum((-2, -1)) + 1))
+    return bce(logits, shapes) + 0.5 * (1 - overlap / (soft.sum((-2, -1)) + shapes.sum((-2, -1)) + 1))
 
 
-RECONSTRUCTION: dict[str, Callable[..., Array]] = {"l1": l1, "bce_dice": bce_dice}
+RECONSTRUCTION: dict[str, Callable[..., Array]] = {"l1": l1, "bce": bce, "bce_dice": bce_dice}
 
 
 def reduce_steps(
@@ -58,11 +75,11 @@ def reduce_steps(
 
 
 def losses(
-    output: StepOutput,
+    output: VAEOutput | MapTerms,
     shapes: Float[Array, "B K H W"],
     reconstruction: str,
     kl_weight: float,
-    rows: Float[Array, "K"] | None = None,
+    rows: Rows | None = None,
 ) -> Losses:
     """The training loss of a batch.
 
@@ -71,8 +88,20 @@ def losses(
       shapes: the true shapes in drawing order.
       reconstruction: a key of `RECONSTRUCTION`.
       kl_weight: weight of the KL term; the release's is 1e-5.
-      rows: as in `reduce_steps`.
+      rows: to be given where the output is of a part of a batch, whose results are summed.
     """
-    kl = reduce_steps(kl_divergence(output.posterior, output.prior), output.present, rows)
-    recon = reduce_steps(RECONSTRUCTION[reconstruction](output.logits, shapes), output.present, rows)
+    rows = Rows.of(output.present) if rows is None else rows
+    if isinstance(output, MapTerms):
+        loss = reduce_steps(output.terms, output.present, rows.maps)
+        return Losses(loss, jnp.zeros(()), loss)
+    kl = _reduced_kl(output, rows)
+    recon = reduce_steps(RECONSTRUCTION[reconstruction](output.logits, shapes), output.present, rows.steps)
     return Losses(kl_weight * kl + recon, kl, recon)
+
+
+def _reduced_kl(output: VAEOutput, rows: Rows) -> Float[Array, ""]:
+    """Of one latent for each step, or of one for the whole map."""
+    kl = kl_divergence(output.posterior, output.prior)
+    if kl.shape == output.present.shape:
+        return reduce_steps(kl, output.present, rows.steps)
+    return reduce_steps(kl, output.present.max(1, keepdims=True), rows.maps)

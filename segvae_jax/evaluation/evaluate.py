@@ -45,10 +45,10 @@ def evaluate(
     generator = subject.generator
     result = run_suite(
         subject.made,
-        generator.reconstruct if generator else None,
+        generator.reconstruct if generator and generator.reconstructs else None,
         subject.splits,
         subject.space,
-        infer=generator.posterior if generator else None,
+        infer=generator.posterior if generator and generator.infers else None,
         suite=suite,
         seed=seed,
         progress=progress,
@@ -81,5 +81,5 @@ def _omitted(result: dict[str, Any]) -> dict[str, str]:
     }
     omitted = {name: reason for name, reason in reasons.items() if name not in generated}
     if not result.get("reconstruction"):
-        omitted["reconstruction"] = "maps alone have no posterior to reconstruct from"
+        omitted["reconstruction"] = "there is no posterior to reconstruct from"
     return omitted

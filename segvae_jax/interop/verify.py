@@ -119,7 +119,7 @@ def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) ->
             expected = _batch_major(golden[f"teacher/{name}/{field}"])
             _record(report, f"teacher/{name}/{field}", getattr(gaussian, field), expected)
     for name, logits in (("recon", output.logits), ("from_prior", from_prior)):
-        maps = _on_channels(model, output.replace(logits=logits).shapes)
+        maps = with_background(model.on_channels(output.replace(logits=logits).shapes))
         _record(report, f"teacher/{name}", maps, _maps(golden[f"teacher/{name}_u16"]))
     scalars = {"loss_kl_weighted": weights[0] * terms.kl, "loss_recon": weights[1] * terms.reconstruction}
     for name, value in scalars.items():
@@ -184,12 +184,6 @@ def _batch_major(steps: np.ndarray) -> jax.Array:
 
 def _maps(u16: np.ndarray) -> np.ndarray:
     return u16.transpose(0, 2, 3, 1) / 65535
-
-
-def _on_channels(model: SegVAE, shapes: jax.Array) -> jax.Array:
-    """Shapes in drawing order `[B, K, H, W]` as class maps with background."""
-    blank = jnp.zeros((shapes.shape[0], *model.image_size, model.num_channels))
-    return with_background(blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1)))
 
 
 def _by_network(golden: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:

@@ -47,13 +47,14 @@ class ContextEncoder(nn.Module):
     spectral_norm: bool = True
     gain: float = 0.02
     dtype: str = "float32"
+    canvas: bool = True  # whether it sees what has been drawn
 
     def setup(self):
         """The first level in its parts, and the rest."""
         norm, gain = self.spectral_norm, self.gain
         self.embed_label_set = LabelEmbedding(self.image_size, self.hidden_dim, norm, gain)
         self.embed_target = LabelEmbedding(self.image_size, self.hidden_dim, norm, gain)
-        self.down_0 = Weights((3, 3, self.num_channels + 2, self.ngf), norm, gain)
+        self.down_0 = Weights((3, 3, self.canvas * self.num_channels + 2, self.ngf), norm, gain)
         self.levels = _Levels(self.image_size, self.ngf, self.context_dim, norm, gain)
 
     def __call__(
@@ -76,9 +77,11 @@ class ContextEncoder(nn.Module):
           slots: of the (sample, step) pairs whose features differ; each has its own if None.
         """
         kernel, bias = self.down_0()
-        canvas = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, : self.num_channels])
         labels, targets = self._responses(label_set, target, kernel)
-        first = canvas + labels[:, None] + targets[_row(present)]
+        first = labels[:, None]
+        if self.canvas:
+            first = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :-2]) + first
+        first = first + targets[_row(present)]
         return give(self.levels(take(first, slots), bias), present.shape, slots)
 
     def begin(

@@ -2,6 +2,7 @@
 
 import flax.linen as nn
 import flax.struct
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
@@ -40,8 +41,13 @@ class LSTM(nn.Module):
     hidden_dim: int
 
     @nn.compact
-    def __call__(self, carry: Carry, xs: Float[Array, "B T I"]) -> tuple[Carry, Float[Array, "B T D"]]:
-        """Advances the state over the T inputs; one product serves all their input gates."""
+    def __call__(
+        self, carry: Carry, xs: Float[Array, "B T I"], advances: Float[Array, "B T"] | None = None
+    ) -> tuple[Carry, Float[Array, "B T D"]]:
+        """Advances the state over the T inputs; one product serves all their input gates.
+
+        Rows stay where they are in steps that `advances` marks with 0; all advance if None.
+        """
         uniform = nn.initializers.uniform(2 * self.hidden_dim**-0.5)
         centred = lambda *args: uniform(*args) - self.hidden_dim**-0.5
         width = 4 * self.hidden_dim
@@ -50,15 +56,38 @@ class LSTM(nn.Module):
         biases = [self.param(name, nn.initializers.zeros, (width,)) for name in ("bias_input", "bias_recurrent")]
         gates_input = xs @ kernel_input + (biases[0] + biases[1]).reshape(1, 1, -1)
 
-        def advance(carry: Carry, gates_x: Float[Array, "B 4*D"]):
-            cell, hidden = carry
+        def advance(carry: Carry, step: tuple[Float[Array, "B 4*D"], Float[Array, "B"] | None]):
+            (cell, hidden), (gates_x, moves) = carry, step
             i, f, g, o = jnp.split(gates_x + hidden @ kernel, 4, axis=-1)
             cell = nn.sigmoid(f) * cell + nn.sigmoid(i) * jnp.tanh(g)
             hidden = nn.sigmoid(o) * jnp.tanh(cell)
+            if moves is not None:
+                cell, hidden = (
+                    jnp.where(moves[:, None] > 0, *pair) for pair in zip((cell, hidden), carry, strict=True)
+                )
             return (cell, hidden), hidden
 
-        carry, hidden = lax.scan(advance, carry, jnp.swapaxes(gates_input, 0, 1))
+        steps = gates_input, advances
+        carry, hidden = lax.scan(advance, carry, jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), steps))
         return carry, jnp.swapaxes(hidden, 0, 1)
+
+
+class FeedForward(nn.Module):
+    """A layer in the place of an LSTM that carries nothing from step to step; its outputs are in (-1, 1), too."""
+
+    hidden_dim: int
+
+    @nn.compact
+    def __call__(
+        self, carry: Carry, xs: Float[Array, "B T I"], advances: Float[Array, "B T"] | None = None
+    ) -> tuple[Carry, Float[Array, "B T D"]]:
+        """The state as it was, and the layer of each input."""
+        del advances
+        return carry, jnp.tanh(dense(xs, Weights((xs.shape[-1], self.hidden_dim), gain=1.0, name="layer")()))
+
+
+def _memory(recurrent: bool, hidden_dim: int) -> LSTM | FeedForward:
+    return LSTM(hidden_dim, name="lstm") if recurrent else FeedForward(hidden_dim, name="feed_forward")
 
 
 class Heads(nn.Module):
@@ -83,13 +112,30 @@ class Prior(nn.Module):
     latent_dim: int
     spectral_norm: bool = True
     gain: float = 0.02
+    recurrent: bool = True
 
     @nn.compact
-    def __call__(self, carry: Carry, context: Float[Array, "B T F"]) -> tuple[Carry, Gaussian]:
-        """The next T steps from a state."""
+    def __call__(
+        self, carry: Carry, context: Float[Array, "B T F"], advances: Float[Array, "B T"] | None = None
+    ) -> tuple[Carry, Gaussian]:
+        """The next T steps from a state; `advances` as in `LSTM`."""
         weights = Weights((context.shape[-1], self.hidden_dim), self.spectral_norm, self.gain, name="embed")()
-        carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, dense(context, weights))
+        carry, hidden = _memory(self.recurrent, self.hidden_dim)(carry, dense(context, weights), advances)
         return carry, Heads(self.latent_dim, self.spectral_norm, self.gain, name="heads")(hidden)
+
+
+class StandardPrior(nn.Module):
+    """The standard normal distribution in the place of a learned prior; has no parameters."""
+
+    latent_dim: int
+
+    def __call__(
+        self, carry: Carry, context: Float[Array, "B T F"], advances: Float[Array, "B T"] | None = None
+    ) -> tuple[Carry, Gaussian]:
+        """The same for every step."""
+        del advances
+        zeros = jnp.zeros((*context.shape[:2], self.latent_dim))
+        return carry, Gaussian(zeros, zeros)
 
 
 class Posterior(nn.Module):
@@ -102,6 +148,7 @@ class Posterior(nn.Module):
     spectral_norm: bool = True
     gain: float = 0.02
     dtype: str = "float32"
+    recurrent: bool = True
 
     @nn.compact
     def __call__(
@@ -112,11 +159,12 @@ class Posterior(nn.Module):
         present: Float[Array, "B T"],
         context: Float[Array, "B T F"],
         slots: Slots | None = None,
+        advances: Float[Array, "B T"] | None = None,
     ) -> tuple[Carry, Gaussian]:
-        """The next T steps from a state."""
+        """The next T steps from a state; `advances` as in `LSTM`."""
         norm, gain = self.spectral_norm, self.gain
         sizes = self.image_size, self.ngf, self.hidden_dim
         encoder = ShapeEncoder(*sizes, norm, gain, self.dtype, name="shape_encoder")
         inputs = jnp.concatenate([encoder(shape, target, present, slots), context], axis=-1)
-        carry, hidden = LSTM(self.hidden_dim, name="lstm")(carry, inputs)
+        carry, hidden = _memory(self.recurrent, self.hidden_dim)(carry, inputs, advances)
         return carry, Heads(self.latent_dim, norm, gain, name="heads")(hidden)

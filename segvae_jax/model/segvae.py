@@ -11,7 +11,7 @@ Arrays with a step axis are batch-major, `[B, K, ...]`, steps in drawing order.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import flax.linen as nn
 import flax.struct
@@ -25,23 +25,17 @@ from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
 from segvae_jax.model.layers import spectrally_normalised
 from segvae_jax.model.packing import Budget, Slots, context_slots, give, shape_slots, take
-from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, initial_carry
+from segvae_jax.model.protocol import MapModel, VAEOutput
+from segvae_jax.model.recurrence import Carry, Gaussian, Posterior, Prior, StandardPrior, initial_carry
+
+M = TypeVar("M", bound=MapModel)
 
 
 @flax.struct.dataclass
-class StepOutput:
-    """What the steps of a training forward compute; every field is `[B, K, ...]`, stacked while in a scan."""
+class StepOutput(VAEOutput):
+    """What the steps of a training forward compute; classes and latents are in drawing order."""
 
     context: Float[Array, "*b K F"]
-    prior: Gaussian  # mu, logvar [B, K, Z]
-    posterior: Gaussian  # mu, logvar [B, K, Z]
-    logits: Float[Array, "*b K H W"]  # of the shape decoded from the posterior
-    present: Float[Array, "*b K"]  # 1 where the label-set has the step's class
-
-    @property
-    def shapes(self) -> Float[Array, "*b K H W"]:
-        """Shapes in (0, 1), blank where the class is absent."""
-        return nn.sigmoid(self.logits) * self.present[..., None, None]
 
 
 @flax.struct.dataclass
@@ -53,24 +47,24 @@ class Generated:
     prior: Gaussian  # mu, logvar [B, K, Z]
 
 
-class SegVAE(nn.Module):
-    """The model. Knows sizes and an order of channels, no class names.
+class SegVAE(MapModel):
+    """The model.
 
     Attributes:
-      num_channels: C, with the background as channel 0.
-      order: channels of the K classes in drawing order.
-      image_size: H, W; the short side a power of two from 8.
+      num_channels, order, image_size: as in `MapModel`.
       ngf: width of the first level.
       context_dim, hidden_dim, latent_dim: F, D, Z.
       spectral_norm: whether the encoders and the prior are spectrally normalised.
       gain: of the Xavier initialisation.
       dtype: that the convolutions compute in, "float32" or "bfloat16"; parameters, statistics of norms,
         LSTMs and Gaussians stay float32.
+      recurrent: False puts a layer without memory in the place of each LSTM.
+      learned_prior: False draws every latent from a standard normal distribution.
+      canvas: False hides what was drawn from the context encoder; the classes then are not drawn iteratively.
+      hard_canvas: True has the context encoder see generated shapes thresholded at one half.
+      skip_absent: True leaves the LSTMs where they are in steps of absent classes.
     """
 
-    num_channels: int
-    order: tuple[int, ...]
-    image_size: tuple[int, int] = (128, 128)
     ngf: int = 64
     context_dim: int = 512
     hidden_dim: int = 256
@@ -78,16 +72,46 @@ class SegVAE(nn.Module):
     spectral_norm: bool = True
     gain: float = 0.02
     dtype: str = "float32"
+    recurrent: bool = True
+    learned_prior: bool = True
+    canvas: bool = True
+    hard_canvas: bool = False
+    skip_absent: bool = False
 
     def setup(self):
         """The four networks of the paper's figure 2."""
         size, ngf, norm, gain = self.image_size, self.ngf, self.spectral_norm, self.gain
+        hidden_dim, latent_dim, dtype, recurrent = self.hidden_dim, self.latent_dim, self.dtype, self.recurrent
         self.context_encoder = ContextEncoder(
-            self.num_channels, size, ngf, self.context_dim, self.hidden_dim, norm, gain, self.dtype
+            self.num_channels, size, ngf, self.context_dim, hidden_dim, norm, gain, dtype, self.canvas
         )
-        self.prior = Prior(self.hidden_dim, self.latent_dim, norm, gain)
-        self.posterior = Posterior(size, ngf, self.hidden_dim, self.latent_dim, norm, gain, self.dtype)
-        self.decoder = Decoder(size, ngf, gain, self.dtype)
+        if self.learned_prior:
+            self.prior = Prior(hidden_dim, latent_dim, norm, gain, recurrent)
+        else:
+            self.prior = StandardPrior(latent_dim)
+        self.posterior = Posterior(size, ngf, hidden_dim, latent_dim, norm, gain, dtype, recurrent)
+        self.decoder = Decoder(size, ngf, gain, dtype)
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """A latent for each class, in drawing order."""
+        return len(self.order), self.latent_dim
+
+    @property
+    def reconstructs(self) -> bool:
+        """From the posterior."""
+        return True
+
+    @nn.nowrap
+    def draw(
+        self,
+        variables: Any,
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+        temperature: float | Float[Array, ""] = 1.0,
+    ) -> Float[Array, "B H W C"]:
+        """The class maps of `generate`."""
+        return generate(self, variables, label_set, eps, temperature).class_maps
 
     def __call__(
         self,
@@ -95,6 +119,7 @@ class SegVAE(nn.Module):
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
         budget: Budget | None = None,
+        order: Int[Array, "K"] | None = None,
     ) -> StepOutput:
         """Training forward: every class from its posterior, on a canvas of true shapes.
 
@@ -104,19 +129,20 @@ class SegVAE(nn.Module):
           eps: standard normal noise of the posterior.
           budget: of slots to pack the convolutions into; not packed if None. Logits of absent classes then
             are one another's.
+          order: to draw the classes in; the model's if None. That of the steps of the output.
         """
-        order = np.asarray(self.order)
-        target = jnp.eye(self.num_channels)[order]
+        channels = np.asarray(self.order) if order is None else order
+        target = jnp.eye(self.num_channels)[channels]
         drawn = jnp.cumsum(target, axis=0) - target
-        present = label_set[:, order]
+        present = label_set[:, channels]
         start = initial_carry(class_maps.shape[0], self.hidden_dim)
-        looks, draws = context_slots(present, budget), shape_slots(present, budget)
+        looks, draws, advances = context_slots(present, budget), shape_slots(present, budget), self._advances(present)
         context = self.context_encoder(class_maps, drawn, label_set, target, present, looks)
-        _, prior = self.prior(start, context)
-        shapes = jnp.moveaxis(class_maps[..., order], -1, 1)
-        _, posterior = self.posterior(start, shapes, target, present, context, draws)
+        _, prior = self.prior(start, context, advances)
+        shapes = jnp.moveaxis(class_maps[..., channels], -1, 1)
+        _, posterior = self.posterior(start, shapes, target, present, context, draws, advances)
         logits = self.decode(context, posterior.sample(eps), draws)
-        return StepOutput(context, prior, posterior, logits, present)
+        return StepOutput(prior, posterior, logits, present, context)
 
     def teacher_forced_step(
         self,
@@ -129,12 +155,14 @@ class SegVAE(nn.Module):
         """One step of the training forward; the canvas gains the true shape. Outputs have K = 1."""
         prior_carry, posterior_carry, canvas = carry
         target, present, context = self._look(canvas, label_set, channel)
-        prior_carry, prior = self.prior(prior_carry, context)
+        advances = self._advances(present)
+        prior_carry, prior = self.prior(prior_carry, context, advances)
         shape = class_maps[..., channel][:, None]
-        posterior_carry, posterior = self.posterior(posterior_carry, shape, target, present, context)
+        inputs = shape, target, present, context
+        posterior_carry, posterior = self.posterior(posterior_carry, *inputs, advances=advances)
         logits = self.decode(context, posterior.sample(eps[:, None]))
         canvas = canvas + shape[:, 0, ..., None] * target[:, None, None]
-        return (prior_carry, posterior_carry, canvas), StepOutput(context, prior, posterior, logits, present)
+        return (prior_carry, posterior_carry, canvas), StepOutput(prior, posterior, logits, present, context)
 
     def generation_step(
         self,
@@ -162,12 +190,14 @@ class SegVAE(nn.Module):
         present = label_set[:, channel] > 0
         look = lambda self, seen, present: self.context_encoder.look(seen + asked[present.astype(int)])[:, None]
         context = self._for_rows(present | drew, look, (seen, present), context)
-        prior_carry, prior = self.prior(prior_carry, context)
+        prior_carry, prior = self.prior(prior_carry, context, self._advances(label_set[:, channel][:, None]))
         z = prior.sample(eps[:, None])
 
         def draw(self: "SegVAE", context: Array, z: Array) -> tuple[Array, Array]:
             shape = nn.sigmoid(self.decode(context, z))[:, 0]
-            return shape, self.context_encoder.add(shape, channel)
+            shown = (shape >= 0.5).astype(shape.dtype) if self.hard_canvas else shape
+            nothing = jnp.zeros((len(shape), *seen.shape[1:]))
+            return shape, self.context_encoder.add(shown, channel) if self.canvas else nothing
 
         blank = jnp.zeros((len(present), *self.image_size)), jnp.zeros_like(seen)
         shape, gained = self._for_rows(present, draw, (context, z), blank)
@@ -204,7 +234,11 @@ class SegVAE(nn.Module):
         self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"], slots: Slots | None = None
     ) -> Float[Array, "B K H W"]:
         """Logits of the shapes of K steps, as one batch."""
-        return give(self.decoder(take(context, slots), take(z, slots)), context.shape[:2], slots)
+        return give(self.decoder(take(context, slots), take(z, slots))[..., 0], context.shape[:2], slots)
+
+    def _advances(self, present: Float[Array, "B T"]) -> Float[Array, "B T"] | None:
+        """The steps in which the LSTMs move; all if None."""
+        return present if self.skip_absent else None
 
     def _look(
         self, canvas: Float[Array, "B H W C"], label_set: Float[Array, "B C"], channel: Int[Array, ""]
@@ -268,15 +302,17 @@ def generate(
     return Generated(canvas, *_batch_major((context, prior)))
 
 
-def fold_spectral_norm(model: SegVAE, variables: Mapping[str, Any]) -> tuple[SegVAE, dict[str, Any]]:
-    """The same function without spectral norm: every kernel divided by its largest singular value once."""
+def fold_spectral_norm(model: M, variables: Mapping[str, Any]) -> tuple[M, dict[str, Any]]:
+    """The same function without spectral norm: every kernel that has it divided by its largest singular value once."""
+    if not variables.get("spectral"):
+        return model, {"params": variables["params"]}
 
     def fold(params, spectral):
         if "u" in spectral:
             return {**params, "kernel": spectrally_normalised(params["kernel"], spectral["u"])[0]}
         return {name: fold(tree, spectral[name]) if name in spectral else tree for name, tree in params.items()}
 
-    folded = fold(variables["params"], variables.get("spectral", {}))
+    folded = fold(variables["params"], variables["spectral"])
     return model.clone(spectral_norm=False), {"params": folded}
 
 

@@ -22,7 +22,8 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import SegVAE
+from segvae_jax.model.models import hyperparameters, make_model
+from segvae_jax.model.protocol import MapModel
 from segvae_jax.training.state import TrainState
 
 _CARD = "model.json"
@@ -35,10 +36,11 @@ class ModelCard:
 
     Attributes:
       space: the classes.
-      arguments: hyperparameters of `SegVAE` besides the classes.
+      arguments: hyperparameters of the model besides the classes.
       label_sets: distinct label-sets of the training data; empty if unknown.
       counts: how often each occurred.
       prepared: directory of the data it was trained on, or "".
+      name: of the model, a key of `MODELS`.
     """
 
     space: LabelSpace
@@ -46,10 +48,18 @@ class ModelCard:
     label_sets: Bool[np.ndarray, "M C"]
     counts: Int[np.ndarray, "M"]
     prepared: str = ""
+    name: str = "segvae"
 
-    def model(self) -> SegVAE:
+    def model(self) -> MapModel:
         """The model, without weights."""
-        return SegVAE(num_channels=self.space.num_channels, order=self.space.order, **self.arguments)
+        space = self.space
+        return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
+
+    def _described(self) -> dict[str, Any]:
+        """Everything that makes the model what it is, what the card leaves to the defaults included."""
+        model = self.model()
+        arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
+        return {"name": self.name, **arguments, "classes": self.space.drawing_order}
 
     def require_same_model(self, other: "ModelCard", directory: Path) -> None:
         """Makes sure that `other`, of a configuration, asks for the model of this card, of `directory`.
@@ -57,9 +67,9 @@ class ModelCard:
         Raises:
           CheckpointError: naming the first difference.
         """
-        ours, theirs = ({**card.arguments, "classes": card.space.drawing_order} for card in (self, other))
+        ours, theirs = self._described(), other._described()
         for key in ours:
-            if ours[key] != theirs[key]:
+            if ours[key] != theirs.get(key):
                 raise CheckpointError(
                     f"{directory}: holds a model with {key}={ours[key]}, the configuration says {theirs[key]}: use"
                     " the configuration it was trained with, or another --workdir"
@@ -68,7 +78,8 @@ class ModelCard:
     def write(self, directory: Path) -> None:
         """Writes the card; complete or not at all."""
         text = json.dumps({
-            "format": _FORMAT, "label_space": json.loads(self.space.to_json()), "model": dict(self.arguments),
+            "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
+            "name": self.name, "model": dict(self.arguments),
             "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
             "counts": self.counts.tolist(), "prepared": self.prepared,
         }, indent=1)  # fmt: skip
@@ -93,7 +104,8 @@ class ModelCard:
             rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
             packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
             label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
-            read = cls(space, arguments, label_sets, np.array(card["counts"], int), card["prepared"])
+            name = card.get("name", "segvae")  # cards from before there were others have none
+            read = cls(space, arguments, label_sets, np.array(card["counts"], int), card["prepared"], name)
             read.model()
             return read
         except FileNotFoundError:

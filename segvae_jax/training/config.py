@@ -10,24 +10,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optax
 from ml_collections import ConfigDict
 
 from segvae_jax.data.builder import Prepared, open_prepared, prepare
 from segvae_jax.data.catalog import SourceOptions, open_source
+from segvae_jax.data.drawing_order import by_area
 from segvae_jax.data.pipeline import batch_indices
 from segvae_jax.data.source import Source
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
 from segvae_jax.model.layers import level_widths
-from segvae_jax.model.segvae import SegVAE
+from segvae_jax.model.models import MODELS, hyperparameters, make_model
+from segvae_jax.model.protocol import MapModel
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import Objective
 
 _SOURCES = {"cartoon": "cartoon", "celebamask": "celebamask_hq", "folder": "folder", "human_parsing": "humanparsing"}
+_ORDERS = ("default", "area", "organs_first", "random")
 _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
 _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
@@ -35,6 +39,7 @@ _RANGES = {
     "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT, "data.ignore": (-1, 255),
     "data.rotate": (0.0, 180.0), "data.scale": (0.0, 0.9), "data.shift": _SHARE, "data.drop_classes": _SHARE,
     "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
+    "model.draw_steps": _COUNT,
     "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
     "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
 }  # fmt: skip
@@ -74,6 +79,7 @@ def default_config() -> ConfigDict:
     config.data.num_maps = 8_000  # cartoon
 
     config.model = ConfigDict()
+    config.model.name = "segvae"  # or cvae_global, sg2im, masked, diffusion, which know fewer of the keys below
     config.model.image_size = (128, 128)
     config.model.ngf = 64
     config.model.context_dim = 512
@@ -82,9 +88,16 @@ def default_config() -> ConfigDict:
     config.model.spectral_norm = True
     config.model.gain = 0.02
     config.model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
+    config.model.recurrent = True  # False: layers without memory in the place of the LSTMs
+    config.model.learned_prior = True  # False: a standard normal prior
+    config.model.canvas = True  # False: no class sees those drawn before it
+    config.model.hard_canvas = False  # generated shapes are thresholded before others are drawn onto them
+    config.model.skip_absent = False  # the LSTMs stay where they are in steps of absent classes
+    config.model.draw_steps = 24  # masked, diffusion: calls of the network for a drawn map
+    config.model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
 
     config.loss = ConfigDict()
-    config.loss.reconstruction = "l1"  # or bce_dice
+    config.loss.reconstruction = "l1"  # or bce, bce_dice
     config.loss.kl_weight = 1e-5
 
     config.optimizer = ConfigDict()
@@ -135,21 +148,38 @@ def _source(config: ConfigDict) -> Source:
     return open_source(_SOURCES[data.source], SourceOptions(**given, seed=config.seed), "--config.data.")
 
 
+def label_space(config: ConfigDict, data: Prepared) -> LabelSpace:
+    """The classes of the data, in the drawing order that `model.order` names; they are painted as before."""
+    if config.model.order in ("default", "random"):
+        return data.space
+    channels = data.space.num_channels
+    areas = [np.unpackbits(row["map"], axis=-1, count=channels).sum((0, 1)) for row in data.split("train")]
+    big_first = by_area(data.space, np.stack(areas)).drawing_order
+    order = big_first if config.model.order == "area" else big_first[::-1]
+    return dataclasses.replace(data.space, drawing_order=order)
+
+
 def model_arguments(config: ConfigDict) -> dict[str, Any]:
-    """Hyperparameters of `SegVAE` besides the classes."""
-    return {**config.model, "image_size": tuple(config.model.image_size)}
+    """Hyperparameters of the model besides the classes."""
+    arguments = {**config.model, "image_size": tuple(config.model.image_size)}
+    return {name: arguments[name] for name in arguments if name in hyperparameters(config.model.name)}
 
 
-def build_model(config: ConfigDict, space: LabelSpace) -> SegVAE:
+def build_model(config: ConfigDict, space: LabelSpace) -> MapModel:
     """The model for the classes of `space`."""
-    return SegVAE(num_channels=space.num_channels, order=space.order, **model_arguments(config))
+    arguments = model_arguments(config)
+    return make_model(config.model.name, space.num_channels, space.order, space.stack, arguments)
 
 
 def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
     """What is minimised, on maps of the classes of `space`."""
-    augmentation = build_augmentation(config, space)
     return Objective(
-        config.loss.reconstruction, config.loss.kl_weight, config.optimizer.ema_decay, config.seed, augmentation
+        config.loss.reconstruction,
+        config.loss.kl_weight,
+        config.optimizer.ema_decay,
+        config.seed,
+        build_augmentation(config, space),
+        config.model.order == "random",
     )
 
 
@@ -159,13 +189,16 @@ def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
     return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
 
 
-def build_packing(config: ConfigDict, data: Prepared, groups: int, num_steps: int) -> Packing | None:
-    """How batches are packed, each in as many groups as there are devices; None if they are not."""
-    if not config.pack:
+def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
+    """How batches are packed, each in as many groups as there are devices; None if they are not.
+
+    Only SegVAE packs, and no random orders: what a batch asks for depends on its order.
+    """
+    if not config.pack or config.model.name != "segvae" or config.model.order == "random":
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)
-    return Packing(label_sets, data.space, batches, groups, config.accumulate, num_steps, config.data.flip)
+    return Packing(label_sets, space, batches, groups, config.accumulate, num_steps, config.data.flip)
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:
@@ -203,8 +236,12 @@ def check(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"
         )
-    if config.model.dtype not in ("float32", "bfloat16"):
-        raise ConfigError(f"config.model.dtype={config.model.dtype!r}: expected float32 or bfloat16")
+    choices = {"name": tuple(MODELS), "order": _ORDERS, "dtype": ("float32", "bfloat16")}
+    for key, known in choices.items():
+        if config.model[key] not in known:
+            raise ConfigError(f"config.model.{key}={config.model[key]!r}: expected one of {', '.join(known)}")
+    if config.model.order == "random" and config.model.name != "segvae":
+        raise ConfigError(f"config.model.order=random: expected model.name=segvae, not {config.model.name}")
     try:
         level_widths(tuple(config.model.image_size), config.model.ngf)
     except ValueError as error:

@@ -69,13 +69,15 @@ class Run:
     def __init__(self, config: ConfigDict, data: Prepared, mesh: Mesh, feed: Feed, workdir: Path):
         self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
         self.num_steps = configs.total_steps(config, len(data.split("train")))
+        self.space = configs.label_space(config, data)
         self.model, self.objective = (
-            configs.build_model(config, data.space),
-            configs.build_objective(config, data.space),
+            configs.build_model(config, self.space),
+            configs.build_objective(config, self.space),
         )
         self.optimizer = configs.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
-        self.card = ModelCard(data.space, configs.model_arguments(config), *label_sets, str(data.directory))
+        about = configs.model_arguments(config), *label_sets, str(data.directory), config.model.name
+        self.card = ModelCard(self.space, *about)
 
     def initial_state(self, checkpoints: Checkpoints) -> TrainState:
         """The latest saved state, or a new one.
@@ -154,11 +156,11 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
     execution = Execution(run.config.remat, run.config.accumulate)
     step = jit_train_step(run.model, run.optimizer, run.objective, run.mesh, execution)
-    packing = configs.build_packing(run.config, run.data, run.mesh.size, run.num_steps)
+    packing = configs.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
     lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
     compiled = functools.cache(lambda budget: lower(budget).compile())
     usual = packing.budget if packing else None
-    cost = cost_of(lower(usual), compiled(usual), run.model.dtype)
+    cost = cost_of(lower(usual), compiled(usual), run.config.model.dtype)
     if jax.process_index() == 0:
         print(cost, flush=True)
     budget_of = packing.of if packing else lambda step: None

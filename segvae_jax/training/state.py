@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from segvae_jax.model.segvae import SegVAE
+from segvae_jax.model.protocol import MapModel
 from segvae_jax.streams import stream_key
 
 
@@ -22,12 +22,12 @@ class TrainState:
     ema: Any  # averaged params, or None
 
     def variables(self, averaged: bool = False) -> dict[str, Any]:
-        """Variables for `SegVAE.apply`; with `averaged`, the EMA where there is one."""
+        """Variables for the model; with `averaged`, the EMA where there is one."""
         params = self.ema if averaged and self.ema is not None else self.params
         return {"params": params, "spectral": self.spectral}
 
 
-def create_state(model: SegVAE, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
+def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
     """The state before the first step."""
     variables = dict(init_variables(model, seed))
     params = variables.pop("params")
@@ -35,10 +35,10 @@ def create_state(model: SegVAE, optimizer: optax.GradientTransformation, seed: i
     return TrainState(jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema)
 
 
-def init_variables(model: SegVAE, seed: int) -> Any:
+def init_variables(model: MapModel, seed: int) -> Any:
     """Freshly initialised `params` and `spectral` collections."""
     class_maps = jnp.zeros((1, *model.image_size, model.num_channels))
-    eps = jnp.zeros((1, len(model.order), model.latent_dim))
+    eps = jnp.zeros((1, *model.noise_shape))
     return model.init(stream_key(seed, "init"), class_maps, jnp.zeros((1, model.num_channels)), eps)
 
 

@@ -14,12 +14,12 @@ import jax.numpy as jnp
 import optax
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Int, UInt8
 
 from segvae_jax import losses, maps
 from segvae_jax.model.layers import CONVOLUTION
 from segvae_jax.model.packing import Budget
-from segvae_jax.model.segvae import SegVAE
+from segvae_jax.model.protocol import MapModel
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.state import TrainState
@@ -37,6 +37,7 @@ class Objective:
       ema_decay: of the averaged weights; 0 keeps none.
       seed: of the posterior's noise and of the augmentation.
       augmentation: what is done to the training maps.
+      random_order: whether each batch is drawn in an order of its own.
     """
 
     reconstruction: str
@@ -44,6 +45,7 @@ class Objective:
     ema_decay: float
     seed: int
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+    random_order: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,21 +78,26 @@ def split_batch(mesh: Mesh) -> NamedSharding:
 
 
 def forward(
-    model: SegVAE,
+    model: MapModel,
     variables: Any,
     class_maps: Float[Array, "B H W C"],
-    eps: Float[Array, "B K Z"],
+    eps: Float[Array, "B ..."],
     budget: Budget | None = None,
+    order: Int[Array, "K"] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Float[Array, "B K H W"]]:
-    """The training forward of a batch of class maps; returns its output and the true shapes."""
+    """The training forward of a batch of class maps; returns its output and the true shapes in drawing order.
+
+    Budget and order are for a `SegVAE` only.
+    """
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
-    shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
-    return model.apply(variables, class_maps, label_set, eps, budget, **kwargs), shapes
+    shapes = jnp.moveaxis(class_maps[..., _in_order(model, order)], -1, 1)
+    kwargs |= {name: value for name, value in (("budget", budget), ("order", order)) if value is not None}
+    return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
 
 
 def train_step(
-    model: SegVAE,
+    model: MapModel,
     optimizer: optax.GradientTransformation,
     objective: Objective,
     state: TrainState,
@@ -117,12 +124,14 @@ def train_step(
     eps = _noise(model, objective, packed.shape[0], state.step)
     class_maps = maps.unpack(packed, model.num_channels)
     class_maps = augment(objective.augmentation, class_maps, objective.seed, state.step)
-    rows = maps.label_set_of(class_maps)[:, jnp.asarray(model.order)].sum(0).astype(jnp.float32)
+    order = _drawn_order(model, objective, state.step)
+    present = maps.label_set_of(class_maps)[:, _in_order(model, order)]
+    rows = losses.Rows.of(present.astype(jnp.float32))
     policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
     run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1)) if execution.remat else _run
 
     def loss(params: Any, *part: Array) -> tuple[Float[Array, ""], tuple[losses.Losses, Any]]:
-        (output, updated), shapes = run(model, budget, {"params": params, "spectral": state.spectral}, *part)
+        (output, updated), shapes = run(model, budget, order, {"params": params, "spectral": state.spectral}, *part)
         terms = losses.losses(output, shapes, objective.reconstruction, objective.kl_weight, rows)
         return terms.total, (terms, updated.get("spectral", {}))
 
@@ -145,8 +154,21 @@ def train_step(
     return TrainState(state.step + 1, params, spectral, opt_state, ema), metrics
 
 
-def _run(model: SegVAE, budget: Budget | None, variables: Any, class_maps: Array, eps: Array) -> Any:
-    return forward(model, variables, class_maps, eps, budget, mutable=["spectral"])
+def _run(
+    model: MapModel, budget: Budget | None, order: Array | None, variables: Any, class_maps: Array, eps: Array
+) -> Any:
+    return forward(model, variables, class_maps, eps, budget, order, mutable=["spectral"])
+
+
+def _drawn_order(model: MapModel, objective: Objective, step: Any) -> Int[Array, "K"] | None:
+    """The order of a batch; None for the model's own."""
+    if not objective.random_order:
+        return None
+    return jax.random.permutation(stream_key(objective.seed, "order", step), jnp.asarray(model.order))
+
+
+def _in_order(model: MapModel, order: Int[Array, "K"] | None) -> Int[Array, "K"]:
+    return jnp.asarray(model.order) if order is None else order
 
 
 def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs: Float[Array, "B ..."]) -> Any:
@@ -160,8 +182,8 @@ def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs
     return lax.scan(add, nothing, split)[0]
 
 
-def _noise(model: SegVAE, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B K Z"]:
-    shape = (batch_size, len(model.order), model.latent_dim)
+def _noise(model: MapModel, objective: Objective, batch_size: int, step: Any) -> Float[Array, "B ..."]:
+    shape = (batch_size, *model.noise_shape)
     return jax.random.normal(stream_key(objective.seed, "posterior", step), shape)
 
 
@@ -174,7 +196,7 @@ def _average(ema: Any, params: Any, decay: float, step: Any) -> Any:
 
 
 def jit_train_step(
-    model: SegVAE,
+    model: MapModel,
     optimizer: optax.GradientTransformation,
     objective: Objective,
     mesh: Mesh,
@@ -195,7 +217,7 @@ def jit_train_step(
 
 
 def validation_step(
-    model: SegVAE,
+    model: MapModel,
     objective: Objective,
     variables: Any,
     packed: UInt8[Array, "B H W P"],

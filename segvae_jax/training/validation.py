@@ -13,9 +13,9 @@ from jaxtyping import Array, Bool, Float, UInt8
 from segvae_jax import maps, pictures
 from segvae_jax.data.builder import Prepared
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.model.protocol import MapModel
 from segvae_jax.streams import sample_noise
-from segvae_jax.training.step import Objective, forward, replicated, split_batch, validation_step
+from segvae_jax.training.step import Objective, replicated, split_batch, validation_step
 
 _NUM_PICTURES = 24
 
@@ -23,9 +23,9 @@ Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "
 
 
 def validator(
-    model: SegVAE, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
+    model: MapModel, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
 ) -> Validate:
-    """A function of variables that gives the validation losses, and sheets of samples and reconstructions.
+    """A function of variables that gives the validation losses, and sheets of samples and any reconstructions.
 
     It is compiled here, for variables like those given.
     """
@@ -40,7 +40,8 @@ def validator(
     step = compiled(losses_of, [split, split], *next(_batches(packed, batch_size, mesh)))
     sample = compiled(functools.partial(_sample, model, objective.seed), [everywhere], label_sets)
     first = packed[: len(label_sets)]
-    reconstruct = compiled(functools.partial(_reconstruct, model, objective.seed), [everywhere], first)
+    if model.reconstructs:
+        reconstruct = compiled(functools.partial(_reconstruct, model, objective.seed), [everywhere], first)
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
@@ -48,10 +49,9 @@ def validator(
             share = float(weight.sum()) / len(packed)
             for name, value in step(variables, rows, weight).items():
                 totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
-        images = {
-            "prior": _sheet(sample(variables, label_sets), data.space),
-            "reconstructions": _sheet(reconstruct(variables, first), data.space),
-        }
+        images = {"prior": _sheet(sample(variables, label_sets), data.space)}
+        if model.reconstructs:
+            images["reconstructions"] = _sheet(reconstruct(variables, first), data.space)
         return totals, images
 
     return validate
@@ -70,21 +70,18 @@ def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Ite
         )
 
 
-def _sample(model: SegVAE, seed: int, variables: Any, label_sets: Bool[Array, "B C"]) -> Float[Array, "B H W C"]:
-    shape = (len(model.order), model.latent_dim)
-    eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), shape)
-    return generate(model, variables, label_sets.astype(jnp.float32), eps).class_maps
+def _sample(model: MapModel, seed: int, variables: Any, label_sets: Bool[Array, "B C"]) -> Float[Array, "B H W C"]:
+    eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), model.draw_noise_shape)
+    return model.draw(variables, label_sets.astype(jnp.float32), eps)
 
 
 def _reconstruct(
-    model: SegVAE, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
+    model: MapModel, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
 ) -> Float[Array, "2*B H W C"]:
     """Truth and reconstruction by turns."""
-    shape = (len(model.order), model.latent_dim)
-    eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), shape)
+    eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), model.noise_shape)
     truth = maps.unpack(packed, model.num_channels)
-    output, _ = forward(model, variables, truth, eps)
-    ours = jnp.zeros_like(truth).at[..., jnp.asarray(model.order)].set(jnp.moveaxis(output.shapes, 1, -1))
+    ours = model.reconstruct(variables, truth, maps.label_set_of(truth).astype(jnp.float32), eps)
     return jnp.stack([truth, ours], axis=1).reshape(-1, *truth.shape[1:])
 
 

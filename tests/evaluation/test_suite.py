@@ -179,6 +179,17 @@ def test_the_table_is_readable_at_80_columns(result):
     assert f"{result['rows']['generated']['fsd']['value']:.1f}" in text
 
 
+def test_without_a_posterior_there_is_no_row_of_reconstruction(splits, result, monkeypatch):
+    for name, stub in (("score_maps", {}), ("_diversity", {}), ("_real_vs_real", ({}, 0))):
+        monkeypatch.setattr(suite, name, lambda *args, stub=stub, **kwargs: stub)
+    blank = lambda wanted, seed: np.zeros((len(wanted), 8, 6), np.uint8)
+    assert suite.run_suite(blank, None, splits, SPACE)["reconstruction"] is None
+    console = Console(width=80)
+    with console.capture() as capture:
+        print_table({**result, "reconstruction": None}, console)
+    assert "Reconstruction" not in capture.get() and "exact label-set" in capture.get()
+
+
 def test_the_table_shows_fid_where_it_was_computed(result):
     row = {**result["rows"]["generated"], "fid_inception": {"value": 12.34}}
     console = Console(width=100)

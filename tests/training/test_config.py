@@ -67,7 +67,7 @@ def one_line(error: Exception) -> str:
         ("model.latent_dim", -1, "at least 1"),
         ("loss.kl_weight", -0.1, "at least 0.0"),
         ("loss.kl_weight", float("nan"), "at least 0.0"),
-        ("loss.reconstruction", "l2", "l1, bce_dice"),
+        ("loss.reconstruction", "l2", "l1, bce, bce_dice"),
         ("optimizer.learning_rate", -1e-3, "at least 0.0"),
         ("optimizer.betas", (0.9, 1.0), "0.0 to 0.999999"),
         ("optimizer.betas", (0.9,), "two numbers"),
@@ -189,7 +189,7 @@ def test_what_is_built_is_what_the_configuration_says():
     for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
         assert getattr(model, key) == config.model[key], key
     objective = configs.build_objective(config, space)
-    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0)
+    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False)
     assert vars(objective) == plain | {"augmentation": Augmentation()}
     config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)

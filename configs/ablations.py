@@ -1,0 +1,33 @@
+"""SegVAE with one thing changed at a time, on the recipe of `configs/celeba.py:tiny`.
+
+    python train.py --config=configs/ablations.py:no_lstm --config.data.path=FOLDER --workdir=runs/no_lstm
+
+`:base` changes nothing. Any data source will do: `--config.data.source=cartoon`.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import celeba
+from segvae_jax.training.config import with_variant
+
+VARIANTS = {
+    "base": {},
+    "no_lstm": {"model.recurrent": False},
+    "no_prior": {"model.learned_prior": False},
+    "no_canvas": {"model.canvas": False},
+    "hard_canvas": {"model.hard_canvas": True},
+    "skip_absent": {"model.skip_absent": True},
+    "order_area": {"model.order": "area"},
+    "order_organs": {"model.order": "organs_first"},
+    "order_random": {"model.order": "random"},
+    "l1": {"loss.reconstruction": "l1"},
+    "bce": {"loss.reconstruction": "bce"},
+    "bce_dice": {"loss.reconstruction": "bce_dice"},
+    "kl_low": {"loss.kl_weight": 4e-5},
+    "kl_high": {"loss.kl_weight": 4e-3},
+}
+
+
+def get_config(variant: str = "base") -> ConfigDict:
+    """One of the variants."""
+    return with_variant(celeba.get_config("tiny"), variant or "base", VARIANTS)

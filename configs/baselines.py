@@ -1,0 +1,25 @@
+"""Other models, at the size and on the recipe of `configs/celeba.py:tiny`.
+
+    python train.py --config=configs/baselines.py:masked --config.data.path=FOLDER --workdir=runs/masked
+
+`:cvae_sep` each class by itself, `:cvae_global` all from one latent, `:sg2im` a box and a mask a class, `:masked` and
+`:diffusion` pixels as tokens. Any data source will do: `--config.data.source=cartoon`.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import celeba
+from segvae_jax.training.config import with_variant
+
+VARIANTS = {
+    "cvae_sep": {"model.canvas": False, "model.recurrent": False, "model.learned_prior": False},
+    "cvae_global": {"model.name": "cvae_global", "model.latent_dim": 128},
+    "sg2im": {"model.name": "sg2im"},
+    "masked": {"model.name": "masked"},
+    "diffusion": {"model.name": "diffusion"},
+}
+
+
+def get_config(variant: str = "") -> ConfigDict:
+    """One of the variants."""
+    return with_variant(celeba.get_config("tiny"), variant, VARIANTS)

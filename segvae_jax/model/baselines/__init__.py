@@ -1,0 +1,1 @@
+"""Other models of the same maps, to compare with: all under `protocol.MapModel`."""

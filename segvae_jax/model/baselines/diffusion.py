@@ -1,0 +1,94 @@
+"""Categorical diffusion with uniform noise.
+
+Multinomial diffusion (Hoogeboom et al., NeurIPS 2021), D3PM-uniform (Austin et al., NeurIPS 2021), in continuous
+time: at time t a pixel has kept its class with probability `cos(pi t / 2)^2`, and else has any class asked for.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+from segvae_jax.model.baselines.pixels import (
+    PixelModel,
+    allowed,
+    class_maps_of,
+    cross_entropy,
+    map_terms,
+    sampled,
+    softened,
+)
+from segvae_jax.model.protocol import MapTerms
+
+
+class DiffusionModel(PixelModel):
+    """Predicts the finished map from a noisy one.
+
+    Loss: the mean cross-entropy of the true classes at a uniform time, D3PM's auxiliary term alone.
+    """
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """For the time, and for each pixel whether it keeps its class and which one else it has."""
+        height, width = self.image_size
+        return (1 + 2 * height * width,)
+
+    @property
+    def draw_noise_shape(self) -> tuple[int, ...]:
+        """For the class of each pixel at the start and at each step but the last."""
+        return self.draw_steps, *self.image_size
+
+    def __call__(
+        self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B N"]
+    ) -> MapTerms:
+        """Training forward."""
+        truth, time = self.painted(class_maps), ndtr(eps[:, 0])
+        keeps, which = eps[:, 1:].reshape(-1, 2, *self.image_size).swapaxes(0, 1)
+        kept = ndtr(keeps) < _signal(time)[:, None, None]
+        tokens = jnp.where(kept[..., None], truth, sampled(self._noise(label_set), which))
+        loss = cross_entropy(self.logits(tokens, time, label_set), truth)
+        return map_terms(loss.mean((1, 2)), label_set)
+
+    @nn.nowrap
+    def _noise(self, label_set: Float[Array, "B C"]) -> Float[Array, "B H W C"]:
+        """Uniform over the classes asked for and the background."""
+        share = allowed(label_set)
+        shape = label_set.shape[0], *self.image_size, self.num_channels
+        return jnp.broadcast_to(share / share.sum(-1, keepdims=True), shape)
+
+    @nn.nowrap
+    def draw(
+        self,
+        variables: Any,
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B S H W"],
+        temperature: float | Float[Array, ""] = 1.0,
+    ) -> Float[Array, "B H W C"]:
+        """Hard class maps: ancestral sampling from time 1, and the likeliest classes at the end."""
+        uniform, eps = self._noise(label_set), jnp.moveaxis(eps, 1, 0)
+        times = jnp.linspace(1, 0, self.draw_steps + 1)
+
+        def predict(tokens: Float[Array, "B H W C"], time: Float[Array, ""]) -> Any:
+            return self.apply(variables, tokens, jnp.full(label_set.shape[:1], time), label_set, method="logits")
+
+        def step(tokens, inputs):
+            noise, time, earlier = inputs
+            truth = softened(predict(tokens, time), temperature)
+            kept = _signal(time) / _signal(earlier)
+            posterior = (kept * tokens + (1 - kept) * uniform) * (
+                _signal(earlier) * truth + (1 - _signal(earlier)) * uniform
+            )
+            return sampled(posterior, noise), None
+
+        tokens, _ = lax.scan(step, sampled(uniform, eps[0]), (eps[1:], times[:-2], times[1:-1]))
+        likeliest = predict(tokens, times[-2]).argmax(-1)
+        return class_maps_of(jax.nn.one_hot(likeliest, self.num_channels))
+
+
+def _signal(time: Float[Array, "*b"]) -> Float[Array, "*b"]:
+    """Probability that a pixel has kept its class."""
+    return jnp.square(jnp.cos(jnp.pi / 2 * time))

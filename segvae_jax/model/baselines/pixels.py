@@ -1,0 +1,144 @@
+"""What the models of pixels as tokens share: painted maps, the U-Net, and draws from its probabilities."""
+
+import math
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.scipy.special import ndtr
+from jaxtyping import Array, Float
+
+from segvae_jax.model.layers import BASE
+from segvae_jax.model.protocol import MapModel, MapTerms
+
+_HALVINGS = 3
+
+
+class UNet(nn.Module):
+    """Features of every pixel at full resolution from one-hot tokens, under a condition for the whole map.
+
+    Stride is left to pooling and repetition: strided convolutions have slow gradients on a CPU.
+    """
+
+    image_size: tuple[int, int]
+    ngf: int
+    hidden_dim: int
+    outputs: int
+    dtype: str = "float32"
+
+    @nn.compact
+    def __call__(self, tokens: Float[Array, "B H W T"], condition: Float[Array, "B D"]) -> Float[Array, "B H W O"]:
+        """Logits; the coarsest maps have a learned bias a pixel, since maps are aligned."""
+        levels = min(_HALVINGS, int(math.log2(min(self.image_size) / BASE)))
+        condition = nn.silu(nn.Dense(self.hidden_dim, name="condition")(condition))
+        block = lambda name, x, level: _Block(self.ngf * 2**level, self.dtype, name=name)(x, condition)
+        skips = [x := block("down_0", tokens.astype(self.dtype), 0)]
+        for level in range(1, levels + 1):
+            skips.append(x := block(f"down_{level}", nn.avg_pool(x, (2, 2), (2, 2)), level))
+        x = x + self.param("position", nn.initializers.normal(0.02), (1, *x.shape[1:])).astype(self.dtype)
+        for level in reversed(range(levels)):
+            x = jnp.concatenate([_repeated(block(f"middle_{level}", x, level + 1)), skips[level]], axis=-1)
+            x = block(f"up_{level}", x, level)
+        return nn.Conv(self.outputs, (1, 1), name="logits")(x.astype(jnp.float32))
+
+
+class _Block(nn.Module):
+    """Two convolutions beside a shortcut; the condition scales and shifts what is between them."""
+
+    width: int
+    dtype: str
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "B H W I"], condition: Float[Array, "B D"]) -> Float[Array, "B H W O"]:
+        conv = lambda size, name: nn.Conv(self.width, (size, size), dtype=self.dtype, name=name)
+        norm = lambda name: nn.GroupNorm(math.gcd(8, self.width), dtype=self.dtype, name=name)
+        scale, shift = jnp.split(nn.Dense(2 * self.width, name="modulation")(condition)[:, None, None], 2, axis=-1)
+        y = norm("norm_0")(conv(3, "conv_0")(x))
+        y = nn.silu(y * (1 + scale.astype(y.dtype)) + shift.astype(y.dtype))
+        return nn.silu(norm("norm_1")(conv(3, "conv_1")(y)) + conv(1, "shortcut")(x))
+
+
+def _repeated(x: Float[Array, "B h w I"]) -> Float[Array, "B 2*h 2*w I"]:
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)
+
+
+class PixelModel(MapModel):
+    """A model of what a viewer sees: one class a pixel, the background among them.
+
+    Attributes:
+      ngf: width of the U-Net at full resolution; doubles at every halving.
+      hidden_dim: width of the embedded condition.
+      draw_steps: S, calls of the network for a drawn map.
+      dtype: as in `SegVAE`.
+      paint_order: channels of the K classes from the bottom to the top of a painted map.
+    """
+
+    ngf: int = 64
+    hidden_dim: int = 256
+    draw_steps: int = 24
+    dtype: str = "float32"
+    paint_order: tuple[int, ...] = ()
+
+    @property
+    def num_tokens(self) -> int:
+        """Values that a pixel of the network's input may have."""
+        return self.num_channels
+
+    def setup(self):
+        """One network."""
+        self.unet = UNet(self.image_size, self.ngf, self.hidden_dim, self.num_channels, self.dtype)
+
+    def logits(
+        self, tokens: Float[Array, "B H W T"], time: Float[Array, "B"], label_set: Float[Array, "B C"]
+    ) -> Float[Array, "B H W C"]:
+        """Of the classes of each pixel; those outside the label-set are as good as impossible.
+
+        Args:
+          tokens: one-hot.
+          time: in [0, 1], from a finished map to one of which nothing is known.
+          label_set: in {0, 1}.
+        """
+        angles = jnp.pi * time[:, None] * 2.0 ** jnp.arange(-1, 3)[None]
+        condition = jnp.concatenate([label_set, jnp.sin(angles), jnp.cos(angles)], axis=-1)
+        return jnp.where(allowed(label_set) > 0, self.unet(tokens, condition), -1e9)
+
+    @nn.nowrap
+    def painted(self, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+        """One-hot class of each pixel: the topmost one, or the background."""
+        stack = class_maps[..., np.asarray(self.paint_order)]
+        above = jnp.cumsum(stack[..., ::-1], axis=-1)[..., ::-1] - stack
+        seen = jnp.zeros_like(class_maps).at[..., np.asarray(self.paint_order)].set(stack * (above == 0))
+        return seen.at[..., 0].set(1 - seen.sum(-1))
+
+
+def allowed(label_set: Float[Array, "B C"]) -> Float[Array, "B 1 1 C"]:
+    """1 for the classes asked for and the background."""
+    return label_set.at[:, 0].set(1)[:, None, None]
+
+
+def cross_entropy(logits: Float[Array, "B H W C"], truth: Float[Array, "B H W C"]) -> Float[Array, "B H W"]:
+    """Of each pixel, in nats."""
+    return -(truth * jax.nn.log_softmax(logits)).sum(-1)
+
+
+def map_terms(terms: Float[Array, "B"], label_set: Float[Array, "B C"]) -> MapTerms:
+    """Loss terms of maps that hold any class."""
+    return MapTerms(terms[:, None], label_set[:, 1:].max(axis=1, keepdims=True))
+
+
+def sampled(probabilities: Float[Array, "*b C"], eps: Float[Array, "*b"]) -> Float[Array, "*b C"]:
+    """One-hot draws, by the inverse of the distribution function at the uniform number of each normal one."""
+    total = jnp.cumsum(probabilities, axis=-1)
+    index = (total < ndtr(eps)[..., None] * total[..., -1:]).sum(-1)
+    return jax.nn.one_hot(index, probabilities.shape[-1])
+
+
+def softened(logits: Float[Array, "*b C"], temperature: float | Float[Array, ""]) -> Float[Array, "*b C"]:
+    """Probabilities at a temperature; at 0, the likeliest class."""
+    return jax.nn.softmax(logits / jnp.maximum(temperature, 1e-3))
+
+
+def class_maps_of(painted: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    """Class maps of a painted map: channel 0 blank."""
+    return painted.at[..., 0].set(0)

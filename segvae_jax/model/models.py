@@ -1,0 +1,45 @@
+"""The models by name."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from segvae_jax.model.baselines.cvae import GlobalVAE
+from segvae_jax.model.baselines.diffusion import DiffusionModel
+from segvae_jax.model.baselines.layout import LayoutModel
+from segvae_jax.model.baselines.masked import MaskedModel
+from segvae_jax.model.baselines.pixels import PixelModel
+from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.segvae import SegVAE
+
+MODELS: dict[str, type[MapModel]] = {
+    "segvae": SegVAE,
+    "cvae_global": GlobalVAE,
+    "sg2im": LayoutModel,
+    "masked": MaskedModel,
+    "diffusion": DiffusionModel,
+}
+_OF_THE_CLASSES = {"num_channels", "order", "paint_order"}
+_OF_LINEN = {"parent", "name"}
+
+
+def hyperparameters(name: str) -> frozenset[str]:
+    """Attributes of a model, besides those that follow from the classes."""
+    return frozenset(field.name for field in dataclasses.fields(MODELS[name])) - _OF_THE_CLASSES - _OF_LINEN
+
+
+def make_model(
+    name: str, num_channels: int, order: tuple[int, ...], paint_order: tuple[int, ...], arguments: Mapping[str, Any]
+) -> MapModel:
+    """A model.
+
+    Args:
+      name: a key of `MODELS`.
+      num_channels: C.
+      order: channels of the K classes in drawing order.
+      paint_order: the same from the bottom to the top of a painted map.
+      arguments: its `hyperparameters`, as far as they are not at their defaults.
+    """
+    kind: Any = MODELS[name]
+    paints = {"paint_order": paint_order} if issubclass(kind, PixelModel) else {}
+    return kind(num_channels, order, **paints, **arguments)
