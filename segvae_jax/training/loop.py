@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from ml_collections import ConfigDict
 
 from segvae_jax import maps
 from segvae_jax.data.builder import Prepared
-from segvae_jax.errors import ConfigError
+from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.termination import termination
 from segvae_jax.training import config as configs
 from segvae_jax.training.checkpoints import Checkpoints, ModelCard, distinct_label_sets
@@ -27,6 +28,8 @@ from segvae_jax.training.monitor import Monitor
 from segvae_jax.training.state import TrainState, create_state
 from segvae_jax.training.step import Execution, device_mesh, jit_train_step, replicated
 from segvae_jax.training.validation import Validate, validator
+
+_CONFIG = "config.json"  # of a run, beside its checkpoints
 
 Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
 
@@ -91,7 +94,22 @@ class Run:
         if checkpoints.latest() is None:
             return jax.jit(create, out_shardings=everywhere)()
         ModelCard.read(self.workdir).require_same_model(self.card, self.workdir)
+        self._require_same_batches()
         return checkpoints.restore(jax.eval_shape(create), everywhere, self.feed.iterator)
+
+
+    def _require_same_batches(self) -> None:
+        """The place in the data counts batches of the size and the seed that a run began with."""
+        try:
+            begun = json.loads((self.workdir / _CONFIG).read_text())
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.workdir / _CONFIG}: cannot be read ({error}): restore it") from None
+        for key in ("batch_size", "seed"):
+            if begun[key] != self.config[key]:
+                raise CheckpointError(
+                    f"{self.workdir}: a run with {key}={begun[key]}, the configuration says {self.config[key]}: go on"
+                    " as it began, or use another --workdir"
+                )
 
 
 def _advance(
@@ -172,7 +190,7 @@ def _describe(run: Run, state: TrainState) -> None:
     if jax.process_index() > 0:
         return
     run.card.write(run.workdir)
-    (run.workdir / "config.json").write_text(run.config.to_json_best_effort(indent=1))
+    (run.workdir / _CONFIG).write_text(run.config.to_json_best_effort(indent=1))
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 
