@@ -116,9 +116,9 @@ def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
     height, width = result["size"]
     return f"""# {result["table"].capitalize()}, {result["source"]}
 
-{result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out ones.
-Mean +- standard deviation over {result["seeds"]} training runs a row. {result["training_hours"]:.1f} hours of training steps
-in all, on {result["machine"]}.
+{result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
+Mean +- standard deviation over {result["seeds"]} training runs a row.
+{result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
 
 {rows}
 
