@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from benchmarks import machine
-from experiments.tables import Budget, Run
+from experiments.runs import Run
 from segvae_jax import pictures
 from segvae_jax.generation import Generator
 
@@ -31,14 +31,14 @@ COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
 )
 
 
-def write(table: str, budget: Budget, source: str, runs: Sequence[Run], directory: Path) -> list[Path]:
-    """Writes finished runs as `TABLE_SOURCE.md`, `.json` and two `.png`; returns their paths."""
+def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
+    """Writes finished runs as `NAME.md`, `NAME.json` and two `NAME_*.png`; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     page, data, label_sets, samples = (
-        directory / f"{table}_{source}{ending}" for ending in (".md", ".json", "_label_sets.png", "_samples.png")
+        directory / f"{name}{ending}" for ending in (".md", ".json", "_label_sets.png", "_samples.png")
     )
     scores = {run: json.loads(run.scores.read_text()) for run in runs}
-    result = {"table": table, "source": source, **conditions(budget, scores), "rows": summary(scores)}
+    result = {"name": name, **conditions(scores), "rows": summary(scores)}
     data.write_text(json.dumps(result, indent=1) + "\n")
     first = [run for run in runs if run.seed == runs[0].seed]
     pictures.save_picture(label_sets, _drawn(first, num_label_sets=_SAMPLES))
@@ -47,12 +47,12 @@ def write(table: str, budget: Budget, source: str, runs: Sequence[Run], director
     return [page, data, label_sets, samples]
 
 
-def conditions(budget: Budget, scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
+def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     """Under which the figures of a table hold."""
-    first = next(iter(scores.values()))
+    run, first = next(iter(scores.items()))
     trained = [run for run in scores if not run.experiment.weights_of]
     return {
-        "budget": budget.title, "seeds": len({run.seed for run in scores}), "size": first["size"],
+        "budget": run.setting.budget.title, "seeds": len({run.seed for run in scores}), "size": first["size"],
         "num_maps": first["num_maps"], "splits": first["splits"], "machine": machine.one_line(),
         "training_hours": sum(map(training_seconds, trained)) / 3600,
     }  # fmt: skip
@@ -114,7 +114,7 @@ def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
     lines = [header, ["---"] * len(header), *([title, *_cells(figures)] for title, figures in result["rows"].items())]
     rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     height, width = result["size"]
-    return f"""# {result["table"].capitalize()}, {result["source"]}
+    return f"""# {result["name"].replace("_", ", ").capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
 Mean +- standard deviation over {result["seeds"]} training runs a row.

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -35,25 +34,6 @@ class Budget:
 
     title: str
     overrides: Mapping[str, Any]
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One training run of a row, in a folder that all rows share."""
-
-    experiment: Experiment
-    seed: int
-    folder: Path
-
-    @property
-    def workdir(self) -> Path:
-        """Of its training."""
-        return self.folder / self.experiment.name / f"seed_{self.seed}"
-
-    @property
-    def scores(self) -> Path:
-        """Written when it is finished."""
-        return self.workdir / "scores.json"
 
 
 def _ablation(name: str, title: str, weights_of: str = "") -> Experiment:
