@@ -1,1 +1,1 @@
-"""Experiments beside the package: what people see."""
+"""The paper's comparisons, run again: `python -m experiments.run`, and a user study, `python -m experiments.study`."""

@@ -97,7 +97,6 @@ class Run:
         self._require_same_batches()
         return checkpoints.restore(jax.eval_shape(create), everywhere, self.feed.iterator)
 
-
     def _require_same_batches(self) -> None:
         """The place in the data counts batches of the size and the seed that a run began with."""
         try:

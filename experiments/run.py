@@ -1,0 +1,52 @@
+"""Trains and scores every row of a table and writes it to docs/results/.
+
+    python -m experiments.run --table=baselines --budget=small --source=celebamask --path=masks
+
+Every row has the same maps, steps and batches, and `--seeds` runs. What is finished is not done again, so a
+run that was stopped goes on when started again; the two tables share their first row.
+"""
+
+from segvae_jax.huge_pages import restart_with_huge_pages
+
+if __name__ == "__main__":
+    restart_with_huge_pages()  # before the imports that take seconds
+
+import itertools
+from pathlib import Path
+
+from absl import flags
+from rich.console import Console
+
+from experiments import results
+from experiments.runs import Run, Setting, finish
+from experiments.tables import BUDGETS, TABLES
+from segvae_jax.errors import SegVAEError
+from segvae_jax.scripts import run_user_script
+
+_TABLE = flags.DEFINE_enum("table", None, list(TABLES), "What to compare.", required=True)
+_BUDGET = flags.DEFINE_enum("budget", "small", list(BUDGETS), "Size of maps and models, and length of training.")
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Training runs a row.", lower_bound=1)
+_SOURCE = flags.DEFINE_string("source", "cartoon", "config.data.source: whose maps.")
+_PATH = flags.DEFINE_string("path", "", "config.data.path: where they are.")
+_PREPARED = flags.DEFINE_string("prepared", "~/.cache/segvae_jax", "config.data.prepared: where prepared maps go.")
+_RUNS = flags.DEFINE_string("runs", "runs/experiments", "Folder for the training runs.")
+_OUT = flags.DEFINE_string("out", "docs/results", "Folder for the tables.")
+
+
+def main(argv: list[str]) -> None:
+    """Trains and scores what is missing, and writes the table."""
+    if len(argv) > 1:
+        raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
+    data = {"source": _SOURCE.value, "path": _PATH.value, "prepared": _PREPARED.value}
+    folder = Path(_RUNS.value).expanduser() / f"{_SOURCE.value}_{_BUDGET.value}"
+    setting = Setting(BUDGETS[_BUDGET.value], data, folder)
+    # seed by seed: a table of one run a row is there early
+    runs = [Run(row, seed, setting) for seed, row in itertools.product(range(_SEEDS.value), TABLES[_TABLE.value])]
+    console = Console()
+    if finish(runs, console):
+        written = results.write(f"{_TABLE.value}_{_SOURCE.value}", runs, Path(_OUT.value))
+        console.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+
+
+if __name__ == "__main__":
+    run_user_script(main)

@@ -1,0 +1,92 @@
+"""What the tables compare: one configuration a row, all trained alike but for what the row is about."""
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One row of a table.
+
+    Attributes:
+      name: of its folder; rows of one name in two tables are one run.
+      title: what readers see.
+      config: module and variant, as in `--config=configs/MODULE.py:VARIANT`.
+      weights_of: name of the experiment whose trained weights it uses, where it differs in generation alone.
+    """
+
+    name: str
+    title: str
+    config: str
+    weights_of: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What each row gets.
+
+    Attributes:
+      title: what readers see.
+      overrides: entries of the configuration, the same in all rows.
+    """
+
+    title: str
+    overrides: Mapping[str, Any]
+
+
+def _ablation(name: str, title: str, weights_of: str = "") -> Experiment:
+    return Experiment(name, title, f"ablations:{name}", weights_of)
+
+
+def _baseline(name: str, title: str) -> Experiment:
+    return Experiment(name, title, f"baselines:{name}")
+
+
+_OURS = Experiment("base", "SegVAE", "ablations:base")
+
+TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
+    "baselines": (
+        _OURS,
+        _baseline("cvae_sep", "C-VAE, classes apart"),
+        _baseline("cvae_global", "C-VAE, all at once"),
+        _baseline("sg2im", "sg2im-style, box and mask"),
+        _baseline("masked", "masked tokens"),
+        _baseline("diffusion", "categorical diffusion"),
+    ),
+    "ablations": (
+        _OURS,
+        _ablation("no_lstm", "without LSTM"),
+        _ablation("no_prior", "standard normal prior"),
+        _ablation("no_canvas", "without canvas"),
+        _ablation("hard_canvas", "hard canvas in generation", weights_of="base"),
+        _ablation("skip_absent", "absent classes skipped"),
+        _ablation("order_area", "drawn by area, big first"),
+        _ablation("order_organs", "drawn by area, small first"),
+        _ablation("order_random", "drawn in random order"),
+        _ablation("l1", "L1 reconstruction"),
+        _ablation("bce", "cross-entropy without Dice"),
+        _ablation("kl_low", "KL weight a tenth"),
+        _ablation("kl_high", "KL weight tenfold"),
+    ),
+})  # fmt: skip
+
+BUDGETS: Mapping[str, Budget] = MappingProxyType({
+    "trial": Budget("16 px, 20 steps: to see that all of it runs", {
+        "num_steps": 20, "log_every": 10, "checkpoint_every": 20, "batch_size": 4,
+        "optimizer.warmup_steps": 5, "data.num_maps": 120,
+        "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
+        "model.latent_dim": 4,
+    }),
+    "small": Budget("32 px, 2,000 steps of 16 maps", {
+        "num_steps": 2_000, "checkpoint_every": 500,
+        "model.image_size": (32, 32), "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96,
+    }),
+    "medium": Budget("64 px, 4,000 steps of 16 maps", {}),
+    "large": Budget("128 px, 100,000 steps of 16 maps", {
+        "num_steps": 100_000, "checkpoint_every": 1_000, "optimizer.learning_rate": 5e-4, "optimizer.warmup_steps": 500,
+        "optimizer.ema_decay": 0.999, "model.image_size": (128, 128), "model.ngf": 64, "model.context_dim": 512,
+        "model.hidden_dim": 256, "model.latent_dim": 32,
+    }),
+})  # fmt: skip

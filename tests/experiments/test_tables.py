@@ -1,0 +1,84 @@
+"""Tables of experiments: trained, scored, written and gone on with."""
+
+import json
+
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from experiments import results, runs
+from experiments.runs import Run, Setting, finish
+from experiments.tables import BUDGETS, TABLES
+
+ROWS = [row for row in TABLES["ablations"] if row.name in ("base", "hard_canvas")]
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory) -> Setting:
+    folder = tmp_path_factory.mktemp("experiments")
+    data = {"source": "cartoon", "prepared": str(folder / "prepared")}
+    return Setting(BUDGETS["trial"], data, folder / "runs", suite="quick")
+
+
+@pytest.fixture(scope="module")
+def finished(setting) -> list[Run]:
+    done = [Run(row, seed, setting) for seed in (0, 1) for row in ROWS]
+    assert finish(done, Console(quiet=True))
+    return done
+
+
+def test_every_row_has_a_configuration_of_the_budget(setting):
+    for row in {row for table in TABLES.values() for row in table}:
+        config = setting.configuration(row, seed=7)
+        assert (config.seed, config.num_steps, config.model.image_size) == (7, 20, (16, 16))
+
+
+def test_tables_share_the_runs_of_equal_names():
+    by_name = {}
+    for row in (row for table in TABLES.values() for row in table):
+        assert by_name.setdefault(row.name, row) == row
+    assert all(row.weights_of in by_name for row in by_name.values() if row.weights_of)
+
+
+def test_what_is_finished_is_not_done_again(finished, monkeypatch):
+    monkeypatch.setattr(runs, "train", None)
+    assert finish(finished, Console(quiet=True))
+
+
+def test_seeds_share_their_data(finished):
+    cards = [json.loads((run.workdir / "model.json").read_text()) for run in finished]
+    assert len({card["prepared"] for card in cards}) == 1
+
+
+def test_a_row_may_use_the_weights_of_another(finished):
+    base, hard = ((run.workdir / "model.json").read_text() for run in finished[:2])
+    assert not json.loads(base)["model"]["hard_canvas"] and json.loads(hard)["model"]["hard_canvas"]
+    assert not (finished[1].workdir / "metrics.jsonl").exists()
+
+
+def test_the_table_holds_every_row_and_anchor(finished, tmp_path):
+    page, data, *drawn = results.write("ablations_cartoon", finished, tmp_path)
+    result = json.loads(data.read_text())
+    assert list(result["rows"]) == [*(row.title for row in ROWS), *(name.replace("_", " ") for name in results.ANCHORS)]
+    for run in finished[:1]:
+        value = json.loads(run.scores.read_text())["rows"]["generated"]["fsd"]["value"]
+        assert result["rows"]["SegVAE"]["FSD x 1e4"]["values"][0] == value
+    text = page.read_text()
+    assert all(f"| {title} |" in text for title in result["rows"]) and "+-" in text
+    for path in drawn:
+        assert path.name in text
+        with Image.open(path) as image:
+            assert image.height > 2 * 96
+
+
+def test_mean_and_spread_are_those_of_the_seeds():
+    scores = {"rows": {name: None for name in ("generated", *results.ANCHORS)}}
+    row = lambda value: {
+        "control": {"exact": {"value": value}}, "fsd": {"value": value}, "c2st": {"auc": {"value": value}},
+        "frechet_random_cnn": {"value": value}, "diversity": {"value": value},
+        "memorisation": {"nearest": {"value": value}},
+    }  # fmt: skip
+    setting = Setting(BUDGETS["trial"], {}, None)
+    by_run = {Run(ROWS[0], seed, setting): {"rows": dict.fromkeys(scores["rows"], row(seed))} for seed in (1, 3)}
+    figure = results.summary(by_run)["SegVAE"]["FSD x 1e4"]
+    assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
