@@ -5,10 +5,10 @@ Inception features, for which `--inception_weights` names the file pt_inception-
 `--maps=DIR --data=DIR` a folder of index PNGs from any other generator is scored instead of a checkpoint.
 """
 
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_huge_pages()  # before the imports that take seconds
+    restart_with_allocator()  # before the imports that take seconds
 
 import tempfile
 from pathlib import Path

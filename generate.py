@@ -8,10 +8,10 @@ of a file in turn. With `--format` maps are streamed into a folder, over all dev
 whatever means, goes on when started again. Several hosts share the work under --distributed.
 """
 
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_huge_pages()  # before the imports that take seconds
+    restart_with_allocator()  # before the imports that take seconds
 
 import dataclasses
 from pathlib import Path

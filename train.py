@@ -5,10 +5,10 @@ stopped, by whatever means, goes on when started again with the same --workdir. 
 scheduler that JAX knows, or with --coordinator, several hosts train as one.
 """
 
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_huge_pages()  # before the imports that take seconds
+    restart_with_allocator()  # before the imports that take seconds
 
 from absl import flags
 from ml_collections import config_flags

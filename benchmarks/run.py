@@ -7,10 +7,10 @@ be measured here (no GPU, no PyTorch) says so. Times mean something on a machine
 Where JAX finds a GPU that is what is measured; with JAX_PLATFORMS=cpu it is the processor.
 """
 
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_huge_pages()  # before the imports that take seconds
+    restart_with_allocator()  # before the imports that take seconds
 
 import os
 import tempfile

@@ -6,10 +6,10 @@ Every row has the same maps, steps and batches, and `--seeds` runs. What is fini
 run that was stopped goes on when started again; the two tables share their first row.
 """
 
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_huge_pages()  # before the imports that take seconds
+    restart_with_allocator()  # before the imports that take seconds
 
 import itertools
 from pathlib import Path

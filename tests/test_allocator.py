@@ -4,10 +4,12 @@ import sys
 
 import pytest
 
+from segvae_jax import allocator
+
 PROGRAM = """
-from segvae_jax.huge_pages import restart_with_huge_pages
+from segvae_jax.allocator import restart_with_allocator
 print("begin", flush=True)
-restart_with_huge_pages()
+restart_with_allocator()
 import os, sys
 print(os.getpid(), os.environ["GLIBC_TUNABLES"], *sys.argv)
 """
@@ -22,4 +24,4 @@ def test_a_program_starts_again_once_in_the_same_process(given, begins):
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         *earlier, last = process.communicate()[0].splitlines()
     assert earlier == ["begin"] * begins
-    assert last == f"{process.pid} {given or 'glibc.malloc.hugetlb=1'} -c --flag=a b more"
+    assert last == f"{process.pid} {given or allocator._SETTING} -c --flag=a b more"
