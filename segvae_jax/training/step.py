@@ -124,7 +124,7 @@ def train_step(
     eps = _noise(model, objective, packed.shape[0], state.step)
     class_maps = maps.unpack(packed, model.num_channels)
     class_maps = augment(objective.augmentation, class_maps, objective.seed, state.step)
-    order = _drawn_order(model, objective, state.step)
+    order = drawn_order(model, objective, state.step)
     present = maps.label_set_of(class_maps)[:, _in_order(model, order)]
     rows = losses.Rows.of(present.astype(jnp.float32))
     policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
@@ -160,7 +160,7 @@ def _run(
     return forward(model, variables, class_maps, eps, budget, order, mutable=["spectral"])
 
 
-def _drawn_order(model: MapModel, objective: Objective, step: Any) -> Int[Array, "K"] | None:
+def drawn_order(model: MapModel, objective: Objective, step: Any) -> Int[Array, "K"] | None:
     """The order of a batch; None for the model's own."""
     if not objective.random_order:
         return None

@@ -234,6 +234,20 @@ def test_a_later_format_is_refused(copy):
     assert "format 2: this version reads format 1" in message(CheckpointError, lambda: load_variables(copy))
 
 
+def test_a_card_from_before_there_were_other_models_and_ablations_is_of_segvae_as_it_was(tmp_path):
+    CARD.write(tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    assert card.pop("name") == "segvae"
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    read = ModelCard.read(tmp_path)
+    assert read.model() == CARD.model() and read.model().recurrent
+    written = dataclasses.replace(CARD, arguments={**ARGUMENTS, "recurrent": True})
+    read.require_same_model(written, tmp_path)
+    written = dataclasses.replace(CARD, arguments={**ARGUMENTS, "recurrent": False})
+    error = message(CheckpointError, lambda: read.require_same_model(written, tmp_path))
+    assert "holds a model with recurrent=True, the configuration says False" in error
+
+
 def test_what_is_not_there_is_named(copy):
     missing = copy / "nothing"
     assert f"{missing}: no checkpoint in it" in message(CheckpointError, lambda: load_variables(missing))

@@ -19,6 +19,7 @@ from segvae_jax.training.step import (
     Execution,
     Objective,
     device_mesh,
+    drawn_order,
     forward,
     jit_train_step,
     replicated,
@@ -249,6 +250,21 @@ def test_forward_gives_shapes_in_drawing_order_and_the_label_set(monkeypatch):
     assert inputs[2] is eps
     for k, channel in enumerate(PLAIN.order):
         np.testing.assert_array_equal(shapes[:, k], class_maps[..., channel])
+
+
+def test_each_batch_has_an_order_of_its_own(monkeypatch):
+    monkeypatch.setattr(SegVAE, "apply", lambda self, variables, *inputs, **kwargs: kwargs["order"])
+    class_maps = jnp.asarray(np.random.default_rng(0).random((2, 8, 8, 4)), jnp.float32)
+    objective = dataclasses.replace(OBJECTIVE, random_order=True)
+    orders = [drawn_order(PLAIN, objective, step) for step in range(12)]
+    assert len({tuple(order.tolist()) for order in orders}) > 3
+    for step, order in enumerate(orders):
+        assert sorted(order.tolist()) == sorted(PLAIN.order)
+        np.testing.assert_array_equal(order, drawn_order(PLAIN, objective, jnp.int32(step)))
+    used, shapes = forward(PLAIN, {}, class_maps, jnp.ones((2, 3, 2)), order=orders[3])
+    np.testing.assert_array_equal(used, orders[3])
+    np.testing.assert_array_equal(shapes, jnp.moveaxis(class_maps[..., orders[3]], -1, 1))
+    assert drawn_order(PLAIN, OBJECTIVE, 3) is None
 
 
 def test_a_step_sees_the_augmented_maps():

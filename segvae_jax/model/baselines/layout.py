@@ -23,7 +23,7 @@ _OUTSIDE = -10.0  # logit outside of the box
 class LayoutModel(MapModel):
     """A box and a mask for each class, the mask laid into the box bilinearly.
 
-    Loss, meant over the classes of a map: L1 of the box's sides, in shares of the map, and the binary
+    Loss, the mean over the classes of a map: L1 of the box's sides, in shares of the map, and the binary
     cross-entropy, within the true box, of the mask laid into it.
 
     Attributes: those of `SegVAE` of the same names; `hidden_dim` is the width of a class's features.

@@ -28,11 +28,6 @@ class MaskedModel(PixelModel):
     """
 
     @property
-    def num_tokens(self) -> int:
-        """The classes and the mask."""
-        return self.num_channels + 1
-
-    @property
     def noise_shape(self) -> tuple[int, ...]:
         """For the share of hidden pixels, and for each pixel whether it is hidden."""
         height, width = self.image_size

@@ -80,11 +80,6 @@ class PixelModel(MapModel):
     dtype: str = "float32"
     paint_order: tuple[int, ...] = ()
 
-    @property
-    def num_tokens(self) -> int:
-        """Values that a pixel of the network's input may have."""
-        return self.num_channels
-
     def setup(self):
         """One network."""
         self.unet = UNet(self.image_size, self.ngf, self.hidden_dim, self.num_channels, self.dtype)
