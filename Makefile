@@ -18,7 +18,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -19,12 +19,14 @@ from rich.console import Console
 
 from experiments import results
 from experiments.runs import Run, Setting, finish
-from experiments.tables import BUDGETS, TABLES
+from experiments.tables import BUDGETS, TABLES, Experiment
 from segvae_jax.errors import SegVAEError
 from segvae_jax.scripts import run_user_script
 
 _TABLE = flags.DEFINE_enum("table", None, list(TABLES), "What to compare.", required=True)
 _BUDGET = flags.DEFINE_enum("budget", "small", list(BUDGETS), "Size of maps and models, and length of training.")
+_ROWS = flags.DEFINE_list("rows", [], "Names of the rows to do; all of the table if not given.")
+_SUITE = flags.DEFINE_enum("suite", "all", ["quick", "all"], "What to score by, as in eval.py.")
 _SEEDS = flags.DEFINE_integer("seeds", 3, "Training runs a row.", lower_bound=1)
 _SOURCE = flags.DEFINE_string("source", "cartoon", "config.data.source: whose maps.")
 _PATH = flags.DEFINE_string("path", "", "config.data.path: where they are.")
@@ -39,13 +41,21 @@ def main(argv: list[str]) -> None:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
     data = {"source": _SOURCE.value, "path": _PATH.value, "prepared": _PREPARED.value}
     folder = Path(_RUNS.value).expanduser() / f"{_SOURCE.value}_{_BUDGET.value}"
-    setting = Setting(BUDGETS[_BUDGET.value], data, folder)
+    setting = Setting(BUDGETS[_BUDGET.value], data, folder, _SUITE.value)
     # seed by seed: a table of one run a row is there early
-    runs = [Run(row, seed, setting) for seed, row in itertools.product(range(_SEEDS.value), TABLES[_TABLE.value])]
+    runs = [Run(row, seed, setting) for seed, row in itertools.product(range(_SEEDS.value), _rows())]
     console = Console()
     if finish(runs, console):
         written = results.write(f"{_TABLE.value}_{_SOURCE.value}", runs, Path(_OUT.value))
         console.print(f"wrote {', '.join(map(str, written))}", highlight=False)
+
+
+def _rows() -> list[Experiment]:
+    rows = {row.name: row for row in TABLES[_TABLE.value]}
+    for name in _ROWS.value:
+        if name not in rows:
+            raise SegVAEError(f"--rows={name}: no such row in {_TABLE.value}: choose from {', '.join(rows)}")
+    return [rows[name] for name in _ROWS.value or rows]
 
 
 if __name__ == "__main__":

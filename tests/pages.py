@@ -28,7 +28,7 @@ def commands(page: str) -> list[list[str]]:
 
 
 def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs a command as it stands; trainings and bulk generation get a tiny size on top."""
+    """Runs a command as it stands; trainings, bulk generation and experiments get a tiny size on top."""
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
     environment = {
         **os.environ,
@@ -41,6 +41,8 @@ def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess
     extra = SMALL if command[0].endswith("train.py") else []
     if any(word.startswith("--format=") for word in command):
         extra = ["--num=48", "--shard_size=32"]
+    if "experiments.run" in command:
+        extra = ["--rows=cvae_sep", "--suite=quick", "--prepared=prepared"]
     return subprocess.run(
         [sys.executable, *command, *extra], cwd=folder, env=environment, capture_output=True, text=True
     )

@@ -1,8 +1,11 @@
 """Tables of experiments: trained, scored, written and gone on with."""
 
 import json
+import subprocess
+import sys
 
 import pytest
+from pages import ROOT
 from PIL import Image
 from rich.console import Console
 
@@ -82,3 +85,9 @@ def test_mean_and_spread_are_those_of_the_seeds():
     by_run = {Run(ROWS[0], seed, setting): {"rows": dict.fromkeys(scores["rows"], row(seed))} for seed in (1, 3)}
     figure = results.summary(by_run)["SegVAE"]["FSD x 1e4"]
     assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
+
+
+def test_a_row_that_is_not_in_the_table_is_named(tmp_path):
+    command = [sys.executable, "-m", "experiments.run", "--table=baselines", "--rows=no_lstm", f"--runs={tmp_path}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: --rows=no_lstm: no such row in baselines")
