@@ -80,7 +80,7 @@ def _at(row: Mapping[str, Any], place: tuple[str, ...]) -> Any:
     value: Any = row
     for key in place:
         value = value.get(key, {})
-    return value if isinstance(value, float) else None
+    return value if isinstance(value, int | float) else None
 
 
 def _figure(values: list[float]) -> dict[str, Any]:

@@ -74,7 +74,7 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
 
 BUDGETS: Mapping[str, Budget] = MappingProxyType({
     "trial": Budget("16 px, 20 steps: to see that all of it runs", {
-        "num_steps": 20, "log_every": 10, "checkpoint_every": 20, "batch_size": 4,
+        "num_steps": 20, "log_every": 10, "checkpoint_every": 20, "batch_size": 8,
         "optimizer.warmup_steps": 5, "data.num_maps": 120,
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
         "model.latent_dim": 4,
