@@ -16,8 +16,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageChops, ImageDraw, PngImagePlugin, UnidentifiedImageError
 
-from segvae_jax.errors import MapError
-from segvae_jax.labels import LabelSpace
+from segvae_jax.errors import LabelError, MapError
+from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.maps import colour
 
 INDEX_PNG = "one class index a pixel (a palette or 8-bit greyscale PNG)"  # as errors name it
@@ -37,6 +37,29 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
         range.
     """
     return _index_map(path, str(path), num_indices)
+
+
+def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
+    """An index map in the channels of `space`, of any PNG of its classes.
+
+    Where a PNG has class names in its metadata, as `write_index_png` stores them, its indices are those of the names.
+
+    Raises:
+      MapError: naming the file, if it cannot be read, or holds a class that `space` does not know.
+    """
+    names = read_class_names(path) or space.names
+    index = read_index_png(path, len(names))
+    channels = np.zeros(256, np.uint8)
+    for used in np.unique(index):
+        channels[used] = _channel(names[used], path, space)
+    return channels[index]
+
+
+def _channel(name: str, path: str | Path, space: LabelSpace) -> int:
+    try:
+        return 0 if name == BACKGROUND else space.channel(name)
+    except LabelError as error:
+        raise MapError(f"{path}: {error}") from None
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...] | None:
@@ -73,17 +96,22 @@ def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndar
     return _index_map(io.BytesIO(data), place, num_indices)
 
 
-def decode_mask_png(data: bytes, place: str) -> Bool[np.ndarray, "H W"]:
+def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
     """Where a PNG of two values, 0 and any other, is not 0; greyscale, palette or RGB.
-
-    Args:
-      data: content of the file.
-      place: what errors call it.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
     """
-    with _opened(io.BytesIO(data), place, ("PNG",)) as image:
+    return _mask(path, str(path))
+
+
+def decode_mask_png(data: bytes, place: str) -> Bool[np.ndarray, "H W"]:
+    """Like `read_mask_png`, of the content of a file; `place` is what errors call it."""
+    return _mask(io.BytesIO(data), place)
+
+
+def _mask(file: str | Path | io.BytesIO, place: str) -> Bool[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",)) as image:
         if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
             raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
         bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
