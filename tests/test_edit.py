@@ -70,7 +70,10 @@ def test_names_in_a_map_say_what_its_indices_mean(folder):
 @pytest.mark.parametrize(
     "flags, message",
     [
-        (["--map=plain.png", "--remove=hat"], "'hat' is not in the map, which has face, eye: add it instead"),
+        (
+            ["--map=plain.png", "--remove=hat"],
+            "plain.png: 'hat' is not in the map, which has face, eye: add it instead",
+        ),
         (["--map=foreign.png", "--remove=eye"], "foreign.png: unknown label 'moon'"),
         (["--map=plain.png", "--add=hat", "--region=1,2,x,4"], "--region=1,2,x,4: expected TOP,LEFT,BOTTOM,RIGHT"),
     ],
