@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,18 @@ COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("nearest training mIoU", ("memorisation", "nearest", "value"), 2),
 )
 
+EDIT_COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
+    ("restyled: seen", ("restyle", "presence", "value"), 2),
+    ("all else as it was", ("restyle", "untouched", "value"), 2),
+    ("1 - IoU with before", ("restyle", "changed", "value"), 2),
+    ("C2ST AUC", ("restyle", "c2st", "auc", "value"), 3),
+    ("of unedited maps", ("restyle", "c2st", "real_vs_real", "value"), 3),
+    ("added: seen", ("add", "presence", "value"), 2),
+    ("added: all else as it was", ("add", "untouched", "value"), 2),
+    ("removed: gone", ("remove", "presence", "value"), 2),
+    ("removed: all else as it was", ("remove", "untouched", "value"), 2),
+)
+
 
 def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
     """Writes finished runs as `NAME.md`, `NAME.json` and two `NAME_*.png`; returns their paths."""
@@ -41,7 +53,7 @@ def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
         directory / f"{name}{ending}" for ending in (".md", ".json", "_label_sets.png", "_samples.png")
     )
     scores = {run: json.loads(run.scores.read_text()) for run in runs}
-    result = {"name": name, **conditions(scores), "rows": summary(scores)}
+    result = {"name": name, **conditions(scores), "rows": summary(scores), "edits": editing(scores)}
     data.write_text(json.dumps(result, indent=1) + "\n")
     first = [run for run in runs if run.seed == runs[0].seed]
     pictures.save_picture(label_sets, _drawn(first, num_label_sets=_SAMPLES))
@@ -63,12 +75,29 @@ def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
 
 def summary(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     """For each row, by title, and each anchor: the figure of every seed, their mean and standard deviation."""
-    by_row: dict[str, list[Mapping[str, Any]]] = {}
-    for run, result in scores.items():
-        by_row.setdefault(run.experiment.title, []).append(result["rows"]["generated"])
+    by_row = _by_title(scores, lambda result: result["rows"]["generated"])
     for anchor in ANCHORS:
         by_row[anchor.replace("_", " ")] = [result["rows"][anchor] for result in scores.values()]
-    shown = [(column, place) for column, place, _ in COLUMNS if _at(next(iter(by_row.values()))[0], place) is not None]
+    return _figures(by_row, COLUMNS)
+
+
+def editing(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
+    """The same of the edits, for the rows whose models edit."""
+    return _figures(_by_title(scores, lambda result: result.get("edits")), EDIT_COLUMNS)
+
+
+def _by_title(scores: Mapping[Run, Mapping[str, Any]], part: Callable[[Mapping[str, Any]], Any]) -> dict[str, list]:
+    """A part of every seed's result, for each row that has it."""
+    by_row: dict[str, list] = {}
+    for run, result in scores.items():
+        if found := part(result):
+            by_row.setdefault(run.experiment.title, []).append(found)
+    return by_row
+
+
+def _figures(by_row: Mapping[str, list], columns: Sequence[tuple[str, tuple[str, ...], int]]) -> dict[str, Any]:
+    everywhere = lambda place: all(_at(row, place) is not None for of_seeds in by_row.values() for row in of_seeds)
+    shown = [(column, place) for column, place, _ in columns if everywhere(place)]
     return {
         title: {column: _figure([_at(row, place) for row in of_seeds]) for column, place in shown}
         for title, of_seeds in by_row.items()
@@ -79,7 +108,7 @@ def _at(row: Mapping[str, Any], place: tuple[str, ...]) -> Any:
     """The figure at a place; None where the suite does not have it."""
     value: Any = row
     for key in place:
-        value = value.get(key, {})
+        value = (value or {}).get(key)
     return value if isinstance(value, int | float) else None
 
 
@@ -115,9 +144,7 @@ def _line(title: str, generator: Generator, label_sets: np.ndarray) -> UInt8[np.
 
 
 def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
-    header = ["", *next(iter(result["rows"].values()))]
-    lines = [header, ["---"] * len(header), *([title, *_cells(figures)] for title, figures in result["rows"].items())]
-    rows = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    edits = f"\nEdits of held-out maps, a class each:\n\n{_table(result['edits'])}\n" if result["edits"] else ""
     height, width = result["size"]
     return f"""# {result["name"].replace("_", ", ").capitalize()}
 
@@ -125,8 +152,8 @@ def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
 Mean +- standard deviation over {result["seeds"]} training runs a row.
 {result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
 
-{rows}
-
+{_table(result["rows"])}
+{edits}
 The most frequent label-sets, the same in all lines:
 
 ![Samples of every row]({label_sets})
@@ -137,8 +164,14 @@ Samples of the most frequent label-set:
 """
 
 
+def _table(rows: Mapping[str, Any]) -> str:
+    header = ["", *next(iter(rows.values()))]
+    lines = [header, ["---"] * len(header), *([title, *_cells(figures)] for title, figures in rows.items())]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def _cells(figures: Mapping[str, Any]) -> list[str]:
-    digits = {column: digits for column, _, digits in COLUMNS}
+    digits = {column: digits for column, _, digits in (*COLUMNS, *EDIT_COLUMNS)}
     number = lambda value, column: f"{value:.{digits[column]}f}"
     return [
         number(figure["mean"], column) + (f" +- {number(figure['sd'], column)}" if figure["sd"] is not None else "")

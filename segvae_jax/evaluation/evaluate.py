@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from segvae_jax import maps
+from segvae_jax.evaluation.edits import Edit
 from segvae_jax.evaluation.given import LABEL_SETS
 from segvae_jax.evaluation.inception import WEIGHTS_FILE, fid, inception_features, load_inception
 from segvae_jax.evaluation.subject import Subject
 from segvae_jax.evaluation.suite import painted, run_suite
+from segvae_jax.generation import Generator
 
 
 def evaluate(
@@ -51,6 +53,7 @@ def evaluate(
         subject.splits,
         subject.space,
         infer=generator.posterior if generator and generator.infers else None,
+        edit=_editor(generator) if generator and generator.edits else None,
         suite=suite,
         seed=seed,
         progress=progress,
@@ -60,6 +63,11 @@ def evaluate(
         for name, score in _fid(subject, weights, seed).items():
             result["rows"][name]["fid_inception"] = {"value": score}
     return {**subject.identity, **result, "omitted": _omitted(result)}
+
+
+def _editor(generator: Generator) -> Edit:
+    asked: Callable[[str, str], dict[str, Any]] = lambda kind, name: {kind: name}
+    return lambda index, kind, name, seed: generator.edit(index, **asked(kind, name), seed=seed)
 
 
 def _fid(subject: Subject, weights: Any, seed: int) -> dict[str, float]:
@@ -84,4 +92,6 @@ def _omitted(result: dict[str, Any]) -> dict[str, str]:
     omitted = {name: reason for name, reason in reasons.items() if name not in generated}
     if not result.get("reconstruction"):
         omitted["reconstruction"] = "there is no posterior to reconstruct from"
+    if result["suite"] == "all" and not result["edits"]:
+        omitted["edits"] = "there is no model, or one that draws all classes at once"
     return omitted

@@ -22,6 +22,10 @@ _NAMES = {
     ("memorisation", "nearest"): "mIoU to the nearest training map",
     ("memorisation", "held_out"): "mIoU of held-out maps to the nearest training map",
     ("memorisation", "copied"): "share of copies",
+    ("presence",): "the class is seen as asked, or is gone",
+    ("untouched",): "all else is as it was",
+    ("changed",): "1 - IoU of the class before and after",
+    ("c2st", "real_vs_real"): "the same of maps that are not edited",
     ("fid_inception",): "FID (Inception, coloured maps; out of its domain)",
 }
 _PARTS = ("value", "low", "high", "sd")  # of an estimate

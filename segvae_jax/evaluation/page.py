@@ -56,7 +56,8 @@ def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album])
     title = f"Evaluation of {result.get('checkpoint') or result.get('maps', 'maps')}"
     parts = [
         _heading(title, result), _cards(result), _omitted(result.get("omitted", {})), _scores(result["rows"], space),
-        _of_the_model(result, space), _classes(result, space), pages.section("Colours", pages.legend(space)),
+        _of_the_model(result, space), _edits(result.get("edits"), space), _classes(result, space),
+        pages.section("Colours", pages.legend(space)),
         *(_album(album, space) for album in albums), _conditions(result, space),
     ]  # fmt: skip
     return pages.document(title, "".join(parts), _STYLE)
@@ -88,14 +89,18 @@ def _omitted(reasons: Mapping[str, str]) -> str:
 def _scores(rows: Mapping[str, Any], space: LabelSpace) -> str:
     """Every figure of a row that is not one a class: the model beside the anchors."""
     names = [*(name for name in _FIRST if name in rows), *(name for name in rows if name not in _FIRST)]
-    table = figures.columns({name: rows[name] for name in names}, space.classes)
-    heads = "".join(f"<th>{html.escape(name.replace('_', ' '))}" for name in names)
+    return pages.section("Scores", _side_by_side({name: rows[name] for name in names}, space))
+
+
+def _side_by_side(trees: Mapping[str, Any], space: LabelSpace) -> str:
+    table = figures.columns(trees, space.classes)
+    heads = "".join(f"<th>{html.escape(name.replace('_', ' '))}" for name in trees)
     lines = "".join(
-        _line(place, [found.get(name) for name in names])
+        _line(place, [found.get(name) for name in trees])
         for place, found in table.items()
         if not any(figures.by_class(place, figure, space.classes) for figure in found.values())
     )
-    return pages.section("Scores", f'<div class="scroll"><table><tr><th>{heads}</tr>{lines}</table></div>')
+    return f'<div class="scroll"><table><tr><th>{heads}</tr>{lines}</table></div>'
 
 
 def _line(place: figures.Place, row: list[Any]) -> str:
@@ -119,6 +124,14 @@ def _of_the_model(result: Mapping[str, Any], space: LabelSpace) -> str:
     return pages.section("Of the model alone", _listed(estimates)) if estimates else ""
 
 
+def _edits(edits: Mapping[str, Any] | None, space: LabelSpace) -> str:
+    if not edits:
+        return ""
+    text = f'<p class="soft">Of {edits["num_maps"]} held-out maps, a class each.</p>'
+    kinds = {kind: figures_of for kind, figures_of in edits.items() if isinstance(figures_of, Mapping)}
+    return pages.section("Edits", text + _side_by_side(kinds, space))
+
+
 def _keys(figure: Any) -> Iterable[str]:
     return figure if isinstance(figure, Mapping) else ()
 
@@ -132,15 +145,16 @@ def _listed(found: Iterable[tuple[figures.Place, Any]]) -> str:
 
 
 def _beside_rows(result: Mapping[str, Any], space: LabelSpace) -> Iterable[tuple[figures.Place, Any]]:
-    return figures.leaves({key: value for key, value in result.items() if key != "rows"}, space.classes)
+    return figures.leaves({key: value for key, value in result.items() if key not in ("rows", "edits")}, space.classes)
 
 
 def _classes(result: Mapping[str, Any], space: LabelSpace) -> str:
     """Every figure of the generated maps, and of the model alone, that is one a class."""
     of_generated = figures.leaves(result["rows"]["generated"], space.classes)
+    of_edits = figures.leaves({"edits": result.get("edits")}, space.classes)
     found = {
         place: by_class
-        for place, figure in (*of_generated, *_beside_rows(result, space))
+        for place, figure in (*of_generated, *_beside_rows(result, space), *of_edits)
         if (by_class := figures.by_class(place, figure, space.classes))
     }
     heads = "".join(f"<th>{html.escape(figures.named(place))}" for place in found)

@@ -4,13 +4,14 @@ import functools
 import math
 import operator
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from segvae_jax.evaluation.edits import KINDS
 from segvae_jax.evaluation.inception import WEIGHTS_FILE
 
 ROWS = ("generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape")
@@ -36,12 +37,20 @@ FULL_ROWS = (  # title, decimals, factor, keys
     ("diversity encoder", 3, 1, "diversity_map_encoder"),
 )
 
+EDIT_ROWS = (
+    ("class seen, or gone", "presence"),
+    ("all else as it was", "untouched"),
+    ("1 - IoU with before", "changed"),
+)
+
 
 def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -> None:
     """Prints a result of `run_suite`: the maps beside the anchors, reconstruction and, if asked for, FID."""
     console.print(_table(result))
     if result["suite"] == "all":
         console.print(_full_table(result))
+    if result.get("edits"):
+        console.print(_edits_table(result["edits"]))
     for line in (_conditions_line(result), _reconstruction_line(result), _latent_line(result)):
         if line:
             console.print(line, highlight=False, markup=False)
@@ -55,7 +64,7 @@ def _table(result: Mapping[str, Any]) -> Table:
     exact = (_figure(row["control"]["exact"], 2) if "control" in row else "-" for row in rows)
     table.add_row("exact label-set", *exact)
     table.add_row("FSD x 1e4", *(_figure(row["fsd"], 0) for row in rows))
-    table.add_row("C2ST AUC", *(f"{row['c2st']['auc']['value']:.3f}\n+-{row['c2st']['auc']['sd']:.3f}" for row in rows))
+    table.add_row("C2ST AUC", *(_over_folds(row["c2st"]["auc"]) for row in rows))
     table.add_row("Frechet random CNN", *(_figure(row["frechet_random_cnn"], 2) for row in rows))
     table.add_row("diversity 1 - mIoU", *(_figure(row["diversity"], 2) for row in rows))
     table.add_row("nearest train mIoU", *(_figure(row["memorisation"]["nearest"], 2) for row in rows))
@@ -70,10 +79,21 @@ def _full_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _empty_table(title: str) -> Table:
+def _edits_table(edits: Mapping[str, Any]) -> Table:
+    table = _empty_table(f"Edits of {edits['num_maps']} held-out maps", KINDS)
+    found = [edits[kind] or {} for kind in KINDS]
+    for title, key in EDIT_ROWS:
+        table.add_row(title, *(_figure(figures[key], 2) if key in figures else "-" for figures in found))
+    tests = [figures.get("c2st") for figures in found]
+    for title, key in (("C2ST AUC", "auc"), ("C2ST AUC unedited", "real_vs_real")):
+        table.add_row(title, *(_over_folds(test[key]) if test else "-" for test in tests))
+    return table
+
+
+def _empty_table(title: str, columns: Sequence[str] = ROWS) -> Table:
     table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", no_wrap=True)
-    for name in ROWS:
+    for name in columns:
         table.add_column(name.replace("_", "\n", 1).replace("_", " "), justify="right", no_wrap=True)
     return table
 
@@ -81,6 +101,10 @@ def _empty_table(title: str) -> Table:
 def _figure(estimate: Mapping[str, float], digits: int) -> str:
     low, high = estimate["low"], estimate["high"]
     return f"{estimate['value']:.{max(digits, 1)}f}\n{low:.{digits}f}-{high:.{digits}f}"
+
+
+def _over_folds(estimate: Mapping[str, float]) -> str:
+    return f"{estimate['value']:.3f}\n+-{estimate['sd']:.3f}"
 
 
 def _conditions_line(result: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ from segvae_jax.evaluation.features import SEEDS, random_cnn_features
 from segvae_jax.evaluation.frechet import frechet_distance
 from segvae_jax.evaluation.marginals import area_fractions, segmentation_distance
 from segvae_jax.evaluation.memorisation import closest, copied, nearest_training
-from segvae_jax.evaluation.two_sample import two_sample_test
+from segvae_jax.evaluation.two_sample import TwoSampleTest, two_sample_test
 
 ClassMaps = Bool[np.ndarray, "N H W C"]
 
@@ -70,7 +70,7 @@ def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, refe
         "fsd": bootstrap_distance(
             segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
         ),
-        "c2st": _two_sample(maps, reference, seed),
+        "c2st": two_sample_figures(two_sample_test(maps, reference.real, seed=seed)),
         "frechet_random_cnn": _frechet(maps, reference, seed),
         "memorisation": _memorisation(maps, reference, seed),
     }
@@ -95,8 +95,8 @@ def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
     }
 
 
-def _two_sample(maps: ClassMaps, reference: Reference, seed: int) -> dict:
-    test = two_sample_test(maps, reference.real, seed=seed)
+def two_sample_figures(test: TwoSampleTest) -> dict:
+    """Mean and standard deviation over the folds, of both classifiers and of their mean."""
     parts = {
         "auc": test.auc,
         "logistic_regression": test.logistic_regression,

@@ -19,6 +19,7 @@ from segvae_jax.evaluation import anchors, map_encoder
 from segvae_jax.evaluation.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.control import area_threshold
 from segvae_jax.evaluation.diversity import pairwise_diversity, real_groups
+from segvae_jax.evaluation.edits import Edit, score_edits
 from segvae_jax.evaluation.full_scoring import Measured, score_diversity, score_fully, score_latents
 from segvae_jax.evaluation.given import Given
 from segvae_jax.evaluation.neighbours import K_DENSITY
@@ -87,6 +88,7 @@ def run_suite(
     space: LabelSpace,
     *,
     infer: Infer | None = None,
+    edit: Edit | None = None,
     suite: str = "quick",
     seed: int = 0,
     progress: Callable[[str], object] = lambda message: None,
@@ -100,13 +102,14 @@ def run_suite(
         the last. `real_vs_real` compares it with validation maps, filled up from training to N.
       space: the label space of the maps.
       infer: posterior and prior of the given class maps; None if there is none.
-      suite: "quick", or "all", which adds the rows that need the map encoder, the geometry of parts or `infer`.
+      edit: edits a map, see `score_edits`; None if nothing can.
+      suite: "quick", or "all", which adds what needs the map encoder, the geometry of parts, `infer` or `edit`.
       seed: of sampling, anchors, folds and resampling. The map encoder has a fixed one.
       progress: called with a line before each part of the work.
 
     Returns:
-      A JSON-serialisable result: conditions, `rows` ("generated" and each anchor), `reconstruction` and
-      `latent`. docs/evaluation.md explains every key.
+      A JSON-serialisable result: conditions, `rows` ("generated" and each anchor), `reconstruction`, `latent`
+      and `edits`. docs/evaluation.md explains every key.
 
     Raises:
       DataError: if a split is missing or too small, or the suite is unknown.
@@ -131,6 +134,8 @@ def run_suite(
     progress("scoring reconstructions")
     result["reconstruction"] = reconstruct and _reconstruction(reconstruct(splits["test"]), judge)
     result["latent"] = score_latents(infer(splits["test"]), space, seed=seed) if infer and suite == "all" else None
+    progress("scoring edits")
+    result["edits"] = _edits(edit, splits, judge) if edit and suite == "all" else None
     return without_nan(result)
 
 
@@ -227,6 +232,12 @@ def _reconstruction(class_maps: np.ndarray, judge: _Judge) -> dict:
         "mean_iou": bootstrap_mean(result.mean_iou, seed=judge.seed),
         "per_class": result.per_class[1:].tolist(),
     }
+
+
+def _edits(edit: Edit, splits: Mapping[str, ClassMaps], judge: _Judge) -> dict:
+    """The edits that the training maps make likely, of test maps."""
+    frequency = label_set_of(splits["train"]).mean(axis=0)
+    return score_edits(edit, painted(splits["test"], judge.space), frequency, judge.space, seed=judge.seed)
 
 
 def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, seed: int) -> dict[str, Any]:

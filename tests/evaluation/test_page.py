@@ -118,6 +118,24 @@ def test_rows_that_nobody_knew_of_appear_in_the_page(scored_copies, tmp_path):
         assert text in page, text
 
 
+def test_kinds_of_edits_stand_beside_one_another(scored_copies, tmp_path):
+    seen = lambda value: {"presence": {"value": value, "low": value, "high": value, "per_class": [0.123, None, 0.5]}}
+    tested = {"c2st": {"auc": {"value": 0.654, "sd": 0.02}, "num_maps": 5}}
+    edits = {"num_maps": 77, "restyle": seen(0.911) | tested, "add": seen(0.922), "remove": None}
+    write_report(tmp_path, {**scored_copies, "edits": edits}, SPACE, ())
+    page = (tmp_path / "report.html").read_text()
+    section = page[page.index("<h2>Edits") : page.index("<h2>By class")]
+    assert "77 held-out maps" in section and "<th>restyle<th>add</tr>" in section
+    assert section.index("0.911") < section.index("0.922") < section.index("0.654 +- 0.0200")
+    assert page.count("0.911 (") == 1 and "edits: restyle: presence: per class" in page and "0.123" in page
+    assert "<h2>Edits" not in _page_without_edits(scored_copies, tmp_path)
+
+
+def _page_without_edits(result, tmp_path):
+    write_report(tmp_path, result, SPACE, ())
+    return (tmp_path / "report.html").read_text()
+
+
 def test_given_maps_are_scored_as_they_are_and_what_is_missing_says_why(copies, scored_copies, tmp_path):
     result, page = scored_copies, page_of(scored_copies, copies, tmp_path)
     row = result["rows"]["generated"]

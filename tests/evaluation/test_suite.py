@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation import anchors, map_encoder, suite
 from segvae_jax.evaluation.report import print_table
@@ -43,6 +44,13 @@ def _draw(seed, count):
     return maps
 
 
+def _edit(index, kind, name, seed):
+    """Takes the class out, whatever is asked."""
+    asked = "add" if kind == "add" else "remove"
+    nothing = np.zeros((1, 8, 6, SPACE.num_channels), np.float32)
+    return compose(Change(SPACE, index, **{asked: (name,)}), nothing, nothing)
+
+
 @pytest.fixture(scope="module")
 def splits():
     return {"train": _draw(0, 30), "validation": _draw(1, 8), "test": _draw(2, 12)}
@@ -70,7 +78,7 @@ def full_result(splits, generate):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
-        return suite.run_suite(generate, None, splits, SPACE, infer=infer, suite="all", seed=5)
+        return suite.run_suite(generate, None, splits, SPACE, infer=infer, edit=_edit, suite="all", seed=5)
 
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
@@ -118,7 +126,7 @@ def test_the_full_suite_adds_rows_and_changes_none(result, full_result):
     for name, row in full_result["rows"].items():
         assert set(row) == FULL_ROWS
         assert {key: row[key] for key in ROWS} == result["rows"][name]
-    assert full_result["reconstruction"] is None
+    assert full_result["reconstruction"] is None and result["edits"] is None
     assert full_result["map_encoder"]["seed"] == 0
     assert json.loads(json.dumps(full_result, allow_nan=False)) == full_result
 
@@ -142,12 +150,21 @@ def test_figures_of_the_full_suite_that_must_be(full_result):
     assert full_result["latent"]["active_units"] == full_result["latent"]["active_units_beyond_prior"] == [0, 1, 0]
 
 
+def test_edits_are_of_the_test_maps(splits, full_result):
+    edits = full_result["edits"]
+    assert edits["num_maps"] == 12 and edits["add"]["num_maps"] == 6  # hats, on the maps without one
+    assert [edits[kind]["presence"]["value"] for kind in ("restyle", "add", "remove")] == [0, 0, 1]
+    assert edits["add"]["presence"]["per_class"] == [None, None, 0]
+    assert edits["restyle"]["c2st"]["num_maps"] == 6
+
+
 def test_the_full_table_is_readable_at_80_columns(full_result):
     console = Console(width=80)
     with console.capture() as capture:
         print_table(full_result, console)
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
+    assert "Edits of 12 held-out maps" in text and "all else as it was" in text and "C2ST AUC unedited" in text
     assert "Frechet map encoder" in text and "of 2 units a class" in text and "Reconstruction" not in text
 
 

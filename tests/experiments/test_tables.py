@@ -18,6 +18,11 @@ from segvae_jax.training.step import device_mesh
 
 ROWS = [row for row in TABLES["ablations"] if row.name in ("base", "hard_canvas")]
 
+CONDITIONS = {
+    "name": "ablations_cartoon", "budget": "small", "size": [8, 8], "splits": {"train": 1}, "num_maps": 5, "seeds": 2,
+    "training_hours": 1.0, "machine": "a machine",
+}  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory) -> Setting:
@@ -89,6 +94,19 @@ def test_mean_and_spread_are_those_of_the_seeds():
     by_run = {Run(ROWS[0], seed, setting): {"rows": dict.fromkeys(scores["rows"], row(seed))} for seed in (1, 3)}
     figure = results.summary(by_run)["SegVAE"]["FSD x 1e4"]
     assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
+
+
+def test_rows_that_edit_have_a_table_of_edits():
+    presence = lambda value: {"presence": {"value": value}}
+    scored = [{kind: presence(value) for kind in ("restyle", "add", "remove")} for value in (0.5, 1.0)]
+    setting = Setting(BUDGETS["trial"], {}, None)
+    by_run = {Run(ROWS[0], seed, setting): {"edits": edits} for seed, edits in enumerate(scored)}
+    table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
+    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == ["restyled: seen", "added: seen", "removed: gone"]
+    assert table["SegVAE"]["added: seen"]["values"] == [0.5, 1.0]
+    page = results._page({**CONDITIONS, "rows": table, "edits": table}, "a.png", "b.png")
+    assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
+    assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}
 
 
 def test_a_row_that_is_not_in_the_table_is_named(tmp_path):
