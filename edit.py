@@ -52,6 +52,12 @@ def main(argv: list[str]) -> None:
     pictures.write_index_pngs(_OUT.value, edits.index_maps, generator.space)
     sheet = Path(_OUT.value) / "sheet.png"
     pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
+    for name in (*_ADD.value, *_RESTYLE.value, *_COMPLETE.value):
+        seen = (edits.index_maps == generator.space.channel(name.strip())).any((1, 2))
+        if not seen.all():
+            print(
+                f"{name.strip()} shows in {seen.sum()} of {len(seen)} maps: try another seed, or restyle what hides it"
+            )
     print(f"wrote {len(edits.index_maps)} index PNGs and {sheet.name} to {_OUT.value}")
 
 

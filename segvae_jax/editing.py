@@ -6,8 +6,10 @@ drawn from the prior. So a new class is drawn for the classes before it. Those a
 of several candidates the one is kept that makes them likeliest, by the evidence lower bound of their shapes. (The
 paper draws one candidate.)
 
-Where shapes meet, the paint order says which is on top, at the size of the map that was given. Pixels that an edit
-lays bare show the class that the model expects there among those that stay, or background.
+Where shapes meet, at the size of the map that was given, a drawn class is on top of those that it saw, which come
+before it in the drawing order, and of those below it in the paint order; what lies on it (a nose on skin) and
+accessories stay on top. Candidates of which nothing would be seen lose to others. Pixels that an edit lays bare show
+the class that the model expects there among those that stay, or background.
 """
 
 import dataclasses
@@ -165,6 +167,7 @@ def noise_between(latents: Latents, end: Float[Array, "K Z"], steps: int) -> Flo
 
 def redraw(
     model: Any,
+    above: Bool[np.ndarray, "C C"],
     variables: dict[str, Any],
     kept: Float[Array, "H W C"],
     given: Float[Array, "H W C"],
@@ -176,6 +179,7 @@ def redraw(
 
     Args:
       model: a `SegVAE`.
+      above: see `lies_above`.
       variables: of the model.
       kept: shapes in {0, 1}, blank where they are not given.
       given: 1 where a shape is given.
@@ -184,24 +188,32 @@ def redraw(
       temperature: of the prior.
 
     Returns:
-      soft shapes of the drawn classes, blank where they are given, faint ones raised; and what the model makes of
-      each whole map, decoded from the mean of its posterior.
+      soft shapes of the drawn classes, blank where they are given, those of which little is seen raised; and what the
+      model makes of each whole map, decoded from the mean of its posterior.
     """
     num, candidates = eps.shape[:2]
     tiled = lambda array: jnp.broadcast_to(array, (num * candidates, *array.shape))
     by_step = lambda class_maps: jnp.moveaxis(class_maps[..., np.asarray(model.order)], -1, 0)
     fixed = Given(tiled(by_step(kept)), tiled(by_step(given)))
+    free = by_step((1 - given) * (kept @ ~above.T == 0))
     noise = eps.reshape(num * candidates, *eps.shape[2:])
     generated = generate(model, variables, tiled(label_set), noise, temperature, fixed)
     hard = (generated.class_maps >= maps.PRESENCE_THRESHOLD).astype(jnp.float32)
     output = model.apply(variables, hard, tiled(label_set), jnp.zeros_like(noise))
-    best = jnp.argmax(_evidence(generated, output, fixed).reshape(num, candidates), axis=1)
+    seen = (generated.drawn * free[None]).max((-2, -1))
+    best = jnp.argmax(_evidence(generated, output, fixed, seen).reshape(num, candidates), axis=1)
     chosen = lambda rows: rows.reshape(num, candidates, *rows.shape[1:])[jnp.arange(num), best]
-    drawn = model.on_channels(chosen(generated.drawn * (1 - fixed.mask)))
-    return maps.raise_faint(drawn), model.on_channels(chosen(output.shapes))
+    drawn = _raised(chosen(generated.drawn * (1 - fixed.mask)), chosen(seen))
+    return model.on_channels(drawn), model.on_channels(chosen(output.shapes))
 
 
-def _evidence(generated: Generated, output: VAEOutput, fixed: Given) -> Float[Array, "B"]:
+def _raised(drawn: Float[Array, "N K H W"], seen: Float[Array, "N K"]) -> Float[Array, "N K H W"]:
+    """Like `maps.raise_faint`, by the largest value of each shape that will be seen."""
+    faint = (seen >= maps.FAINT_THRESHOLD) & (seen < maps.PRESENCE_THRESHOLD)
+    return jnp.minimum(drawn / jnp.where(faint, seen, 1.0)[..., None, None], 1.0)
+
+
+def _evidence(generated: Generated, output: VAEOutput, fixed: Given, seen: Float[Array, "B K"]) -> Float[Array, "B"]:
     """How likely a candidate makes what is given, in nats.
 
     That is the lower bound of the shapes that are given whole; of those given in part, the likelihood of that part.
@@ -212,17 +224,23 @@ def _evidence(generated: Generated, output: VAEOutput, fixed: Given) -> Float[Ar
     bound = -pixels * bce(output.logits, shapes) - kl_divergence(output.posterior, output.prior)
     soft = jnp.clip(generated.drawn, _SURE, 1 - _SURE)
     likelihood = jnp.where(shapes > 0, jnp.log(soft), jnp.log1p(-soft)) * fixed.mask
-    shows = (generated.drawn * (1 - fixed.mask) >= maps.PRESENCE_THRESHOLD).any((-2, -1))
-    partly = likelihood.sum((-2, -1)) - _NOTHING_SHOWS * ~shows
+    unseen = jnp.maximum(1 - seen / maps.PRESENCE_THRESHOLD, 0)
+    partly = likelihood.sum((-2, -1)) - _NOTHING_SHOWS * unseen
     return (jnp.where(whole, bound, partly) * output.present).sum(-1)
 
 
+def lies_above(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
+    """Whether the class of the row, if it is drawn, is on top of the class of the column, which stays."""
+    rank = lambda channels: np.argsort([0, *channels])  # by channel, background first
+    drawn, painted = rank(space.order), rank(space.stack)
+    over = (drawn[:, None] > drawn) | (painted[:, None] > painted)
+    accessory = np.isin(space.names, space.accessories)
+    return over & ~maps.lies_on(space).T & (accessory[:, None] | ~accessory)
+
+
 def weighs(change: Change) -> bool:
-    """Whether there is anything that candidates can be told apart by: later classes that stay, or a region."""
-    order = list(change.space.order)
-    drawn, stays = change.drawn[order], np.any(change.kept(), axis=(0, 1))[order]
-    later = np.cumsum(drawn) > 0
-    return change.region is not None or bool((later & stays & ~drawn).any())
+    """Whether there is anything that candidates can be told apart by: classes that stay, or a region."""
+    return change.region is not None or bool(np.any(change.kept()))
 
 
 def compose(change: Change, drawn: Float[np.ndarray, "N h w C"], expected: Float[np.ndarray, "N h w C"]) -> Edits:
@@ -235,8 +253,10 @@ def compose(change: Change, drawn: Float[np.ndarray, "N h w C"], expected: Float
     """
     size, space, before = change.index_map.shape, change.space, change.index_map
     painted = maps.paint(maps.resize_soft(drawn, size), space)
-    class_maps = change.kept() | (maps.index_to_shapes(painted, space) & change.free[..., None])
-    shown = maps.paint(class_maps, space)
+    painted = np.where(change.free, painted, 0)
+    class_maps = change.kept() | maps.index_to_shapes(painted, space)
+    stays = maps.paint(change.kept(), space)[None]
+    shown = np.where((painted > 0) & lies_above(space)[painted, stays], painted, stays)
     edited = np.asarray(change.touched)
     gap = edited[before] & (shown == 0)
     rest = maps.paint(maps.resize_soft(expected * ~edited, size), space)

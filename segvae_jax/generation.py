@@ -20,7 +20,17 @@ from jaxtyping import Array, Bool, Float, Int, Integer, Shaped, UInt8
 
 from segvae_jax import drawing, maps, pictures
 from segvae_jax.drawing import Latents
-from segvae_jax.editing import Change, Edits, candidate_noise, compose, names_of, noise_between, redraw, weighs
+from segvae_jax.editing import (
+    Change,
+    Edits,
+    candidate_noise,
+    compose,
+    lies_above,
+    names_of,
+    noise_between,
+    redraw,
+    weighs,
+)
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm
@@ -57,7 +67,7 @@ class Generator:
         self._between = jax.jit(functools.partial(drawing.paint_between, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(drawing.reconstruct, self._model))
         self._infer = jax.jit(functools.partial(drawing.infer, self._model))
-        self._redraw = jax.jit(functools.partial(redraw, self._model))
+        self._redraw = jax.jit(functools.partial(redraw, self._model, lies_above(self.space)))
         noise = functools.partial(candidate_noise, shape=self._model.draw_noise_shape)
         self._noise = jax.jit(noise, static_argnums=2)
 

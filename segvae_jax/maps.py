@@ -117,19 +117,19 @@ def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[
     top_first = [space.channel(name) for name in reversed(space.paint_order)]
     soft = xp.astype(class_maps, xp.float32)
     shown = xp.astype(soft >= PRESENCE_THRESHOLD, xp.float32)
-    yields = shown @ xp.asarray(_lies_on(space)) > 0
+    yields = shown @ xp.asarray(lies_on(space), dtype=xp.float32) > 0
     accessory = np.isin(space.names, space.accessories).astype(np.float32).reshape((1,) * (soft.ndim - 1) + (-1,))
     scores = (xp.where(yields, xp.float32(0), soft) + xp.asarray(accessory) * shown)[..., xp.asarray(top_first)]
     winner = xp.asarray(top_first, dtype=xp.uint8)[xp.argmax(scores, axis=-1)]
     return xp.where(with_background(soft)[..., 0] > 0, xp.asarray(0, dtype=xp.uint8), winner)
 
 
-def _lies_on(space: LabelSpace) -> Float[np.ndarray, "C C"]:
-    """1 where the class of the row lies on the class of the column."""
-    lies_on = np.zeros((space.num_channels, space.num_channels), np.float32)
+def lies_on(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
+    """Whether the class of the row lies on the class of the column, which continues under it."""
+    table = np.zeros((space.num_channels, space.num_channels), bool)
     for name, covers in space.covered_by:
-        lies_on[[space.channel(cover) for cover in covers], space.channel(name)] = 1
-    return lies_on
+        table[[space.channel(cover) for cover in covers], space.channel(name)] = True
+    return table
 
 
 def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:

@@ -1,6 +1,7 @@
 """Edits: what may change does, what stays is the same bit for bit, and the rest of the map has a say."""
 
 import dataclasses
+import functools
 
 import hypothesis
 import jax
@@ -142,7 +143,7 @@ def test_later_classes_choose_among_candidates(generator):
     """The chosen candidate is the one with the highest evidence, computed one by one."""
     change = Change(SPACE, a_map(), restyle=("face",))
     assert editing.weighs(change)
-    assert not editing.weighs(Change(SPACE, a_map(), add=("glasses",)))
+    assert not editing.weighs(Change(SPACE, np.zeros(SIZE, np.uint8), add=("glasses",)))
     canvas = change.canvas(SIZE)
     eps = np.asarray(generator._noise(0, np.arange(3), 4))
     run = lambda noise: generator._redraw(generator._variables, *canvas, noise, 1.0)
@@ -151,6 +152,44 @@ def test_later_classes_choose_among_candidates(generator):
     scores = np.array([[likelihood_of_the_rest(generator, canvas, single[n, m]) for m in range(4)] for n in range(3)])
     assert (scores.max(1) - scores.min(1) > 1e-2).all()
     np.testing.assert_allclose(chosen, single[np.arange(3), scores.argmax(1)], atol=1e-5)
+
+
+def test_a_drawn_class_is_on_top_of_those_that_it_saw():
+    """And of those below it in the paint order, but for accessories and what lies on it."""
+    names = "face mouth lip hair rim glasses".split()
+    space = LabelSpace(
+        tuple(names),
+        drawing_order=("face", "lip", "hair", "mouth", "glasses", "rim"),
+        paint_order=("mouth", "face", "lip", "hair", "rim", "glasses"),
+        covered_by=(("face", ("lip", "mouth")),),
+        accessories=("glasses", "rim"),
+    )
+    above = editing.lies_above(space)
+    expected = {
+        "face": "",  # comes first; what is below it in the paint order lies on it
+        "mouth": "face lip hair",
+        "lip": "face mouth",
+        "hair": "face mouth lip",
+        "rim": "face mouth lip hair glasses",
+        "glasses": "face mouth lip hair rim",
+    }
+    for name in names:
+        assert " ".join(space.decode(above[space.channel(name)])) == expected[name], name
+    assert above[1:, 0].all()
+
+
+def test_of_candidates_one_that_shows_is_taken(generator):
+    """However likely it makes the rest: all but one draw nothing where it can be seen."""
+    change = Change(SPACE, np.where(a_map() == 0, HAT, a_map()).astype(np.uint8), add=("glasses",))
+    canvas, eps = change.canvas(SIZE), np.asarray(generator._noise(0, np.arange(2), 6))
+    unseen = np.zeros((5, 5), bool)
+    peaks = []
+    for above in (editing.lies_above(SPACE), unseen):
+        drawn, _ = jax.jit(functools.partial(editing.redraw, generator._model, above))(
+            generator._variables, *canvas, eps, 1.0
+        )
+        peaks.append(np.asarray(drawn).max((1, 2, 3)))
+    assert (peaks[0] >= 0.5).all() and (peaks[0] >= peaks[1]).all()
 
 
 def likelihood_of_the_rest(generator, canvas, drawn) -> float:
