@@ -25,7 +25,7 @@ from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.scripts import run_user_script
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run.", required=True)
+_CHECKPOINT = flags.DEFINE_string("checkpoint", "cartoon", "The --workdir of a training run, or a shipped checkpoint.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
 _MAP = flags.DEFINE_string("map", None, "Index PNG to edit.", required=True)
 _ADD = flags.DEFINE_list("add", [], "Classes to draw that the map does not have.")

@@ -25,7 +25,7 @@ from segvae_jax.evaluation.report import print_table
 from segvae_jax.evaluation.subject import Subject, open_checkpoint, open_maps
 from segvae_jax.scripts import run_user_script
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, or an imported checkpoint.")
+_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a name.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
 _MAPS = flags.DEFINE_string("maps", None, "Folder of index PNGs to score instead of maps of the checkpoint.")
 _DATA = flags.DEFINE_string("data", None, "Prepared data set; that of training if not given.")

@@ -1,11 +1,12 @@
 """Draws semantic maps from class names.
 
-    python generate.py --checkpoint=DIR --labels="skin,hair,nose,l_eye,r_eye" --num=16 --out=faces.png
+    python generate.py --labels="skin,hair,nose,l_eye,r_eye" --num=16 --out=faces.png
     python generate.py --checkpoint=DIR --num=1_000_000 --format=arrayrecord --out=DIR
 
 `--labels=random` draws a label-set of the training data for every map, `--labels=@label_sets.txt` takes those
 of a file in turn. With `--format` maps are streamed into a folder, over all devices; a run that was stopped, by
-whatever means, goes on when started again. Several hosts share the work under --distributed.
+whatever means, goes on when started again. Several hosts share the work under --distributed. Without `--checkpoint`
+the shipped model of cartoon faces draws.
 """
 
 from segvae_jax.allocator import restart_with_allocator
@@ -30,7 +31,7 @@ from segvae_jax.labels import LabelSpace, read_label_sets
 from segvae_jax.scripts import define_host_flags, run_user_script
 
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "The --workdir of a training run, or an imported checkpoint.", required=True
+    "checkpoint", "cartoon", "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."
 )
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
 _LABELS = flags.DEFINE_string("labels", "random", "Class names separated by commas; @FILE with a set a line; random.")

@@ -6,8 +6,16 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _ROOT = Path(__file__).parent.parent
-_PAGES = ("README.md", "CHANGELOG.md", "docs/**/*.md")
-_LINKED = ("LICENSE", "configs/*.py", "notebooks/*.ipynb", "docs/site.css", "docs/**/*.png", "docs/**/*.json")
+_PAGES = ("README.md", "CHANGELOG.md", "docs/**/*.md", "segvae_jax/shipped/README.md")
+_LINKED = (
+    "LICENSE",
+    "configs/*.py",
+    "examples/*.py",
+    "notebooks/*.ipynb",
+    "docs/site.css",
+    "docs/**/*.png",
+    "docs/**/*.json",
+)
 
 
 def packages() -> dict[str, list[str]]:

@@ -73,10 +73,10 @@ class Generator:
 
     @classmethod
     def load(cls, directory: str | Path, step: int | None = None) -> "Generator":
-        """Loads a checkpoint directory: of a training run, or imported.
+        """Loads a checkpoint directory: of a training run, imported or exported.
 
         Args:
-          directory: the `--workdir` of training.
+          directory: the `--workdir` of training; or the name of a shipped checkpoint, "cartoon" or "fashion".
           step: of the saved ones; the latest if None. Averaged weights are used where kept.
 
         Raises:

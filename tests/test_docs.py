@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = sorted((ROOT / "docs").glob("*.md"))
-COMMAND = re.compile(r"python (train|generate|eval)\.py\b(.*)")
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "segvae_jax" / "shipped" / "README.md"]
+COMMAND = re.compile(r"python (train|generate|eval|export)\.py\b(.*)")
 NAMES_OF_FLAGS = "import json, sys, {script}; from absl import flags; json.dump(sorted(flags.FLAGS), sys.stdout)"
 
 
@@ -49,13 +49,13 @@ def flattened(tree: dict, prefix: str = "") -> Iterator[str]:
         yield from flattened(value, f"{prefix}{name}.") if isinstance(value, dict) else [prefix + name]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_the_commands_of_a_page_use_flags_that_exist(page):
     for script, flags in commands(page.read_text()):
         assert not unknown(script, flags), f"{script}.py {flags}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_every_file_that_a_page_links_to_exists(page):
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)[^)]*\)", page.read_text()):
         assert (page.parent / target).exists(), target

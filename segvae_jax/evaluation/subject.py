@@ -17,6 +17,7 @@ from segvae_jax.evaluation.suite import ClassMaps, Generate
 from segvae_jax.evaluation.two_sample import FOLDS
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
+from segvae_jax.shipped import checkpoint_directory
 from segvae_jax.training.checkpoints import ModelCard
 
 _ROWS_AT_ONCE = 256
@@ -60,7 +61,7 @@ def open_checkpoint(
     """A checkpoint, to be scored on the test split of its data.
 
     Args:
-      checkpoint: its directory.
+      checkpoint: its directory, or the name of a shipped one.
       step: of the saved ones; the latest if None.
       data: directory of the prepared data; that of training if None.
       max_test, max_train: the first so many maps of a split are used; the result says how many.
@@ -99,7 +100,7 @@ def open_maps(
       SegVAEError: if folder or data cannot be used.
     """
     if checkpoint:
-        prepared = _open_data(ModelCard.read(Path(checkpoint).expanduser()), data)
+        prepared = _open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
     elif data:
         prepared = open_prepared(data)
     else:
@@ -121,7 +122,7 @@ def _open_data(card: ModelCard, data: str | Path | None) -> Prepared:
     """The data of a checkpoint, in its label space."""
     directory = data or card.prepared
     if not directory:
-        raise DataError("this checkpoint names no data, as it was imported: give --data=DIR, a prepared data set")
+        raise DataError("this checkpoint names no data: give --data=DIR, a prepared data set like that of its training")
     prepared = open_prepared(directory)
     if prepared.space.classes != card.space.classes:
         raise DataError(f"{directory}: its classes are not those of the checkpoint: give the data it was trained on")

@@ -7,6 +7,7 @@ static. Results do not change; with too few slots they would be NaN, so `demand`
 """
 
 import dataclasses
+from typing import Any
 
 import flax.struct
 import jax
@@ -48,8 +49,8 @@ def take(x: Shaped[Array, "B K ..."], slots: Slots | None) -> Shaped[Array, "N .
     return rows.reshape(-1, *x.shape[2:])
 
 
-def give(rows: Float[Array, "N ..."], shape: tuple[int, ...], slots: Slots | None) -> Float[Array, "B K ..."]:
-    """To each pair the row of its slot."""
+def give(rows: Float[Array, "N ..."], shape: tuple[Any, ...], slots: Slots | None) -> Float[Array, "B K ..."]:
+    """To each pair the row of its slot; `shape` is B, K, numbers or `jax.export`'s symbols of them."""
     if slots is None:
         return rows.reshape(*shape, *rows.shape[1:])
     grouped = rows.reshape(*slots.pair.shape, *rows.shape[1:])

@@ -1,5 +1,7 @@
 """The recurrent learned prior and posterior: a Gaussian over the latent at each step."""
 
+from typing import Any
+
 import flax.linen as nn
 import flax.struct
 import jax
@@ -26,8 +28,8 @@ class Gaussian:
         return self.mu + jnp.exp(self.logvar / 2) * eps
 
 
-def initial_carry(batch_size: int, hidden_dim: int) -> Carry:
-    """The zero state before the first step."""
+def initial_carry(batch_size: Any, hidden_dim: int) -> Carry:
+    """The zero state before the first step; `batch_size` is a number, or `jax.export`'s symbol of one."""
     return jnp.zeros((batch_size, hidden_dim)), jnp.zeros((batch_size, hidden_dim))
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import flax.linen as nn
 import flax.struct
 import jax
+import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -210,13 +211,14 @@ class SegVAE(MapModel):
 
         def show(self: "SegVAE", shape: Array) -> Array:
             shown = (shape >= 0.5).astype(shape.dtype) if self.hard_canvas else shape
-            return self.context_encoder.add(shown, channel) if self.canvas else jnp.zeros((len(shape), *seen.shape[1:]))
+            nothing = jnp.zeros((shape.shape[0], *seen.shape[1:]))
+            return self.context_encoder.add(shown, channel) if self.canvas else nothing
 
         def draw(self: "SegVAE", context: Array, z: Array, given: Given | None) -> tuple[Array, Array]:
             shape = nn.sigmoid(self.decode(context, z))[:, 0]
             return shape, show(self, shape if given is None else given.completed(shape))
 
-        blank = jnp.zeros((len(present), *self.image_size))
+        blank = jnp.zeros((present.shape[0], *self.image_size))
         draws = present if given is None else present & (given.mask == 0).any((-2, -1))
         otherwise = blank, jnp.zeros_like(seen) if given is None else show(self, given.shapes)
         shape, gained = self._for_rows(draws, draw, (context, z, given), otherwise)
@@ -233,10 +235,10 @@ class SegVAE(MapModel):
         """`compute` of the inputs in the rows that need it, `otherwise` in the rest.
 
         A CPU is spared most of the other rows: those that need it are taken together, in one of few sizes. On
-        other devices the choice would cost more than it saves.
+        other devices the choice would cost more than it saves, and of an unknown number (`jax.export`) there is none.
         """
         keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-        if jax.default_backend() != "cpu":
+        if jax.default_backend() != "cpu" or jax.export.is_symbolic_dim(needed.shape[0]):
             return jax.tree.map(keep, compute(self, *inputs), otherwise)
         rows = jnp.argsort(~needed)
 

@@ -1,7 +1,7 @@
 """Checkpoints: Orbax, asynchronous, and all that is needed to use a model without its data.
 
-A checkpoint directory holds `model.json` (hyperparameters, classes, label-sets of the training data)
-and numbered steps. Nothing in it is ever executed.
+A checkpoint directory holds `model.json` (hyperparameters, classes, label-sets of the training data) and
+numbered steps, or `weights.npz` alone (see `portable`). Nothing in it is ever executed.
 """
 
 import dataclasses
@@ -24,6 +24,8 @@ from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.models import hyperparameters, make_model
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.shipped import NAMES, checkpoint_directory
+from segvae_jax.training.portable import read_weights, write_weights
 from segvae_jax.training.state import TrainState
 
 _CARD = "model.json"
@@ -41,6 +43,8 @@ class ModelCard:
       counts: how often each occurred.
       prepared: directory of the data it was trained on, or "".
       name: of the model, a key of `MODELS`.
+      weights: SHA-256 of the `weights.npz` beside it, or "" where there are saved steps instead.
+      step: of training, of these weights.
     """
 
     space: LabelSpace
@@ -49,6 +53,8 @@ class ModelCard:
     counts: Int[np.ndarray, "M"]
     prepared: str = ""
     name: str = "segvae"
+    weights: str = ""
+    step: int = 0
 
     def model(self) -> MapModel:
         """The model, without weights."""
@@ -81,7 +87,7 @@ class ModelCard:
             "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
             "name": self.name, "model": dict(self.arguments),
             "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
-            "counts": self.counts.tolist(), "prepared": self.prepared,
+            "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
         }, indent=1)  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
         partial = directory / f".{_CARD}.partial"
@@ -104,13 +110,15 @@ class ModelCard:
             rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
             packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
             label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
-            name = card.get("name", "segvae")  # cards from before there were others have none
-            read = cls(space, arguments, label_sets, np.array(card["counts"], int), card["prepared"], name)
+            counts = np.array(card["counts"], int)
+            later = {key: card[key] for key in ("name", "weights", "step") if key in card}  # unknown to earlier cards
+            read = cls(space, arguments, label_sets, counts, card["prepared"], **later)
             read.model()
             return read
         except FileNotFoundError:
             raise CheckpointError(
-                f"{directory}: no checkpoint in it: expected the --workdir of a training run or an imported checkpoint"
+                f"{directory}: no checkpoint in it: expected the --workdir of a training run, an imported or exported"
+                f" checkpoint, or the name of one that is shipped: {', '.join(NAMES)}"
             ) from None
         except (OSError, ValueError, KeyError, TypeError, LabelError) as error:
             raise CheckpointError(f"{directory / _CARD}: damaged ({error!r}): restore it or train again") from None
@@ -196,18 +204,39 @@ def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any
     card.write(directory.resolve())
 
 
+def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> None:
+    """Writes a checkpoint of two files, which names no other path: `model.json` and `weights.npz`.
+
+    Args:
+      directory: that they go into.
+      card: of a model without spectral norm, and with the step of the weights.
+      variables: its `params`.
+      half: whether kernels are rounded to float16.
+
+    Raises:
+      OutputError: if the directory cannot be written to.
+    """
+    sha256 = write_weights(directory, variables, half)
+    dataclasses.replace(card, prepared="", weights=sha256).write(directory)
+
+
 def load_variables(directory: str | Path, step: int | None = None) -> tuple[ModelCard, dict[str, Any], int]:
     """Model card, variables (`params`, the averaged ones where kept, and `spectral`) and their step.
 
     Args:
-      directory: of the checkpoint.
+      directory: of the checkpoint, or the name of one that is shipped.
       step: the latest if None.
 
     Raises:
       CheckpointError: if there is none.
     """
-    path = Path(directory).expanduser().resolve()
+    path = checkpoint_directory(directory)
     card = ModelCard.read(path)
+    if card.weights:
+        if step not in (None, card.step):
+            raise CheckpointError(f"{path}: step {step} is not saved: the only one is {card.step}")
+        variables = jax.device_put(read_weights(path, card.weights), jax.local_devices()[0])
+        return card, {"params": variables["params"], "spectral": {}}, card.step
     nothing = f"{path}: no saved step in it: train longer, or give another directory"
     if not (path / "steps").is_dir():
         raise CheckpointError(nothing)

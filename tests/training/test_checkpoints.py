@@ -18,6 +18,7 @@ from segvae_jax.training.checkpoints import (
     ModelCard,
     distinct_label_sets,
     load_variables,
+    save_portable,
     save_variables,
 )
 from segvae_jax.training.state import TrainState, adam
@@ -237,7 +238,7 @@ def test_a_later_format_is_refused(copy):
 def test_a_card_from_before_there_were_other_models_and_ablations_is_of_segvae_as_it_was(tmp_path):
     CARD.write(tmp_path)
     card = json.loads((tmp_path / "model.json").read_text())
-    assert card.pop("name") == "segvae"
+    assert card.pop("name") == "segvae" and card.pop("weights") == "" and card.pop("step") == 0
     (tmp_path / "model.json").write_text(json.dumps(card))
     read = ModelCard.read(tmp_path)
     assert read.model() == CARD.model() and read.model().recurrent
@@ -258,6 +259,21 @@ def test_what_is_not_there_is_named(copy):
     assert f"{copy}: no saved step in it" in message(CheckpointError, lambda: load_variables(copy))
     (copy / "steps").mkdir()
     assert "no saved step in it" in message(CheckpointError, lambda: load_variables(copy))
+
+
+def test_a_portable_checkpoint_holds_one_step_and_no_path(tmp_path):
+    params = make_state(5).params
+    save_portable(tmp_path / "new", dataclasses.replace(CARD, step=5), {"params": params})
+    for step in (None, 5):
+        card, variables, loaded = load_variables(tmp_path / "new", step)
+        assert card_fields(card) == {**card_fields(CARD), "prepared": "", "weights": card.weights, "step": 5}
+        assert loaded == 5 and variables["spectral"] == {}
+        assert_same(variables["params"], params)
+    error = message(CheckpointError, lambda: load_variables(tmp_path / "new", 4))
+    assert error == f"{tmp_path / 'new'}: step 4 is not saved: the only one is 5"
+    save_portable(tmp_path, CARD, {"params": make_state(6).params})
+    shutil.copy(tmp_path / "weights.npz", tmp_path / "new")
+    assert "SHA-256" in message(CheckpointError, lambda: load_variables(tmp_path / "new"))
 
 
 def test_what_a_killed_save_leaves_is_neither_loaded_nor_kept(copy):

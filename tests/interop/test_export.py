@@ -1,0 +1,136 @@
+"""Exports: what they hold, and that they draw the same maps with and without this package."""
+
+import pathlib
+import subprocess
+import sys
+
+import jax
+import jax.export
+import numpy as np
+import pytest
+from flax.traverse_util import flatten_dict
+from PIL import Image
+
+from segvae_jax.errors import OutputError
+from segvae_jax.generation import Generator
+from segvae_jax.interop.export import PROGRAM, draw_program, export
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.models import MODELS, hyperparameters
+from segvae_jax.model.segvae import fold_spectral_norm
+from segvae_jax.training.checkpoints import ModelCard, load_variables, save_variables
+from segvae_jax.training.state import init_variables
+
+ROOT = pathlib.Path(__file__).parents[2]
+SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
+LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], bool)
+ARGUMENTS = {"image_size": (8, 16), "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3,
+             "spectral_norm": True, "gain": 1.0, "draw_steps": 2}  # fmt: skip
+ALONE = """
+import runpy, sys
+sys.modules["segvae_jax"] = None  # which makes its import an error
+del sys.argv[0]
+runpy.run_path(sys.argv[0])
+"""
+
+
+def make_checkpoint(name: str) -> tuple[ModelCard, dict]:
+    arguments = {key: value for key, value in ARGUMENTS.items() if key in hyperparameters(name)}
+    card = ModelCard(SPACE, arguments, LABEL_SETS, np.array([3, 1]), "/somewhere/private", name)
+    scale = 1 if name == "sg2im" else 3  # larger weights make maps differ, but boxes flat
+    return card, jax.tree.map(lambda a: scale * a, dict(init_variables(card.model(), 0)))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> pathlib.Path:
+    directory = tmp_path_factory.mktemp("checkpoint")
+    save_variables(directory, *make_checkpoint("segvae"))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def generator(checkpoint) -> Generator:
+    return Generator.load(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint, tmp_path_factory) -> pathlib.Path:
+    directory = tmp_path_factory.mktemp("export") / "new" / "folder"
+    export(checkpoint, directory)
+    return directory
+
+
+def read(folder: pathlib.Path) -> tuple[jax.export.Exported, dict[str, np.ndarray]]:
+    with np.load(folder / "weights.npz") as arrays:
+        weights = {path: array.astype(np.float32) for path, array in arrays.items()}
+    return jax.export.deserialize(bytearray((folder / PROGRAM).read_bytes())), weights
+
+
+def call(program: jax.export.Exported, weights, label_sets, seed=0, first=0, temperature=1.0):
+    return np.asarray(program.call(weights, label_sets, np.int32(seed), np.int32(first), np.float32(temperature)))
+
+
+def assert_draws_the_same(program: jax.export.Exported, weights, generator: Generator) -> None:
+    """Any number of maps, from any on."""
+    label_sets = np.tile(LABEL_SETS, (3, 1))
+    drawn = generator.draw(label_sets, seed=3, temperature=1.2)
+    assert len(np.unique(drawn)) > 2 and len(np.unique(drawn, axis=0)) > 2
+    np.testing.assert_array_equal(call(program, weights, label_sets, 3, 0, 1.2), drawn)
+    np.testing.assert_array_equal(call(program, weights, label_sets[3:5], 3, 3, 1.2), drawn[3:5])
+
+
+def test_the_program_draws_what_the_generator_draws_whose_spectral_norm_it_lacks(generator, exported):
+    program, weights = read(exported)
+    assert program.platforms == ("cpu", "cuda", "tpu") and not any("spectral" in path for path in weights)
+    assert_draws_the_same(program, weights, generator)
+
+
+@pytest.mark.parametrize("name", sorted(set(MODELS) - {"segvae"}))
+def test_the_program_of_every_other_model_draws_the_same_too(name):
+    card, variables = make_checkpoint(name)
+    model, folded = fold_spectral_norm(card.model(), variables)
+    program = draw_program(model, SPACE, folded)
+    assert_draws_the_same(program, flatten_dict(folded, sep="/"), Generator(card, variables))
+
+
+def test_the_example_draws_the_same_maps_where_the_package_cannot_be_imported(generator, exported, tmp_path):
+    example, picture = ROOT / "examples" / "run_exported.py", tmp_path / "maps.png"
+    command = [sys.executable, "-c", ALONE, str(example), str(exported), "face,hat", str(picture)]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    with Image.open(picture) as image:
+        index_maps = np.stack(np.split(np.asarray(image), 4, axis=1))
+        assert image.getpalette()[:12] == np.ravel(SPACE.palette).tolist()
+    np.testing.assert_array_equal(index_maps, generator.generate(["face", "hat"], num=4))
+
+
+def test_an_export_is_a_checkpoint_of_its_own(generator, exported):
+    assert {path.name for path in exported.iterdir()} == {"model.json", "weights.npz", PROGRAM}
+    assert "/somewhere" not in (exported / "model.json").read_text()
+    loaded = Generator.load(exported)
+    assert loaded.card.prepared == "" and loaded.space == SPACE
+    np.testing.assert_array_equal(loaded.card.label_sets, LABEL_SETS)
+    label_sets = np.tile(LABEL_SETS, (3, 1))
+    np.testing.assert_array_equal(loaded.draw(label_sets, seed=1), generator.draw(label_sets, seed=1))
+    shapes = np.zeros((2, 8, 16, 4), bool)
+    shapes[:, 2:6, 3:9, 1] = True
+    np.testing.assert_allclose(loaded.reconstruct(shapes), generator.reconstruct(shapes), atol=1e-6)
+
+
+def test_half_the_size_moves_few_pixels(checkpoint, generator, exported, tmp_path):
+    export(checkpoint, tmp_path, half=True, program=False)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.json", "weights.npz"}
+    with np.load(tmp_path / "weights.npz") as arrays:
+        kinds = {(array.ndim > 1, array.dtype.name) for array in arrays.values()}
+    assert kinds == {(True, "float16"), (False, "float32")}
+    half = Generator.load(tmp_path)
+    assert {array.dtype.name for array in jax.tree.leaves(load_variables(tmp_path)[1])} == {"float32"}
+    label_sets = np.tile(LABEL_SETS, (8, 1))
+    moved = half.draw(label_sets) != generator.draw(label_sets)
+    assert moved.mean() < 0.01
+    (tmp_path / PROGRAM).write_bytes((exported / PROGRAM).read_bytes())
+    np.testing.assert_array_equal(call(*read(tmp_path), label_sets), half.draw(label_sets))
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(checkpoint, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file: cannot be written"):
+        export(checkpoint, tmp_path / "file", program=False)
