@@ -1,6 +1,6 @@
 """Edits a semantic map: adds, removes and restyles classes, and leaves the others as they are.
 
-    python edit.py --checkpoint=DIR --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
+    python edit.py --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
     python edit.py --checkpoint=DIR --map=sketch.png --complete="skin,hair,nose,mouth" --out=completed
 
 The map is an index PNG with or without a palette, of any size, which the results keep. Where it has class names in its

@@ -5,7 +5,6 @@ import os
 import pathlib
 import re
 import shutil
-from importlib.util import find_spec
 
 import pytest
 from pages import ROOT
@@ -51,7 +50,6 @@ def printed(outputs: list) -> str:
     return "\n".join([output.get("text", "") for output in outputs] + [str(data) for data in shown])
 
 
-@pytest.mark.skipif(find_spec("segvae_jax.shipped") is None, reason="no checkpoint is shipped yet")
 def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
     outputs = run("quickstart")
     assert pictures(outputs) == 8
