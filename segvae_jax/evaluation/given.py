@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from segvae_jax.errors import DataError, LabelError, MapError
-from segvae_jax.labels import BACKGROUND, LabelSpace, read_label_sets
-from segvae_jax.pictures import read_class_names, read_index_png
+from segvae_jax.errors import DataError, MapError
+from segvae_jax.labels import LabelSpace, read_label_sets
+from segvae_jax.pictures import read_map
 
 LABEL_SETS = "label_sets.txt"
 
@@ -60,22 +60,11 @@ def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> 
 
 
 def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
-    names = read_class_names(file) or space.names
-    index = read_index_png(file, len(names))
+    index = read_map(file, space)
     if index.shape != tuple(size):
         found, expected = (f"{height} x {width}" for height, width in (index.shape, size))
         raise MapError(f"{file}: {found} pixels: expected {expected}, the size of the held-out maps: resize the maps")
-    channels = np.zeros(256, np.uint8)
-    for used in np.unique(index):
-        channels[used] = _channel(names[used], file, space)
-    return channels[index]
-
-
-def _channel(name: str, file: Path, space: LabelSpace) -> int:
-    try:
-        return 0 if name == BACKGROUND else space.channel(name)
-    except LabelError as error:
-        raise MapError(f"{file}: {error}") from None
+    return index
 
 
 def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N C"] | None:
