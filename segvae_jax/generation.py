@@ -5,7 +5,6 @@ index_maps = generator.generate(["skin", "hair", "nose", "l_eye", "r_eye"], num=
 picture = generator.picture(index_maps)
 """
 
-import dataclasses
 import functools
 import hashlib
 import operator
@@ -14,39 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
+from jaxtyping import Array, Bool, Float, Int, Integer, Shaped, UInt8
 
-from segvae_jax import maps, pictures
+from segvae_jax import drawing, maps, pictures
+from segvae_jax.drawing import Latents
+from segvae_jax.editing import Change, Edits, candidate_noise, compose, names_of, noise_between, redraw, weighs
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.protocol import MapModel, VAEOutput
-from segvae_jax.model.segvae import fold_spectral_norm
-from segvae_jax.streams import great_circle, sample_noise, stream_key
+from segvae_jax.model.segvae import SegVAE, fold_spectral_norm
 from segvae_jax.training.checkpoints import ModelCard, load_variables
 from segvae_jax.training.step import device_mesh, replicated, split_batch
 
 _BATCH = 16
 
 Painter = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], float], UInt8[Array, "B H W"]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Latents:
-    """Posterior and prior of the latents of given maps, a Gaussian a step in drawing order.
-
-    Attributes:
-      mu_posterior, logvar_posterior: of the posterior, which sees the true shapes.
-      mu_prior, logvar_prior: of the prior, which sees the canvas of true shapes.
-      present: whether the map has the step's class; the Gaussians of other steps mean nothing.
-    """
-
-    mu_posterior: Float[np.ndarray, "N K Z"]
-    logvar_posterior: Float[np.ndarray, "N K Z"]
-    mu_prior: Float[np.ndarray, "N K Z"]
-    logvar_prior: Float[np.ndarray, "N K Z"]
-    present: Bool[np.ndarray, "N K"]
 
 
 class Generator:
@@ -68,11 +49,14 @@ class Generator:
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
         self.reconstructs = self._model.reconstructs
-        self._draw = jax.jit(functools.partial(_draw, self._model))
-        self._paint = jax.jit(functools.partial(_paint, self._model, self.space))
-        self._between = jax.jit(functools.partial(_paint_between, self._model, self.space))
-        self._reconstruct = jax.jit(functools.partial(_reconstruct, self._model))
-        self._infer = jax.jit(functools.partial(_infer, self._model))
+        self._draw = jax.jit(functools.partial(drawing.draw, self._model))
+        self._paint = jax.jit(functools.partial(drawing.paint, self._model, self.space))
+        self._between = jax.jit(functools.partial(drawing.paint_between, self._model, self.space))
+        self._reconstruct = jax.jit(functools.partial(drawing.reconstruct, self._model))
+        self._infer = jax.jit(functools.partial(drawing.infer, self._model))
+        self._redraw = jax.jit(functools.partial(redraw, self._model))
+        noise = functools.partial(candidate_noise, shape=self._model.draw_noise_shape)
+        self._noise = jax.jit(noise, static_argnums=2)
 
     @classmethod
     def load(cls, directory: str | Path, step: int | None = None) -> "Generator":
@@ -155,7 +139,7 @@ class Generator:
         mesh = device_mesh(devices)
         everywhere, split = replicated(mesh), split_batch(mesh)
         paint = jax.jit(
-            functools.partial(_paint, self._model, self.space),
+            functools.partial(drawing.paint, self._model, self.space),
             in_shardings=(everywhere, split, everywhere, split, everywhere),
             out_shardings=split,
         )
@@ -169,7 +153,7 @@ class Generator:
         temperature: float,
         first: int,
     ) -> Shaped[np.ndarray, "N ..."]:
-        """`_draw` or `_paint` of a batch that is padded to one of few sizes."""
+        """`drawing.draw` or `drawing.paint` of a batch that is padded to one of few sizes."""
         size = _padded(len(label_sets))
         wanted = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
         drawn = function(self._variables, wanted, seed, first + np.arange(size), temperature)
@@ -200,8 +184,135 @@ class Generator:
             raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use a SegVAE")
         return Latents(**self._padded_maps_call(self._infer, class_maps))
 
+    @property
+    def edits(self) -> bool:
+        """Whether the model can draw some classes of a map among others that stay."""
+        return isinstance(self._model, SegVAE)
+
+    def add(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Draws classes that a map does not have into it; arguments as in `edit`."""
+        return self.edit(index_map, labels, num=num, seed=seed, temperature=temperature, region=region)
+
+    def remove(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Takes classes out of a map, and fills in what the model expects there; one alternative."""
+        return self.edit(index_map, remove=labels, region=region)
+
+    def restyle(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Draws classes of a map anew; arguments as in `edit`."""
+        return self.edit(index_map, restyle=labels, num=num, seed=seed, temperature=temperature, region=region)
+
+    def complete(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Draws those of the given classes that a map does not have yet; of a blank map, what `generate` draws.
+
+        Args:
+          index_map: a map in part.
+          labels: of the whole map; those that it has need not be named.
+          num, seed, temperature, region: as in `edit`.
+        """
+        missing = [name for name in names_of(labels) if not (index_map == self.space.channel(name)).any()]
+        return self.add(index_map, missing, num, seed, temperature, region)
+
+    def edit(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        add: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        restyle: str | Iterable[str] = (),
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+        candidates: int = 8,
+    ) -> Edits:
+        """Edits several classes of a map at once; see `segvae_jax.editing` for what may change.
+
+        Args:
+          index_map: of any size, which the results have as well; it is converted to the model's and back.
+          add: names of classes to draw that the map does not have.
+          remove: of classes to take out.
+          restyle: of classes to draw anew.
+          num: how many alternatives; number i is a function of the map, the seed and i. Where nothing is drawn
+            there is one.
+          seed: of the noise.
+          temperature: of the prior; below 1 more typical shapes, above 1 more varied ones.
+          region: pixels that may change; all if None.
+          candidates: how many to draw for each alternative and choose from, where there is something to choose by.
+
+        Raises:
+          LabelError: if a name is unknown, a class to add is there, or one to remove or restyle is not.
+          MapError: if the map holds what the model does not know, or the region does not fit it.
+          CheckpointError: if the model draws all classes at once; see `edits`.
+        """
+        change = self._change(index_map, add=add, remove=remove, restyle=restyle, region=region)
+        num, candidates = num if change.drawn.any() else 1, candidates if weighs(change) else 1
+        size = min(max(_BATCH // candidates, 1), _padded(num))
+        noise = (self._noise(seed, start + np.arange(size), candidates) for start in range(0, num, size))
+        return self._composed(change, noise, temperature).first(num)
+
+    def reshape(
+        self, index_map: Integer[np.ndarray, "H W"], labels: str | Iterable[str], steps: int, seed: int = 0
+    ) -> Edits:
+        """Draws classes of a map on the way from their shapes to others, along a great circle of noise.
+
+        Args:
+          index_map: as in `edit`.
+          labels: names of classes of the map.
+          steps: how many maps; the first has the shapes as the model reconstructs them.
+          seed: the last has the shapes that `restyle` draws first with it, from one candidate.
+
+        Raises:
+          LabelError, MapError, CheckpointError: as `edit`.
+        """
+        change = self._change(index_map, restyle=labels)
+        shapes = maps.resize(maps.index_to_shapes(index_map, self.space), self._model.image_size)
+        end = self._noise(seed, np.zeros(1, int), 1)[0, 0]
+        eps = noise_between(self.posterior(shapes[None]), end, steps)
+        return self._composed(change, [eps[start : start + _BATCH, None] for start in range(0, steps, _BATCH)], 1.0)
+
+    def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
+        """What is asked, checked; classes by one name or several."""
+        if not self.edits:
+            raise CheckpointError(f"a {self.card.name} model draws all classes at once and edits none: use a SegVAE")
+        region = asked.pop("region", None)
+        return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})
+
+    def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: float) -> Edits:
+        """The alternatives of some noise."""
+        canvas = change.canvas(self._model.image_size)
+        rows = [jax.device_get(self._redraw(self._variables, *canvas, eps, temperature)) for eps in noise]
+        return compose(change, *map(np.concatenate, zip(*rows, strict=True)))
+
     def _padded_maps_call(self, function: Callable[..., Any], class_maps: Bool[np.ndarray, "N H W C"]) -> Any:
-        """`_reconstruct` or `_infer` of maps, a padded batch at a time."""
+        """`drawing.reconstruct` or `drawing.infer` of maps, a padded batch at a time."""
         rows = []
         for _, part in _chunks(class_maps):
             padded = np.pad(part, ((0, _padded(len(part)) - len(part)), (0, 0), (0, 0), (0, 0)))
@@ -223,7 +334,7 @@ class Generator:
         if not len(self.card.label_sets):
             raise CheckpointError("this checkpoint knows no label-sets of training data: name the labels instead")
         share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
-        rows = _choose(share, seed, first + np.arange(_padded(num)))
+        rows = drawing.choose_rows(share, seed, first + np.arange(_padded(num)))
         return self.card.label_sets[np.asarray(rows)[:num]]
 
     def fingerprint(self) -> str:
@@ -249,77 +360,3 @@ def _chunks(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 def _padded(num: int) -> int:
     """The next power of two: few shapes, so few compilations."""
     return 1 << max(num - 1, 0).bit_length()
-
-
-def _draw(
-    model: MapModel,
-    variables: Any,
-    label_set: Float[Array, "B C"],
-    seed: Int[Array, ""],
-    indices: Int[Array, "B"],
-    temperature: Float[Array, ""],
-) -> Float[Array, "B H W C"]:
-    eps = sample_noise(seed, "generate", indices, model.draw_noise_shape)
-    return _raised(model.draw(variables, label_set, eps, temperature))
-
-
-def _raised(drawn: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    """What is shown of drawn class maps."""
-    return maps.with_background(maps.raise_faint(drawn))
-
-
-def _paint(
-    model: MapModel,
-    space: LabelSpace,
-    variables: Any,
-    label_set: Float[Array, "B C"],
-    seed: Int[Array, ""],
-    indices: Int[Array, "B"],
-    temperature: Float[Array, ""],
-) -> UInt8[Array, "B H W"]:
-    """Painted where it is drawn, so that one byte a pixel leaves the device."""
-    return maps.paint(_draw(model, variables, label_set, seed, indices, temperature), space)
-
-
-def _paint_between(
-    model: MapModel,
-    space: LabelSpace,
-    variables: Any,
-    label_set: Float[Array, "B C"],
-    seeds: Int[Array, "2"],
-    shares: Float[Array, "B"],
-    temperature: Float[Array, ""],
-) -> UInt8[Array, "B H W"]:
-    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.draw_noise_shape)
-    eps = great_circle(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.draw_noise_shape)))
-    return maps.paint(_raised(model.draw(variables, label_set, eps, temperature)), space)
-
-
-@jax.jit
-def _choose(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
-    """A row for each of the numbered samples, each from its own key."""
-    choose = lambda index: jax.random.choice(stream_key(seed, "label_sets", index), share.shape[0], p=share)
-    return jax.vmap(choose)(indices)
-
-
-def _reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
-    label_set = maps.label_set_of(class_maps).astype(jnp.float32)
-    return maps.with_background(model.reconstruct(variables, class_maps, label_set, eps))
-
-
-def _infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> dict[str, Shaped[Array, "B K ..."]]:
-    output = _from_means(model, variables, class_maps)
-    return {
-        "mu_posterior": output.posterior.mu,
-        "logvar_posterior": output.posterior.logvar,
-        "mu_prior": output.prior.mu,
-        "logvar_prior": output.prior.logvar,
-        "present": output.present > 0,
-    }
-
-
-def _from_means(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> VAEOutput:
-    """The training forward without noise."""
-    eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
-    return model.apply(variables, class_maps, maps.label_set_of(class_maps).astype(jnp.float32), eps)

@@ -11,6 +11,7 @@ Functions of any array work on NumPy and JAX arrays alike; those marked "host" t
 import math
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.sparse
@@ -72,6 +73,11 @@ def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace)
         under = class_maps[..., [space.channel(cover) for cover in covers]].any(axis=-1)
         restored[..., channel] |= under & present
     return restored
+
+
+def index_to_shapes(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> Bool[np.ndarray, "*b H W C"]:
+    """The shapes of the classes of an index map, filled in under what covers them (host)."""
+    return restore_covered(index_to_class_maps(index, space.num_channels), space)
 
 
 def mirror(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> Shaped[AnyArray, "*b H W C"]:
@@ -147,6 +153,22 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
     covers = coverage >= _NEARLY_ONE * np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))
     tiny = coverage.sum(axis=(0, 1)) < _NEARLY_ONE
     return np.where(tiny, _most_covered(coverage), covers)
+
+
+def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) -> Float[AnyArray, "*b h w C"]:
+    """Resizes soft class maps linearly; of their own size they stay as they are."""
+    if class_maps.shape[-3:-1] == tuple(size):
+        return class_maps
+    shape = (*class_maps.shape[:-3], *size, class_maps.shape[-1])
+    return class_maps.__array_namespace__().asarray(jax.image.resize(class_maps, shape, "linear"))
+
+
+def growth(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> UInt8[np.ndarray, "S H W"]:
+    """The canvas after each class that an index map holds, in drawing order (host); the last is the map."""
+    class_maps = index_to_shapes(index, space)
+    channels = [channel for channel in space.order if class_maps[..., channel].any()]
+    drawn = [np.isin(np.arange(space.num_channels), channels[: step + 1]) for step in range(len(channels))]
+    return np.stack([paint(class_maps & mask, space) for mask in drawn] or [index])
 
 
 def _most_covered(coverage: Float[np.ndarray, "h w C"]) -> Bool[np.ndarray, "h w C"]:

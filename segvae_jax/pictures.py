@@ -39,6 +39,22 @@ def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W
     return _index_map(path, str(path), num_indices)
 
 
+def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
+    """An index map in the channels of `space`, of any PNG of its classes.
+
+    Where a PNG has class names in its metadata, as `write_index_png` stores them, its indices are those of the names.
+
+    Raises:
+      MapError: naming the file, if it cannot be read, or holds a class that `space` does not know.
+    """
+    return _map_by_names(path, str(path), space, _MAX_PIXELS)
+
+
+def decode_index_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
+    """Like `read_index_map`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    return _map_by_names(io.BytesIO(data), place, space, max_pixels)
+
+
 def read_class_names(path: str | Path) -> tuple[str, ...] | None:
     """The names of the indices that `write_index_png` stored in a PNG, background first; None if it has none.
 
@@ -47,20 +63,6 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
     """
     with _opened(path, str(path), ("PNG",)) as image:
         return _class_names(image, str(path))
-
-
-def read_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
-    """The index map of a PNG in the channels of `space`: by the class names in its metadata where it has them.
-
-    Raises:
-      MapError: naming the file, if `read_index_png` would, or if it shows a class that `space` does not have.
-    """
-    return _named_map(path, str(path), space, _MAX_PIXELS)
-
-
-def decode_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
-    """Like `read_map`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
-    return _named_map(io.BytesIO(data), place, space, max_pixels)
 
 
 def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
@@ -78,18 +80,22 @@ def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndar
     return _index_map(io.BytesIO(data), place, num_indices)
 
 
-def decode_mask_png(data: bytes, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
     """Where a PNG of two values, 0 and any other, is not 0; greyscale, palette or RGB.
-
-    Args:
-      data: content of the file.
-      place: what errors call it.
-      max_pixels: larger ones are not read.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
     """
-    with _opened(io.BytesIO(data), place, ("PNG",), max_pixels) as image:
+    return _mask(path, str(path))
+
+
+def decode_mask_png(data: bytes, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+    """Like `read_mask_png`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    return _mask(io.BytesIO(data), place, max_pixels)
+
+
+def _mask(file: str | Path | io.BytesIO, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",), max_pixels) as image:
         if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
             raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
         bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
@@ -141,6 +147,18 @@ def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
     return np.asarray(image, np.uint8)
 
 
+def _map_by_names(
+    file: str | Path | io.BytesIO, place: str, space: LabelSpace, max_pixels: int
+) -> UInt8[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",), max_pixels) as image:
+        names = _class_names(image, place) or space.names
+        index = _in_range(_indices(image, place), place, len(names))
+    channels = np.zeros(256, np.uint8)
+    for used in np.unique(index):
+        channels[used] = _channel(names[used], place, space)
+    return channels[index]
+
+
 def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
     if (text := image.info.get("labels")) is None:
         return None
@@ -151,18 +169,6 @@ def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise MapError(f"{place}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
     return tuple(names)
-
-
-def _named_map(
-    file: str | Path | io.BytesIO, place: str, space: LabelSpace, max_pixels: int
-) -> UInt8[np.ndarray, "H W"]:
-    with _opened(file, place, ("PNG",), max_pixels) as image:
-        names = _class_names(image, place) or space.names
-        index = _in_range(_indices(image, place), place, len(names))
-    channels = np.zeros(256, np.uint8)
-    for used in np.unique(index):
-        channels[used] = _channel(names[used], place, space)
-    return channels[index]
 
 
 def _channel(name: str, place: str, space: LabelSpace) -> int:
@@ -217,7 +223,7 @@ def index_png_bytes(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> bytes
 
 
 def animated_gif(index_maps: UInt8[np.ndarray, "S H W"], space: LabelSpace, milliseconds: int) -> bytes:
-    """Index maps one after the other, in the exact colours of their palette, for ever; the last stays five times."""
+    """Index maps one after the other in the exact colours of their palette, over and over; the last stays longer."""
     frames = [_coloured(index, space) for index in index_maps]
     durations = [milliseconds] * (len(frames) - 1) + [5 * milliseconds]
     buffer = io.BytesIO()
@@ -226,7 +232,6 @@ def animated_gif(index_maps: UInt8[np.ndarray, "S H W"], space: LabelSpace, mill
 
 
 def _coloured(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> Image.Image:
-    """A picture of mode P."""
     image = Image.fromarray(index)
     image.putpalette(space.palette_array().tobytes())
     return image

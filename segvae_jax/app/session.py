@@ -188,12 +188,12 @@ def loading(png: bytes, space: LabelSpace) -> Call:
     Raises:
       MapError: if the file cannot be used.
     """
-    index_map = pictures.decode_map(png, "your map", space, MAX_PIXELS)
+    index_map = pictures.decode_index_map(png, "your map", space, MAX_PIXELS)
     return {"call": "load", "png": base64.b64encode(pictures.index_png_bytes(index_map, space)).decode()}
 
 
 def _loaded(text: str, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
-    return pictures.decode_map(_bytes(text), "your map", space, MAX_PIXELS)
+    return pictures.decode_index_map(_bytes(text), "your map", space, MAX_PIXELS)
 
 
 def region_of(text: str) -> Bool[np.ndarray, "H W"] | None:

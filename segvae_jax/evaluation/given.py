@@ -10,7 +10,7 @@ from jaxtyping import Bool, UInt8
 
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.labels import LabelSpace, read_label_sets
-from segvae_jax.pictures import read_map
+from segvae_jax.pictures import read_index_map
 
 LABEL_SETS = "label_sets.txt"
 
@@ -60,7 +60,7 @@ def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> 
 
 
 def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
-    index = read_map(file, space)
+    index = read_index_map(file, space)
     if index.shape != tuple(size):
         found, expected = (f"{height} x {width}" for height, width in (index.shape, size))
         raise MapError(f"{file}: {found} pixels: expected {expected}, the size of the held-out maps: resize the maps")

@@ -39,10 +39,23 @@ class StepOutput(VAEOutput):
 
 
 @flax.struct.dataclass
+class Given:
+    """What generation does not draw but take over; of a label-set's other classes nothing is given."""
+
+    shapes: Float[Array, "*b H W"]  # in drawing order
+    mask: Float[Array, "*b H W"]  # 1 where the shape is given, 0 where it is to be drawn
+
+    def completed(self, drawn: Float[Array, "*b H W"]) -> Float[Array, "*b H W"]:
+        """The given pixels, and those of drawn shapes elsewhere."""
+        return jnp.where(self.mask > 0, self.shapes, drawn)
+
+
+@flax.struct.dataclass
 class Generated:
     """A free-running generation."""
 
     class_maps: Float[Array, "B H W C"]  # soft, channel 0 blank
+    drawn: Float[Array, "B K H W"]  # what the decoder made of the steps that draw, where shapes are given too
     context: Float[Array, "B K F"]
     prior: Gaussian  # mu, logvar [B, K, Z]
 
@@ -171,8 +184,9 @@ class SegVAE(MapModel):
         channel: Int[Array, ""],
         asked: Float[Array, "2 h w O"],
         eps: Float[Array, "B Z"],
+        given: Given | None,
     ) -> tuple[Any, tuple[Float[Array, "B 1 F"], Gaussian, Float[Array, "B H W"]]]:
-        """One step of generation; the canvas gains the soft generated shape where the class is asked for.
+        """One step of generation; the canvas gains the given or soft generated shape where the class is asked for.
 
         Args:
           carry: state of the prior, the context encoder's first-level response to the canvas, the context of the
@@ -182,9 +196,10 @@ class SegVAE(MapModel):
           channel: of the step.
           asked: the context encoder's response to the target that there is none, and to this one.
           eps: standard normal noise.
+          given: the shape of this step, or parts of it, blank where the class is not asked for; None if all is drawn.
 
         Returns:
-          the next carry; context, prior and shape of the step.
+          the next carry; context, prior and drawn shape of the step.
         """
         prior_carry, seen, context, drew = carry
         present = label_set[:, channel] > 0
@@ -193,14 +208,18 @@ class SegVAE(MapModel):
         prior_carry, prior = self.prior(prior_carry, context, self._advances(label_set[:, channel][:, None]))
         z = prior.sample(eps[:, None])
 
-        def draw(self: "SegVAE", context: Array, z: Array) -> tuple[Array, Array]:
-            shape = nn.sigmoid(self.decode(context, z))[:, 0]
+        def show(self: "SegVAE", shape: Array) -> Array:
             shown = (shape >= 0.5).astype(shape.dtype) if self.hard_canvas else shape
-            nothing = jnp.zeros((len(shape), *seen.shape[1:]))
-            return shape, self.context_encoder.add(shown, channel) if self.canvas else nothing
+            return self.context_encoder.add(shown, channel) if self.canvas else jnp.zeros((len(shape), *seen.shape[1:]))
 
-        blank = jnp.zeros((len(present), *self.image_size)), jnp.zeros_like(seen)
-        shape, gained = self._for_rows(present, draw, (context, z), blank)
+        def draw(self: "SegVAE", context: Array, z: Array, given: Given | None) -> tuple[Array, Array]:
+            shape = nn.sigmoid(self.decode(context, z))[:, 0]
+            return shape, show(self, shape if given is None else given.completed(shape))
+
+        blank = jnp.zeros((len(present), *self.image_size))
+        draws = present if given is None else present & (given.mask == 0).any((-2, -1))
+        otherwise = blank, jnp.zeros_like(seen) if given is None else show(self, given.shapes)
+        shape, gained = self._for_rows(draws, draw, (context, z, given), otherwise)
         return (prior_carry, seen + gained, context, present), (context, prior, shape)
 
     def begin(self, label_set: Float[Array, "B C"]) -> tuple[Float[Array, "B h w O"], Float[Array, "K 2 h w O"]]:
@@ -209,7 +228,7 @@ class SegVAE(MapModel):
         return seen, jnp.stack([jnp.broadcast_to(targets[-1:], targets[:-1].shape), targets[:-1]], axis=1)
 
     def _for_rows(
-        self, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Array, ...], otherwise: Any
+        self, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Any, ...], otherwise: Any
     ) -> Any:
         """`compute` of the inputs in the rows that need it, `otherwise` in the rest.
 
@@ -224,7 +243,7 @@ class SegVAE(MapModel):
         def of(size: int) -> Callable[["SegVAE"], Any]:
             some = rows[:size]
             put = lambda old, new: keep(old.at[some].set(new), old)
-            return lambda self: jax.tree.map(put, otherwise, compute(self, *(x[some] for x in inputs)))
+            return lambda self: jax.tree.map(put, otherwise, compute(self, *jax.tree.map(lambda x: x[some], inputs)))
 
         sizes = sorted({-(-len(needed) * quarter // 4) for quarter in range(1, 5)})
         branches = [lambda self: otherwise, *map(of, sizes)]
@@ -277,8 +296,12 @@ def generate(
     label_set: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
     temperature: float | Float[Array, ""] = 1.0,
+    given: Given | None = None,
 ) -> Generated:
     """Draws the classes of each label-set one after the other, each from the learned prior.
+
+    Given shapes are put onto the canvas in their steps, as in training, and the prior steps through them: to draw
+    some classes among given ones is what the paper calls editing.
 
     Args:
       model: the model.
@@ -286,6 +309,7 @@ def generate(
       label_set: in {0, 1}; absent classes stay blank.
       eps: standard normal noise; a sample depends on its own row alone.
       temperature: scales the prior's standard deviation; 0 gives the mean, 1 the learned prior.
+      given: shapes `[B, K, H, W]`, blank in absent classes; None to draw all.
     """
 
     def step(carry, inputs):
@@ -295,11 +319,11 @@ def generate(
     seen, asked = model.apply(variables, label_set, method="begin")
     context = jnp.zeros((batch, 1, model.context_dim))
     start = initial_carry(batch, model.hidden_dim), seen, context, jnp.ones(batch, bool)
-    inputs = order, asked, jnp.swapaxes(eps, 0, 1) * temperature
-    _, (context, prior, shapes) = lax.scan(step, start, inputs)
-    blank = jnp.zeros((batch, *model.image_size, model.num_channels))
-    canvas = blank.at[..., order].set(jnp.moveaxis(shapes, 0, -1))
-    return Generated(canvas, *_batch_major((context, prior)))
+    by_step = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), (eps * temperature, given))
+    _, (context, prior, shapes) = lax.scan(step, start, (order, asked, *by_step))
+    drawn = jnp.swapaxes(shapes, 0, 1)
+    class_maps = model.on_channels(drawn if given is None else given.completed(drawn))
+    return Generated(class_maps, drawn, *_batch_major((context, prior)))
 
 
 def fold_spectral_norm(model: M, variables: Mapping[str, Any]) -> tuple[M, dict[str, Any]]:

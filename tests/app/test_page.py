@@ -130,7 +130,7 @@ def history(page, *titles):
 
 
 def index_map(page):
-    return pictures.decode_map(downloaded(page, "PNG"), "map.png", SPACE, FACE.size)
+    return pictures.decode_index_map(downloaded(page, "PNG"), "map.png", SPACE, FACE.size)
 
 
 def downloaded(page, name):

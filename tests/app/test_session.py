@@ -180,7 +180,7 @@ def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, drawn):
 def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     canvas = views.canvas(loaded, SPACE)
     png = base64.b64decode(canvas["map"].removeprefix("data:image/png;base64,"))
-    np.testing.assert_array_equal(pictures.decode_map(png, "x", SPACE, 128), FACE)
+    np.testing.assert_array_equal(pictures.decode_index_map(png, "x", SPACE, 128), FACE)
     assert (canvas["height"], canvas["width"]) == FACE.shape
     assert views.shown_classes(loaded, SPACE) == (["face"], ["eye", "hat"])
     assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")

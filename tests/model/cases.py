@@ -47,9 +47,9 @@ class Case:
     def present(self) -> np.ndarray:
         return LABEL_SET[:, list(self.model.order)]
 
-    def _generate(self, variables, label_set, eps, temperature):
+    def _generate(self, variables, label_set, eps, temperature, given=None):
         self.traces["generate"] += 1
-        return generate(self.model, variables, label_set, eps, temperature)
+        return generate(self.model, variables, label_set, eps, temperature, given)
 
     def _step(self, carry, canvas, channel, eps):
         """One step of generation by definition."""

@@ -23,7 +23,7 @@ from cases import (
 
 from segvae_jax.model.encoders import ContextEncoder
 from segvae_jax.model.recurrence import Posterior, Prior, initial_carry
-from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.model.segvae import Given, SegVAE, generate
 from segvae_jax.training.state import init_variables
 
 CASES = [((8, 16), True, (3, 1, 2, 4)), ((16, 16), False, (2, 4, 3, 1))]
@@ -140,6 +140,34 @@ def test_generation_equals_a_plain_loop_over_the_classes(case):
     np.testing.assert_allclose(generated.class_maps, canvas, atol=2e-5)
 
 
+@pytest.mark.parametrize("hard_canvas", [False, True], ids=["soft", "hard"])
+def test_generation_around_given_shapes_equals_a_plain_loop(hard_canvas):
+    """Some classes are given whole, one in part, the others not; absent ones are blank, given or not."""
+    case = Case((8, 8), False, (2, 4, 3, 1), hard_canvas=hard_canvas)
+    order = list(case.model.order)
+    shapes = jnp.moveaxis(case.class_maps[..., jnp.array(order)], -1, 1)
+    mask = np.zeros(shapes.shape, np.float32)
+    mask[:, order.index(4)], mask[1, order.index(3)], mask[0, order.index(1), :4] = 1, 1, 1
+    given = Given(shapes * mask, jnp.asarray(mask))
+    generated = case.generate(case.variables, case.label_set, case.eps, 1.0, given)
+    carry, canvas = initial_carry(B, D), jnp.zeros_like(case.class_maps)
+    for k, channel in enumerate(order):
+        carry, context, _, drawn = case.step(carry, canvas, channel, case.eps[:, k])
+        np.testing.assert_allclose(generated.context[:, k], context, atol=2e-5)
+        present = case.label_set[:, channel][:, None, None]
+        shape = jnp.where(mask[:, k] > 0, shapes[:, k] * mask[:, k], drawn) * present
+        np.testing.assert_allclose(generated.class_maps[..., channel], shape, atol=2e-5)
+        free = (1 - mask[:, k]) * present
+        np.testing.assert_allclose(generated.drawn[:, k] * free, drawn * free, atol=2e-5)
+        canvas = canvas.at[..., channel].set(jnp.round(shape) if hard_canvas else shape)
+
+
+def test_generation_around_nothing_is_generation(case):
+    nothing = jnp.zeros((B, K, *case.model.image_size))
+    around = case.generate(case.variables, case.label_set, case.eps, 1.0, Given(nothing, nothing))
+    assert_close(around, case.generate(case.variables, case.label_set, case.eps, 1.0), 1e-6)
+
+
 def test_generated_shapes_are_decoded_from_the_prior(case):
     generated = case.generate(case.variables, case.label_set, case.eps, 1.0)
     decode = jax.jit(lambda *args: case.model.apply(case.variables, *args, method="decode"))
@@ -156,8 +184,9 @@ def test_generation_is_deterministic_and_compiled_once_per_shape(case):
     first = case.generate(case.variables, case.label_set, case.eps, 1.0)
     again = case.generate(case.variables, case.label_set, case.eps, 1.0)
     assert_close(first, again, 0)
+    traces = case.traces["generate"]
     case.generate(case.variables, jnp.ones((B, C)), -case.eps, 0.3)
-    assert case.traces["generate"] == 1
+    assert case.traces["generate"] == traces
 
 
 def test_temperature_scales_the_noise(case):

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.maps import index_to_class_maps, restore_covered
+from segvae_jax.maps import index_to_shapes
 
 Mask = Bool[np.ndarray, "H W"]
 Layer = tuple[str, Mask]
@@ -71,7 +71,7 @@ def flatten(layers: Iterable[Layer], size: tuple[int, int], space: LabelSpace) -
     index = np.zeros(size, np.uint8)
     for name, mask in layers:
         index[np.broadcast_to(mask, size)] = space.channel(name)
-    return restore_covered(index_to_class_maps(index, space.num_channels), space)
+    return index_to_shapes(index, space)
 
 
 def egg(

@@ -85,7 +85,7 @@ class IndexMaps:
         blob = self.blobs(example_id)
         with data_errors():
             index = pictures.decode_index_png(blob.data, blob.place, self.space.num_channels)
-        return maps.restore_covered(maps.index_to_class_maps(index, self.space.num_channels), self.space)
+        return maps.index_to_shapes(index, self.space)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,231 @@
+"""Edits: what may change does, what stays is the same bit for bit, and the rest of the map has a say."""
+
+import dataclasses
+
+import hypothesis
+import jax
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+
+from segvae_jax import editing, maps
+from segvae_jax.editing import Change, compose
+from segvae_jax.errors import CheckpointError, LabelError, MapError
+from segvae_jax.generation import Generator
+from segvae_jax.labels import LabelSpace
+from segvae_jax.training.checkpoints import ModelCard
+from segvae_jax.training.state import init_variables
+
+SPACE = LabelSpace(
+    ("face", "eye", "hat", "glasses"),
+    drawing_order=("face", "hat", "eye", "glasses"),
+    covered_by=(("face", ("eye", "glasses")),),
+    accessories=("glasses",),
+)
+FACE, EYE, HAT, GLASSES = range(1, 5)
+SIZE = (8, 16)
+ARGUMENTS = {"image_size": SIZE, "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "spectral_norm": False}
+
+
+def a_map(size=SIZE) -> np.ndarray:
+    """A face with two eyes under a hat."""
+    index = np.zeros((8, 16), np.uint8)
+    index[2:, 4:12], index[4, 6], index[4, 9], index[:2, 3:13] = FACE, EYE, EYE, HAT
+    return index.repeat(size[0] // 8, 0).repeat(size[1] // 16, 1)
+
+
+@pytest.fixture(scope="module")
+def generator() -> Generator:
+    card = ModelCard(SPACE, {**ARGUMENTS, "gain": 1.0}, np.zeros((0, 5), bool), np.zeros(0, int))
+    return Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
+
+
+def assert_only_the_edit_shows(index, edits, touched, region=None):
+    """The declared pixels are all that changed, but for background that was drawn on."""
+    was, now = np.isin(index, touched)[None], np.isin(edits.index_maps, touched)
+    np.testing.assert_array_equal(edits.occluded, ~was & now & (index > 0)[None])
+    np.testing.assert_array_equal(edits.uncovered, was & ~now)
+    stays = ~was & ~now
+    np.testing.assert_array_equal(edits.index_maps[stays], np.broadcast_to(index, now.shape)[stays])
+    whole = maps.index_to_shapes(index, SPACE)
+    for channel in set(range(1, 5)) - set(touched):
+        for class_maps in edits.class_maps:
+            np.testing.assert_array_equal(class_maps[..., channel], whole[..., channel])
+    if region is not None:
+        outside = np.broadcast_to(~region, now.shape)
+        np.testing.assert_array_equal(edits.index_maps[outside], np.broadcast_to(index, now.shape)[outside])
+
+
+def test_adding_draws_the_class_and_leaves_the_others(generator):
+    edits = generator.add(a_map(), "glasses", num=5, seed=1)
+    assert edits.index_maps.shape == (5, *SIZE) and edits.index_maps.dtype == np.uint8
+    assert_only_the_edit_shows(a_map(), edits, [GLASSES])
+    assert (edits.index_maps == GLASSES).any((1, 2)).all()
+    assert len(np.unique(edits.index_maps.reshape(5, -1), axis=0)) > 1
+
+
+def test_removing_takes_the_class_out_and_shows_what_is_under_it(generator):
+    edits = generator.remove(a_map(), "eye")
+    assert edits.index_maps.shape == (1, *SIZE)
+    assert_only_the_edit_shows(a_map(), edits, [EYE])
+    np.testing.assert_array_equal(edits.index_maps[0][a_map() == EYE], FACE)
+    assert edits.uncovered.sum() == 2 and not edits.occluded.any()
+
+
+def test_restyling_draws_the_class_anew(generator):
+    edits = generator.restyle(a_map(), ["hat", "eye"], num=3)
+    assert_only_the_edit_shows(a_map(), edits, [HAT, EYE])
+    assert (edits.index_maps != a_map()).any()
+
+
+def test_several_edits_at_once(generator):
+    edits = generator.edit(a_map(), add="glasses", remove="hat", restyle=["eye"], num=2, seed=3)
+    assert_only_the_edit_shows(a_map(), edits, [GLASSES, HAT, EYE])
+    assert not (edits.index_maps == HAT).any()
+
+
+def test_an_edit_keeps_to_its_region(generator):
+    region = np.zeros(SIZE, bool)
+    region[:, :8] = True
+    for edits in (
+        generator.restyle(a_map(), "hat", num=2, region=region),
+        generator.add(a_map(), "glasses", num=2, region=region),
+        generator.remove(a_map(), "eye", region=region),
+    ):
+        touched = [HAT, GLASSES, EYE]
+        outside = np.broadcast_to(~region, edits.index_maps.shape)
+        np.testing.assert_array_equal(edits.index_maps[outside], np.broadcast_to(a_map(), outside.shape)[outside])
+        assert (np.isin(edits.index_maps, touched) | (edits.index_maps == a_map()) | edits.uncovered).all()
+    assert (edits.index_maps == EYE).sum() == 1
+
+
+def test_an_alternative_depends_on_the_seed_and_its_number_alone(generator):
+    many = generator.add(a_map(), "glasses", num=5, seed=1).index_maps
+    np.testing.assert_array_equal(generator.add(a_map(), "glasses", num=2, seed=1).index_maps, many[:2])
+    assert (generator.add(a_map(), "glasses", num=5, seed=2).index_maps != many).any()
+
+
+def test_completing_a_blank_map_generates(generator):
+    drawn = generator.complete(np.zeros(SIZE, np.uint8), ["face", "hat", "eye"], num=3, seed=5)
+    np.testing.assert_array_equal(drawn.index_maps, generator.generate(["face", "hat", "eye"], num=3, seed=5))
+
+
+def test_completing_draws_what_is_missing(generator):
+    edits = generator.complete(a_map(), ["face", "glasses"], num=2)
+    np.testing.assert_array_equal(edits.index_maps, generator.add(a_map(), "glasses", num=2).index_maps)
+
+
+def test_maps_of_any_size_keep_it(generator):
+    index = a_map((24, 48))
+    edits = generator.add(index, "glasses", num=2, seed=1)
+    assert_only_the_edit_shows(index, edits, [GLASSES])
+    small = generator.add(a_map(), "glasses", num=2, seed=1)
+    agreement = (edits.index_maps[:, 1::3, 1::3] == small.index_maps).mean()
+    assert agreement > 0.85
+
+
+def test_reshaping_goes_from_the_shape_of_the_map_to_that_of_the_seed(generator):
+    edits = generator.reshape(a_map(), "hat", steps=4, seed=6)
+    assert edits.index_maps.shape == (4, *SIZE)
+    assert_only_the_edit_shows(a_map(), edits, [HAT])
+    last = generator.edit(a_map(), restyle="hat", seed=6, candidates=1)
+    np.testing.assert_array_equal(edits.index_maps[-1], last.index_maps[0])
+    soft = generator.reconstruct(maps.index_to_shapes(a_map(), SPACE)[None])[0]
+    hat = np.zeros_like(soft)
+    hat[..., HAT] = soft[..., HAT]
+    reconstructed, first = maps.paint(maps.raise_faint(hat), SPACE) == HAT, edits.class_maps[0][..., HAT]
+    np.testing.assert_array_equal(first | (a_map() == HAT), reconstructed | (a_map() == HAT))  # but for filled holes
+    assert first[reconstructed].all() and not reconstructed.all()
+
+
+def test_later_classes_choose_among_candidates(generator):
+    """The chosen candidate is the one with the highest evidence, computed one by one."""
+    change = Change(SPACE, a_map(), restyle=("face",))
+    assert editing.weighs(change)
+    assert not editing.weighs(Change(SPACE, a_map(), add=("glasses",)))
+    canvas = change.canvas(SIZE)
+    eps = np.asarray(generator._noise(0, np.arange(3), 4))
+    run = lambda noise: generator._redraw(generator._variables, *canvas, noise, 1.0)
+    chosen, _ = run(eps)
+    single = np.stack([np.stack([run(eps[n : n + 1, m : m + 1])[0][0] for m in range(4)]) for n in range(3)])
+    scores = np.array([[likelihood_of_the_rest(generator, canvas, single[n, m]) for m in range(4)] for n in range(3)])
+    assert (scores.max(1) - scores.min(1) > 1e-2).all()
+    np.testing.assert_allclose(chosen, single[np.arange(3), scores.argmax(1)], atol=1e-5)
+
+
+def likelihood_of_the_rest(generator, canvas, drawn) -> float:
+    """The evidence lower bound of the classes that stay, from the Generator's posterior and the model's decoder."""
+    kept, _, label_set = canvas
+    class_maps = ((kept + drawn) >= 0.5)[None]
+    latents = generator.posterior(class_maps)
+    p = np.clip(generator.reconstruct(class_maps)[0], 1e-12, 1 - 1e-7)
+    total = 0.0
+    for step, channel in enumerate(SPACE.order):
+        if label_set[channel] and channel != FACE:
+            shape = class_maps[0, ..., channel]
+            total += np.where(shape, np.log(p[..., channel]), np.log1p(-p[..., channel])).sum()
+            variances = np.exp(latents.logvar_posterior[0, step]), np.exp(latents.logvar_prior[0, step])
+            squares = (latents.mu_posterior - latents.mu_prior)[0, step] ** 2
+            total -= 0.5 * (np.log(variances[1] / variances[0]) + (variances[0] + squares) / variances[1] - 1).sum()
+    return total
+
+
+@hypothesis.given(seed=st.integers(0, 10_000), scale=st.integers(1, 3), regional=st.booleans())
+@hypothesis.settings(max_examples=60)
+def test_composition_changes_nothing_that_it_does_not_declare(seed, scale, regional):
+    """Whatever the map, the region and the drawn shapes."""
+    rng = np.random.default_rng(seed)
+    index = rng.integers(0, 5, (6, 10)).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
+    index[index == HAT] = 0
+    present = set(np.unique(index))
+    hypothesis.assume({FACE, EYE} <= present)
+    region = rng.random(index.shape) < 0.6 if regional else None
+    change = Change(SPACE, index, add=("hat",), remove=("eye",), restyle=("face",), region=region)
+    drawn = rng.random((2, 6, 10, 5), np.float32) * change.drawn
+    edits = compose(change, drawn, rng.random((2, 6, 10, 5), np.float32) * (np.arange(5) > 0))
+    assert_only_the_edit_shows(index, edits, [HAT, EYE, FACE], region)
+
+
+def test_a_hole_gets_what_is_next_to_it_and_open_ground_stays_background():
+    index = a_map()
+    index[4, 6] = GLASSES
+    index[index == EYE] = FACE
+    space = dataclasses.replace(SPACE, covered_by=())
+    nothing = np.zeros((1, *SIZE, 5), np.float32)
+    edits = compose(Change(space, index, remove=("glasses", "hat")), nothing, nothing)
+    assert edits.index_maps[0, 4, 6] == FACE
+    assert (edits.index_maps[0][index == HAT] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "asked, error, message",
+    [
+        ({"add": "eye"}, LabelError, "cannot add 'eye'"),
+        ({"remove": "glasses"}, LabelError, "'glasses' is not in the map, which has face, eye, hat"),
+        ({"restyle": ["glasses"]}, LabelError, "'glasses' is not in the map"),
+        ({"add": "glases"}, LabelError, "did you mean 'glasses'"),
+        ({"add": "background"}, LabelError, "unknown label 'background'"),
+        ({"remove": "eye", "restyle": "eye"}, LabelError, "edited twice"),
+        ({}, LabelError, "nothing to edit"),
+        ({"add": "glasses", "region": np.ones((3, 3), bool)}, MapError, "a region of"),
+        ({"add": "glasses", "region": np.zeros(SIZE, bool)}, MapError, "the region is empty"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(generator, asked, error, message):
+    with pytest.raises(error, match=message):
+        generator.edit(a_map(), **asked)
+
+
+def test_maps_of_other_classes_are_refused(generator):
+    with pytest.raises(MapError, match="index 9"):
+        generator.remove(np.full(SIZE, 9, np.uint8), "face")
+    with pytest.raises(MapError, match="one class index a pixel"):
+        Change(SPACE, np.zeros((8, 8, 3), np.uint8), remove=("face",))
+
+
+def test_models_that_draw_all_classes_at_once_edit_none():
+    card = ModelCard(SPACE, {"image_size": (8, 8), "ngf": 2}, np.zeros((0, 5), bool), np.zeros(0, int), name="masked")
+    masked = Generator(card, dict(init_variables(card.model(), 0)))
+    assert not masked.edits
+    with pytest.raises(CheckpointError, match="a masked model"):
+        masked.add(a_map(), "glasses")
