@@ -58,7 +58,7 @@ def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
     blocks = build(generator, checkpoint)
     _, address, _ = blocks.queue(max_size=32).launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
-        theme=gr.themes.Soft(primary_hue="indigo", neutral_hue="slate", **fonts),
+        theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", **fonts),
         css=_file("page.css") + views.colours(generator.space),
         max_file_size=_MAX_UPLOAD, state_session_capacity=_SESSIONS, footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
@@ -94,10 +94,10 @@ def _drawing_controls(generator: Generator) -> dict[str, Any]:
     preset.input(lambda name: list(label_sets[name]), preset, ticked, show_progress="hidden", **_UNLISTED)
     number = gr.Radio(list(SAMPLES), value=SAMPLES[1], label="Maps at once")
     draw = gr.Button("Draw", variant="primary", elem_id="draw")
-    temperature = gr.Slider(0, MAX_TEMPERATURE, 1, step=0.05, label="Temperature", info="lower is more typical")
+    temperature = gr.Slider(0, MAX_TEMPERATURE, 1, step=0.05, label="Temperature")
     with gr.Row(equal_height=True):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=_MAX_SEED, min_width=100)
-        advance = gr.Checkbox(True, label="Another each time", min_width=120, elem_id="advance")
+        advance = gr.Checkbox(True, label="then the next", min_width=100, elem_id="advance")
     upload = gr.UploadButton("Upload an index PNG", file_types=[".png"], type="binary", size="sm", elem_id="upload")
     return {
         "ticked": ticked, "number": number, "draw": draw, "temperature": temperature, "seed": seed,
@@ -128,10 +128,10 @@ def _shown_parts(generator: Generator) -> dict[str, Any]:
 def _editing_controls() -> dict[str, Any]:
     classes = functools.partial(gr.CheckboxGroup, [], elem_classes="classes")
     present = classes(label="On the map")
-    with gr.Row():
+    with gr.Row(elem_classes="buttons"):
         restyle, remove = (gr.Button(name, size="sm", min_width=90) for name in ("Restyle", "Remove"))
     absent = classes(label="Not on the map")
-    with gr.Row():
+    with gr.Row(elem_classes="buttons"):
         add, complete = (gr.Button(name, size="sm", min_width=90) for name in ("Add", "Add all ticked"))
     alternatives = gr.Radio(list(ALTERNATIVES), value=ALTERNATIVES[0], label="Alternatives")
     return {
@@ -194,7 +194,7 @@ def _remove(labels: list[str], canvas: Any) -> Call:
 
 
 def _noise(seed: int | None, temperature: float) -> dict[str, Any]:
-    return {"seed": seed or 0, "temperature": temperature}
+    return {"seed": seed or 0, "temperature": float(temperature)}  # a whole number would be compiled for anew
 
 
 def _answering(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
@@ -202,7 +202,7 @@ def _answering(change: Callable[..., Session], render: Callable[..., list[Any]])
 
     @_guarded
     def answer(session: Session, present: list[str], absent: list[str], *values: Any) -> list[Any]:
-        return render(change(session, *values), {*present, *absent})
+        return render(change(session, *values), present, absent)
 
     return answer
 
@@ -216,12 +216,12 @@ def _answering_number(change: Callable[..., Session], render: Callable[..., list
     return answer
 
 
-def _rendered(generator: Generator, checkpoint: str, weights: str, session: Session, chosen: set[str]) -> list[Any]:
+def _rendered(generator: Generator, checkpoint: str, weights: str, session: Session, *chosen: list[str]) -> list[Any]:
     """New values of what shows the session, in the order of `shown`."""
     space = generator.space
     groups = [
-        gr.CheckboxGroup(choices=names, value=[name for name in names if name in chosen])
-        for names in views.shown_classes(session, space)
+        gr.CheckboxGroup(choices=names, value=[name for name in before if name in names])
+        for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
     ]
     links = views.downloads(session, space, session.record(checkpoint, weights))
     pictures = views.canvas(session, space), views.samples(session, space), views.history(session, space)

@@ -75,7 +75,7 @@ def test_a_region_that_does_not_fit_is_refused(generator, loaded, region):
 
 def test_undo_and_redo_go_along_the_history(generator, drawn):
     later = drawn.apply(generator, {**DRAW, "seed": 4})
-    assert later.undo().index_map is drawn.index_map and later.undo().redo().index_map is later.index_map
+    assert later.undo().step is drawn.step and later.undo().redo().step is later.step
     assert later.undo().undo().position == 0 and later.redo().position == 1 and later.go_to(0).position == 0
     assert Session().undo().step is None
 
