@@ -82,9 +82,11 @@ function show() {
     [veil.width, veil.height] = [width, height];
     region = new Uint8Array(width * height);
   }
-  const first = url === null;
+  stage.style.setProperty("--ratio", width / height);
+  const changed = url !== latest;
   url = latest;
   stop();
+  if (changed) map.decode().then(() => stage.scrollIntoView({ block: "nearest", behavior: "smooth" }), () => {});
   if (growth) {
     map.src = growth;
     veil.hidden = true;
@@ -92,8 +94,6 @@ function show() {
   }
   draw();
   send();
-  if (first || stage.getBoundingClientRect().bottom < 0 || stage.getBoundingClientRect().top > innerHeight)
-    stage.scrollIntoView({ block: "nearest", behavior: "smooth" });
 }
 
 kinds.forEach((button) => button.addEventListener("click", () => use(button.dataset.tool)));
