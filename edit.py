@@ -17,10 +17,11 @@ from pathlib import Path
 
 import numpy as np
 from absl import flags
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from segvae_jax import pictures
-from segvae_jax.errors import SegVAEError
+from segvae_jax.editing import Edits
+from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.scripts import run_user_script
 
@@ -44,21 +45,29 @@ def main(argv: list[str]) -> None:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
     generator = Generator.load(_CHECKPOINT.value, _STEP.value)
     index = pictures.read_index_map(_MAP.value, generator.space)
-    missing = [name for name in map(str.strip, _COMPLETE.value) if not (index == generator.space.channel(name)).any()]
-    edits = generator.edit(
+    try:
+        edits = _edited(generator, index)
+    except (LabelError, MapError) as error:
+        raise SegVAEError(f"{_MAP.value}: {error}") from None
+    pictures.write_index_pngs(_OUT.value, edits.index_maps, generator.space)
+    sheet = Path(_OUT.value) / "sheet.png"
+    pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
+    print(f"wrote {len(edits.index_maps)} index PNGs and {sheet.name} to {_OUT.value}")
+
+
+def _edited(generator: Generator, index: UInt8[np.ndarray, "H W"]) -> Edits:
+    names = lambda flag: [name.strip() for name in flag.value]
+    missing = [name for name in names(_COMPLETE) if not (index == generator.space.channel(name)).any()]
+    return generator.edit(
         index,
-        add=[*map(str.strip, _ADD.value), *missing],
-        remove=map(str.strip, _REMOVE.value),
-        restyle=map(str.strip, _RESTYLE.value),
+        add=[*names(_ADD), *missing],
+        remove=names(_REMOVE),
+        restyle=names(_RESTYLE),
         num=_NUM.value,
         seed=_SEED.value,
         temperature=_TEMPERATURE.value,
         region=_region(index.shape),
     )
-    pictures.write_index_pngs(_OUT.value, edits.index_maps, generator.space)
-    sheet = Path(_OUT.value) / "sheet.png"
-    pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
-    print(f"wrote {len(edits.index_maps)} index PNGs and {sheet.name} to {_OUT.value}")
 
 
 def _region(shape: tuple[int, int]) -> Bool[np.ndarray, "H W"] | None:

@@ -1,0 +1,85 @@
+"""`edit.py`, as users call it."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segvae_jax import pictures
+from segvae_jax.labels import LabelSpace
+from segvae_jax.training.checkpoints import ModelCard, save_variables
+from segvae_jax.training.state import init_variables
+
+ROOT = pathlib.Path(__file__).parent.parent
+SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
+ARGUMENTS = {"image_size": (8, 8), "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "gain": 1.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> pathlib.Path:
+    """A checkpoint, a map without palette, one under names of its own, and a region."""
+    folder = tmp_path_factory.mktemp("edit")
+    card = ModelCard(SPACE, ARGUMENTS, np.zeros((0, 4), bool), np.zeros(0, int))
+    save_variables(folder / "run", card, init_variables(card.model(), 0))
+    Image.fromarray(a_map()).save(folder / "plain.png")
+    pictures.write_index_png(folder / "foreign.png", a_map(), LabelSpace(("face", "moon", "hat")))
+    pictures.write_index_png(folder / "renamed.png", a_map(), LabelSpace(("hat", "face", "eye")))
+    Image.fromarray(np.pad(np.full((21, 10), 255, np.uint8), ((0, 0), (0, 7)))).save(folder / "left.png")
+    return folder
+
+
+def a_map() -> np.ndarray:
+    """A face with eyes, 21 x 17 pixels."""
+    index = np.zeros((21, 17), np.uint8)
+    index[5:, 3:14] = 1
+    index[9, 6:8] = index[9, 10:12] = 2
+    return index
+
+
+def run(folder, *flags: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, ROOT / "edit.py", f"--checkpoint={folder / 'run'}", *flags]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+def test_writes_maps_of_the_size_of_the_given_one_and_a_sheet(folder):
+    done = run(folder, "--map=plain.png", "--add=hat", "--restyle=eye", "--num=3", "--region=left.png", "--out=edited")
+    assert done.returncode == 0, done.stderr
+    assert "wrote 3 index PNGs" in done.stdout
+    edited = [pictures.read_index_map(folder / f"edited/{number:05d}.png", SPACE) for number in range(3)]
+    for index in edited:
+        assert index.shape == (21, 17)
+        np.testing.assert_array_equal(index[:, 10:], a_map()[:, 10:])
+    assert any((index != a_map()).any() for index in edited)
+    with Image.open(folder / "edited/sheet.png") as sheet:
+        assert sheet.width > 4 * 17
+
+
+def test_names_in_a_map_say_what_its_indices_mean(folder):
+    """Channel 1 of the map is its hat, 2 its face, 3 its eye, of which it has none."""
+    done = run(folder, "--map=renamed.png", "--complete=eye,hat", "--region=0,0,21,17", "--out=completed", "--num=1")
+    assert done.returncode == 0, done.stderr
+    index = pictures.read_index_map(folder / "completed/00000.png", SPACE)
+    eye = index == SPACE.channel("eye")
+    assert eye.any()
+    np.testing.assert_array_equal(index[~eye], np.array([0, 3, 1])[a_map()][~eye])
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (
+            ["--map=plain.png", "--remove=hat"],
+            "plain.png: 'hat' is not in the map, which has face, eye: add it instead",
+        ),
+        (["--map=foreign.png", "--remove=eye"], "foreign.png: unknown label 'moon'"),
+        (["--map=plain.png", "--add=hat", "--region=1,2,x,4"], "--region=1,2,x,4: expected TOP,LEFT,BOTTOM,RIGHT"),
+    ],
+)
+def test_mistakes_are_one_line(folder, flags, message):
+    done = run(folder, *flags, "--out=nothing")
+    assert done.returncode == 2
+    assert message in done.stderr and done.stderr.count("\n") == 1
+    assert not (folder / "nothing").exists()
