@@ -1,5 +1,6 @@
 """Serving the page: Gradio where it is installed, a port that is free, and everything compiled before the address."""
 
+import functools
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -30,8 +31,8 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     page = _page()
     _require_free(host, port)
     generator = Generator.load(checkpoint)
-    if not jax.config.jax_compilation_cache_dir:
-        jax.config.update("jax_compilation_cache_dir", str(Path(_COMPILED).expanduser()))
+    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
+    jax.config.update("jax_compilation_cache_dir", directory)  # the second start is a fast one
     for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
         call()
     page.launch(generator, checkpoint, host, port)
@@ -60,16 +61,11 @@ def _require_free(host: str, port: int) -> None:
 
 def warm_up_calls(generator: Generator) -> Iterator[Callable[[], Any]]:
     """Calls after which no click on the page compiles anything: every size of batch of every kind of drawing."""
-    space = generator.space
-    for num in SAMPLES:
-        yield lambda num=num: generator.generate(space.classes, num)
+    space, call = generator.space, functools.partial
+    yield from (call(generator.generate, space.classes, num) for num in SAMPLES)
     if not generator.edits:
         return
     first, last = space.drawing_order[0], space.drawing_order[-1]
-    stripes = np.tile(np.arange(space.num_channels, dtype=np.uint8).repeat(2)[:, None], (1, 4))
-    region = np.ones(stripes.shape, bool)
-    for num in ALTERNATIVES:
-        yield lambda num=num: generator.restyle(stripes, last, num)
-        yield lambda num=num: generator.restyle(stripes, first, num)
-    yield lambda: generator.remove(stripes, last)
-    yield lambda: generator.remove(stripes, last, region)
+    stripes = np.tile(np.arange(space.num_channels, dtype=np.uint8)[:, None], (2, 2))
+    yield from (call(generator.restyle, stripes, name, num) for name in (first, last) for num in ALTERNATIVES)
+    yield from (call(generator.remove, stripes, last, region) for region in (None, np.ones(stripes.shape, bool)))
