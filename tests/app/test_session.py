@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from toy import SPACE, toy_card, toy_generator
 from segvae_jax import pictures
 from segvae_jax.app import views
 from segvae_jax.app.choices import presets
-from segvae_jax.app.serving import warm_up_calls
+from segvae_jax.app.serving import serve, warm_up_calls
 from segvae_jax.app.session import HISTORY, Session, loading, perform, repeat
-from segvae_jax.errors import LabelError, MapError
+from segvae_jax.errors import ConfigError, LabelError, MapError
 from segvae_jax.labels import LabelSpace
 
 DRAW = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
@@ -188,3 +189,10 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
     empty = Session()
     assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
+
+
+def test_without_gradio_there_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "segvae_jax.app.page", raising=False)
+    with pytest.raises(ConfigError, match=r"needs Gradio.*pip install 'segvae_jax\[demo\]'"):
+        serve("nowhere", "127.0.0.1", 7860)
