@@ -1,10 +1,10 @@
-# make demo | make test | make check: each makes its own environment first. PYTHON=python3.12 picks another Python.
+# make demo | test | check | docs: each makes its own environment first. PYTHON=python3.12 picks another Python.
 PYTHON ?= python3
 VENV ?= .venv-$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test check clean
+.PHONY: demo test check docs clean
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
@@ -26,5 +26,8 @@ check: $(VENV)/.installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed
+	$(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf $(DEMO) .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
+	rm -rf $(DEMO) site .cache .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

@@ -1,8 +1,10 @@
 """Generator: what scripts, notebooks and services call.
 
-generator = Generator.load("runs/celeba")
-index_maps = generator.generate(["skin", "hair", "nose", "l_eye", "r_eye"], num=16, seed=0)
-picture = generator.picture(index_maps)
+    generator = Generator.load("runs/celeba")
+    index_maps = generator.generate(["skin", "hair", "nose", "l_eye", "r_eye"], num=16, seed=0)
+    picture = generator.picture(index_maps)
+
+The classes in a map are those of `generator.space`, by channel.
 """
 
 import functools
@@ -44,11 +46,12 @@ class Generator:
     """
 
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
-        self.card, self.step = card, step
+        self.card: ModelCard = card
+        self.step: int = step
         self.space: LabelSpace = card.space
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
-        self.reconstructs = self._model.reconstructs
+        self.reconstructs: bool = self._model.reconstructs
         self._draw = jax.jit(functools.partial(drawing.draw, self._model))
         self._paint = jax.jit(functools.partial(drawing.paint, self._model, self.space))
         self._between = jax.jit(functools.partial(drawing.paint_between, self._model, self.space))

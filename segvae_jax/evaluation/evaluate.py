@@ -1,8 +1,10 @@
 """Scores a checkpoint, or maps of any other generator, on the test split of prepared data.
 
-subject = open_checkpoint("runs/celeba")
-result = evaluate(subject)
-write_report("scores", result, subject.space, albums(subject, seed=0))
+    subject = open_checkpoint("runs/celeba")
+    result = evaluate(subject)
+    write_report("scores", result, subject.space, albums(subject, seed=0))
+
+leaves a table for programs, `scores.json`, and a page with pictures, `report.html`, in `scores`.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,123 @@
+"""The notebooks run from top to bottom, and are kept without what a run leaves in them."""
+
+import json
+import os
+import pathlib
+import re
+import shutil
+from importlib.util import find_spec
+
+import pytest
+from pages import ROOT
+
+from experiments import results
+from experiments.runs import Run, Setting
+from experiments.tables import BUDGETS, TABLES
+
+nbformat = pytest.importorskip("nbformat", reason="notebooks need nbformat, nbclient and ipykernel: see the extra dev")
+nbclient = pytest.importorskip("nbclient")
+pytest.importorskip("ipykernel")
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+KERNEL = {  # one device, as users have; what differs from the environment of the tests
+    "PYTHONPATH": str(ROOT),
+    "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
+    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Runs a notebook in an empty folder; gives its outputs. A cell that fails raises."""
+    for name, value in KERNEL.items():
+        monkeypatch.setenv(name, value)
+
+    def execute(name: str) -> list:
+        notebook = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4)
+        place = {"metadata": {"path": str(tmp_path)}}
+        nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=place).execute()
+        return [output for cell in notebook.cells for output in cell.get("outputs", [])]
+
+    return execute
+
+
+def pictures(outputs: list) -> int:
+    return sum("image/png" in output.get("data", {}) for output in outputs)
+
+
+def printed(outputs: list) -> str:
+    shown = [output.get("data", {}) for output in outputs]
+    return "\n".join([output.get("text", "") for output in outputs] + [str(data) for data in shown])
+
+
+@pytest.mark.skipif(find_spec("segvae_jax.shipped") is None, reason="no checkpoint is shipped yet")
+def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
+    outputs = run("quickstart")
+    assert pictures(outputs) == 8
+    assert "laid bare: " in printed(outputs) and "laid bare: 0%" not in printed(outputs)
+    assert "'skin'" in printed(outputs) and ") True" in printed(outputs)
+    assert len(list((tmp_path / "maps").glob("*.png"))) == 4
+
+
+def test_the_second_notebook_trains_on_a_folder_and_scores(run, tmp_path):
+    outputs = run("train_your_own")
+    assert pictures(outputs) == 2
+    assert "exact label-set" in printed(outputs) and "cloth, skin, hair" in printed(outputs)
+    assert "UserWarning" not in printed(outputs)
+    assert {path.name for path in tmp_path.iterdir()} == {"masks", "labels.txt", "prepared", "run", "evaluation"}
+    assert json.loads((tmp_path / "evaluation/scores.json").read_text())["step"] == 80
+
+
+def test_the_third_notebook_shows_saved_tables(run, tmp_path):
+    """Those of the repository, if there are any yet, and one that `experiments.results` makes here."""
+    folder = tmp_path / "docs/results"
+    shutil.copytree(ROOT / "docs/results", folder) if (ROOT / "docs/results").is_dir() else folder.mkdir(parents=True)
+    (folder / "trial.json").write_text(json.dumps(table()))
+    shown = printed(run("reproduce"))
+    for path in folder.glob("*.json"):
+        assert f"### {path.stem}" in shown
+        assert all(f"| {title} |" in shown for title in json.loads(path.read_text())["rows"])
+    assert "16 px, 20 steps" in shown and "0.75 +- 0.35" in shown
+    assert re.search(r"SegVAE +0.5 +1\n", shown)
+
+
+def table() -> dict:
+    """Scores of two runs of one row."""
+    row = lambda value: {"fsd": {"value": value}, "c2st": {"auc": {"value": value}}}
+    runs = {Run(TABLES["ablations"][0], seed, Setting(BUDGETS["trial"], {}, ROOT)): seed / 2 for seed in (1, 2)}
+    names = ("generated", *results.ANCHORS)
+    rows = results.summary({run: {"rows": dict.fromkeys(names, row(value))} for run, value in runs.items()})
+    conditions = {"budget": BUDGETS["trial"].title, "seeds": 2, "size": [16, 16], "num_maps": 24}
+    return {"name": "trial", **conditions, "splits": {"train": 90}, "rows": rows}
+
+
+def test_the_commands_that_make_tables_anew_exist():
+    text = (ROOT / "notebooks/reproduce.ipynb").read_text()
+    assert set(re.findall(r"--table=(\w+)", text)) == set(TABLES)
+    assert set(re.findall(r"--budget=(\w+)", text)) <= set(BUDGETS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_small_and_holds_nothing_of_a_run(path):
+    text = path.read_text()
+    notebook = nbformat.reads(text, as_version=4)
+    nbformat.validate(notebook)
+    assert len(text) < 100_000
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    assert not re.search(r"/(home|root|tmp|work|Users|content)\b", text)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_names_its_repository_once_and_its_badge_leads_to_itself(path):
+    cells = nbformat.read(path, as_version=4).cells
+    (repository,) = re.findall(r'REPOSITORY = "https://github.com/([\w-]+/[\w-]+)"', "\n".join(c.source for c in cells))
+    badge = f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{path.name})"
+    assert badge in cells[0].source
+
+
+def test_every_notebook_is_run_here():
+    here = pathlib.Path(__file__).read_text()
+    assert NOTEBOOKS and all(f'run("{path.stem}")' in here for path in NOTEBOOKS)
