@@ -47,19 +47,12 @@ def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H 
     Raises:
       MapError: naming the file, if it cannot be read, or holds a class that `space` does not know.
     """
-    names = read_class_names(path) or space.names
-    index = read_index_png(path, len(names))
-    channels = np.zeros(256, np.uint8)
-    for used in np.unique(index):
-        channels[used] = _channel(names[used], path, space)
-    return channels[index]
+    return _map_by_names(path, str(path), space, _MAX_PIXELS)
 
 
-def _channel(name: str, path: str | Path, space: LabelSpace) -> int:
-    try:
-        return 0 if name == BACKGROUND else space.channel(name)
-    except LabelError as error:
-        raise MapError(f"{path}: {error}") from None
+def decode_index_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
+    """Like `read_index_map`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    return _map_by_names(io.BytesIO(data), place, space, max_pixels)
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...] | None:
@@ -69,16 +62,7 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
       MapError: naming the file, if it is unreadable, or has something else in their place.
     """
     with _opened(path, str(path), ("PNG",)) as image:
-        text = image.info.get("labels")
-    if text is None:
-        return None
-    try:
-        names = json.loads(text)
-    except ValueError:
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise MapError(f"{path}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
-    return tuple(names)
+        return _class_names(image, str(path))
 
 
 def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
@@ -105,13 +89,13 @@ def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
     return _mask(path, str(path))
 
 
-def decode_mask_png(data: bytes, place: str) -> Bool[np.ndarray, "H W"]:
-    """Like `read_mask_png`, of the content of a file; `place` is what errors call it."""
-    return _mask(io.BytesIO(data), place)
+def decode_mask_png(data: bytes, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+    """Like `read_mask_png`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    return _mask(io.BytesIO(data), place, max_pixels)
 
 
-def _mask(file: str | Path | io.BytesIO, place: str) -> Bool[np.ndarray, "H W"]:
-    with _opened(file, place, ("PNG",)) as image:
+def _mask(file: str | Path | io.BytesIO, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",), max_pixels) as image:
         if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
             raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
         bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
@@ -144,7 +128,10 @@ def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[
 
 def _index_map(file: str | Path | io.BytesIO, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
     with _opened(file, place, ("PNG",)) as image:
-        index = _indices(image, place)
+        return _in_range(_indices(image, place), place, num_indices)
+
+
+def _in_range(index: UInt8[np.ndarray, "H W"], place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
     expected = f"expected 0 to {num_indices - 1} ({num_indices} labels with background)"
     if index.max(initial=0) < num_indices:
         return index
@@ -160,17 +147,50 @@ def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
     return np.asarray(image, np.uint8)
 
 
+def _map_by_names(
+    file: str | Path | io.BytesIO, place: str, space: LabelSpace, max_pixels: int
+) -> UInt8[np.ndarray, "H W"]:
+    with _opened(file, place, ("PNG",), max_pixels) as image:
+        names = _class_names(image, place) or space.names
+        index = _in_range(_indices(image, place), place, len(names))
+    channels = np.zeros(256, np.uint8)
+    for used in np.unique(index):
+        channels[used] = _channel(names[used], place, space)
+    return channels[index]
+
+
+def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
+    if (text := image.info.get("labels")) is None:
+        return None
+    try:
+        names = json.loads(text)
+    except ValueError:
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise MapError(f"{place}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
+    return tuple(names)
+
+
+def _channel(name: str, place: str, space: LabelSpace) -> int:
+    try:
+        return 0 if name == BACKGROUND else space.channel(name)
+    except LabelError as error:
+        raise MapError(f"{place}: {error}") from None
+
+
 @contextlib.contextmanager
-def _opened(file: str | Path | io.BytesIO, place: str, formats: tuple[str, ...]) -> Iterator[Image.Image]:
+def _opened(
+    file: str | Path | io.BytesIO, place: str, formats: tuple[str, ...], max_pixels: int = _MAX_PIXELS
+) -> Iterator[Image.Image]:
     """An image of a bearable size, without PIL's warning on it; what reading it raises becomes a MapError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(file, formats=formats)
         with image:
-            if image.width * image.height > _MAX_PIXELS:
+            if image.width * image.height > max_pixels:
                 size = f"{image.width} x {image.height} pixels"
-                raise MapError(f"{place}: {size}: expected at most {_MAX_PIXELS:,} pixels")
+                raise MapError(f"{place}: {size}: expected at most {max_pixels:,} pixels")
             yield image
     except (
         OSError,
@@ -192,11 +212,35 @@ def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: La
     Raises:
       MapError: if it cannot be written.
     """
+    _save(_coloured(index, space), path, pnginfo=_names_as_text(space))
+
+
+def index_png_bytes(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> bytes:
+    """What `write_index_png` writes."""
+    buffer = io.BytesIO()
+    _coloured(index, space).save(buffer, "png", pnginfo=_names_as_text(space))
+    return buffer.getvalue()
+
+
+def animated_gif(index_maps: UInt8[np.ndarray, "S H W"], space: LabelSpace, milliseconds: int) -> bytes:
+    """Index maps one after the other in the exact colours of their palette, over and over; the last stays longer."""
+    frames = [_coloured(index, space) for index in index_maps]
+    durations = [milliseconds] * (len(frames) - 1) + [5 * milliseconds]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "gif", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def _coloured(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> Image.Image:
     image = Image.fromarray(index)
     image.putpalette(space.palette_array().tobytes())
+    return image
+
+
+def _names_as_text(space: LabelSpace) -> PngImagePlugin.PngInfo:
     names = PngImagePlugin.PngInfo()
     names.add_text("labels", json.dumps(space.names))
-    _save(image, path, pnginfo=names)
+    return names
 
 
 def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace) -> None:

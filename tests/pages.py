@@ -4,8 +4,10 @@ import os
 import pathlib
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import urllib.request
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = [
@@ -28,7 +30,10 @@ def commands(page: str) -> list[list[str]]:
 
 
 def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs a command as it stands; trainings, bulk generation and experiments get a tiny size on top."""
+    """Runs a command as it stands; trainings, bulk generation and experiments get a tiny size on top.
+
+    A server is started on a port that is free, asked for its page, and stopped.
+    """
     cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
     environment = {
         **os.environ,
@@ -43,9 +48,26 @@ def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess
         extra = ["--num=48", "--shard_size=32"]
     if "experiments.run" in command:
         extra = ["--rows=cvae_sep", "--suite=quick", "--prepared=prepared"]
-    return subprocess.run(
-        [sys.executable, *command, *extra], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    options = {"cwd": folder, "env": environment, "text": True}
+    if command[0].endswith("demo.py"):
+        return _asked([sys.executable, *command, f"--port={_free_port()}"], options)
+    return subprocess.run([sys.executable, *command, *extra], capture_output=True, **options)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _asked(command: list[str], options: dict) -> subprocess.CompletedProcess:
+    """A server that has shown its page; it fails where the page cannot be had at the address that it prints."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as server:
+        if address := re.search(r"http://\S+", server.stdout.readline()):
+            with urllib.request.urlopen(address[0]) as page:
+                assert "SegVAE" in page.read().decode()
+            server.terminate()
+        _, errors = server.communicate()
+    return subprocess.CompletedProcess(command, 0 if address else server.returncode, stderr=errors)
 
 
 def run_all(page: str, folder: pathlib.Path) -> list[list[str]]:

@@ -1,3 +1,4 @@
+import io
 import json
 import struct
 import warnings
@@ -10,6 +11,7 @@ from PIL import Image, PngImagePlugin
 from segvae_jax import pictures
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
+from segvae_jax.maps import colour
 
 SPACE = LabelSpace(("roof", "wall", "door"))
 WHITE = (255, 255, 255)
@@ -190,3 +192,26 @@ def test_a_saved_picture_is_read_back_equal(tmp_path):
     with Image.open(tmp_path / "picture.png") as image:
         assert image.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(image), rgb)
+
+
+def test_an_animation_shows_every_map_in_its_exact_colours():
+    index_maps = index_map((3, 5, 7))
+    with Image.open(io.BytesIO(pictures.animated_gif(index_maps, SPACE, 100))) as image:
+        frames = []
+        for number in range(image.n_frames):
+            image.seek(number)
+            frames.append((np.asarray(image.convert("RGB")), image.info["duration"]))
+    np.testing.assert_array_equal(np.stack([rgb for rgb, _ in frames]), colour(index_maps, SPACE))
+    assert [duration for _, duration in frames] == [100, 100, 500]
+
+
+def test_a_decoded_map_is_that_of_the_file_and_bounded_in_size(tmp_path):
+    index = index_map((2, 3))
+    pictures.write_index_png(tmp_path / "map.png", index, SPACE)
+    content = (tmp_path / "map.png").read_bytes()
+    assert pictures.index_png_bytes(index, SPACE) == content
+    np.testing.assert_array_equal(pictures.decode_index_map(content, "it", SPACE, 6), index)
+    with pytest.raises(MapError, match="it: 3 x 2 pixels: expected at most 5 pixels"):
+        pictures.decode_index_map(content, "it", SPACE, 5)
+    with pytest.raises(MapError, match="it: 3 x 2 pixels"):
+        pictures.decode_mask_png(content, "it", 5)

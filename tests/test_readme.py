@@ -37,7 +37,7 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 @pytest.mark.timeout(900)
 def test_commands_run_in_the_order_of_the_readme(workplace):
     ran = run_all(README, workplace)
-    assert {command[1] for command in ran} >= {"train.py", "generate.py", "eval.py"}
+    assert {command[1] for command in ran} >= {"train.py", "generate.py", "eval.py", "demo.py"}
     for folder in (workplace / "runs/celeba/evaluation", workplace / "maps/evaluation"):
         rows = json.loads((folder / "scores.json").read_text())["rows"]
         assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}

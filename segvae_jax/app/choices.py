@@ -1,0 +1,39 @@
+"""What the page offers to choose from: numbers of maps, and label-sets to start from."""
+
+import numpy as np
+from jaxtyping import Bool
+
+from segvae_jax.labels import LabelSpace
+from segvae_jax.training.checkpoints import ModelCard
+
+SAMPLES = (4, 8, 16)  # maps at once; powers of two, which are batches of their own
+ALTERNATIVES = (4, 8)  # of an edit at once
+MAX_TEMPERATURE = 2.0
+
+_MOST = 5
+_MANY = 3  # differences that fit into a name
+
+
+def presets(card: ModelCard) -> dict[str, tuple[str, ...]]:
+    """Label-sets by name, the most frequent first, with their shares of the training data.
+
+    Args:
+      card: of the checkpoint; without label-sets there are "all" and "none" alone.
+    """
+    ranks = np.argsort(-card.counts, kind="stable")[:_MOST]
+    frequent = [card.label_sets[rank] for rank in ranks]
+    shares = [card.counts[rank] / card.counts.sum() for rank in ranks]
+    named = {
+        f"{_described(label_set, frequent[0], card.space)} ({share:.0%})": card.space.decode(label_set)
+        for label_set, share in zip(frequent, shares, strict=True)
+    }
+    return {**named, "all": card.space.classes, "none": ()}
+
+
+def _described(label_set: Bool[np.ndarray, "C"], first: Bool[np.ndarray, "C"], space: LabelSpace) -> str:
+    """How a label-set differs from the most frequent one, if in few classes."""
+    more, fewer = space.decode(label_set & ~first), space.decode(first & ~label_set)
+    if len(more) + len(fewer) > _MANY:
+        names = space.decode(label_set)
+        return f"{', '.join(names[:_MANY])}, {len(names) - _MANY} more" if len(names) > _MANY else ", ".join(names)
+    return " ".join(["most frequent", *(f"+ {name}" for name in more), *(f"− {name}" for name in fewer)])

@@ -1,0 +1,242 @@
+"""The layout of the page, and what its controls do to a session; the only module with Gradio."""
+
+import functools
+import html
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from segvae_jax.app import views
+from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES, presets
+from segvae_jax.app.session import Call, Session, loading
+from segvae_jax.errors import SegVAEError
+from segvae_jax.generation import Generator
+
+_MAX_UPLOAD = "4mb"
+_MAX_SEED = 2**31 - 2  # the one after it is still a seed
+_KEPT = 3600  # seconds that a session is kept after its last change
+_SESSIONS = 200
+_NEXT_SEED = "(seed, advance) => (advance ? seed + 1 : seed)"
+_UNLISTED: Any = {"api_visibility": "private"}
+# Browsers load nothing for the page from elsewhere, and send nothing there. Gradio evaluates its templates.
+_POLICY = (
+    b"default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'"
+)
+
+_file = lambda name: (Path(__file__).parent / name).read_text("utf-8")
+
+
+class _LocalOnly:
+    """ASGI middleware that sends `_POLICY` with every answer."""
+
+    def __init__(self, app: ASGIApp):
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY)]
+            await send(message)
+
+        await self._app(scope, receive, with_policy)
+
+
+def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
+    """Serves the page of a generator until it is interrupted; prints its address when it answers.
+
+    Args:
+      generator: draws the maps.
+      checkpoint: what the page calls it.
+      host, port: to listen at.
+    """
+    fonts: Any = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
+    blocks = build(generator, checkpoint)
+    _, address, _ = blocks.queue(max_size=32).launch(
+        server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
+        theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", **fonts),
+        css=_file("page.css") + views.colours(generator.space),
+        max_file_size=_MAX_UPLOAD, state_session_capacity=_SESSIONS, footer_links=[], run_history=False,
+        enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
+        app_kwargs={"middleware": [Middleware(_LocalOnly)]},
+    )  # fmt: skip
+    print(f"open {address} in a browser; Ctrl-C ends it", flush=True)
+    blocks.block_thread()
+
+
+def build(generator: Generator, checkpoint: str) -> gr.Blocks:
+    """The page: classes on the left, the map in the middle, its edits on the right."""
+    heading = f"<h1>SegVAE</h1><p>Label maps, drawn class by class by <b>{html.escape(checkpoint)}</b></p>"
+    with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(600, _KEPT)) as blocks:
+        gr.HTML(heading, elem_id="heading", apply_default_css=False)
+        with gr.Row(elem_id="columns"):
+            with gr.Column(min_width=290, elem_classes="card"):
+                drawing = _drawing_controls(generator)
+            with gr.Column(min_width=320, scale=2):
+                shown = _shown_parts(generator)
+            with gr.Column(min_width=290, elem_classes="card", visible=generator.edits):
+                editing = _editing_controls()
+        _connect(generator, checkpoint, types.SimpleNamespace(**drawing, **shown, **editing))
+    return blocks
+
+
+def _drawing_controls(generator: Generator) -> dict[str, Any]:
+    label_sets = presets(generator.card)
+    first, *_ = label_sets
+    preset = gr.Dropdown(list(label_sets), value=first, label="Start from")
+    ticked = gr.CheckboxGroup(
+        list(generator.space.classes), value=list(label_sets[first]), label="Classes", elem_classes="classes"
+    )
+    preset.input(lambda name: list(label_sets[name]), preset, ticked, show_progress="hidden", **_UNLISTED)
+    number = gr.Radio(list(SAMPLES), value=SAMPLES[1], label="Maps at once")
+    draw = gr.Button("Draw", variant="primary", elem_id="draw")
+    temperature = gr.Slider(0, MAX_TEMPERATURE, 1, step=0.05, label="Temperature")
+    with gr.Row(equal_height=True):
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=_MAX_SEED, min_width=100)
+        advance = gr.Checkbox(True, label="then the next", min_width=100, elem_id="advance")
+    upload = gr.UploadButton("Upload an index PNG", file_types=[".png"], type="binary", size="sm", elem_id="upload")
+    return {
+        "ticked": ticked, "number": number, "draw": draw, "temperature": temperature, "seed": seed,
+        "advance": advance, "upload": upload,
+    }  # fmt: skip
+
+
+def _shown_parts(generator: Generator) -> dict[str, Any]:
+    thumbnails = functools.partial(
+        gr.HTML, js_on_load=_file("thumbnails.js"), apply_default_css=False, elem_classes="thumbnails"
+    )
+    canvas = gr.HTML(
+        views.canvas(Session(), generator.space), elem_id="canvas", apply_default_css=False,
+        html_template=_file("canvas.html"), js_on_load=_file("canvas.js"),
+    )  # fmt: skip
+    with gr.Row(elem_id="steps"):
+        undo, redo = (gr.Button(name, size="sm", min_width=70, interactive=False) for name in ("↶ Undo", "↷ Redo"))
+        links = gr.HTML(elem_id="links", apply_default_css=False)
+    samples = thumbnails(elem_id="samples")
+    history = thumbnails(elem_id="history")
+    state = gr.State(Session(), time_to_live=_KEPT)
+    return {
+        "canvas": canvas, "undo": undo, "redo": redo, "links": links, "samples": samples, "history": history,
+        "state": state,
+    }  # fmt: skip
+
+
+def _editing_controls() -> dict[str, Any]:
+    classes = functools.partial(gr.CheckboxGroup, [], elem_classes="classes")
+    present = classes(label="On the map")
+    with gr.Row(elem_classes="buttons"):
+        restyle, remove = (gr.Button(name, size="sm", min_width=90) for name in ("Restyle", "Remove"))
+    absent = classes(label="Not on the map")
+    with gr.Row(elem_classes="buttons"):
+        add, complete = (gr.Button(name, size="sm", min_width=90) for name in ("Add", "Add all ticked"))
+    alternatives = gr.Radio(list(ALTERNATIVES), value=ALTERNATIVES[0], label="Alternatives")
+    return {
+        "present": present, "restyle": restyle, "remove": remove, "absent": absent, "add": add,
+        "complete": complete, "alternatives": alternatives,
+    }  # fmt: skip
+
+
+def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
+    """Says what each control does to the session."""
+    render = functools.partial(_rendered, generator, checkpoint, generator.fingerprint())
+    held = page.state, page.present, page.absent
+    shown = [*held, page.canvas, page.samples, page.history, page.links, page.undo, page.redo]
+
+    def on(event: Any, change: Callable[..., Session], *inputs: Any, answering: Any = _answering) -> Any:
+        """Answers an event with the session that `change` makes of the one there is and the values of the inputs."""
+        progress = {"show_progress": "minimal", "show_progress_on": page.canvas}
+        return event(
+            answering(change, render), [*held, *inputs], shown, concurrency_id="model", **progress, **_UNLISTED
+        )
+
+    def on_call(event: Any, call: Callable[..., Call], *inputs: Any) -> Any:
+        """Answers it with a call of the generator."""
+        return on(event, lambda session, *values: session.apply(generator, call(*values)), *inputs)
+
+    def on_draw(event: Any, call: Callable[..., Call], *inputs: Any) -> None:
+        """Answers it with a call that has noise, and goes on to the next seed."""
+        done = on_call(event, call, *inputs, page.seed, page.temperature)
+        done.success(None, [page.seed, page.advance], page.seed, js=_NEXT_SEED, **_UNLISTED)
+
+    on_draw(page.draw.click, _generate, page.ticked, page.number)
+    edited = page.canvas, page.alternatives
+    on_draw(page.add.click, functools.partial(_edit, "add"), page.absent, *edited)
+    on_draw(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
+    on_draw(page.complete.click, _complete, page.ticked, *edited)
+    on_call(page.remove.click, _remove, page.present, page.canvas)
+    on_call(page.upload.upload, lambda png: loading(png, generator.space), page.upload)
+    on(page.undo.click, Session.undo)
+    on(page.redo.click, Session.redo)
+    on(page.samples.select, Session.pick, answering=_answering_number)
+    on(page.history.select, Session.go_to, answering=_answering_number)
+    play = lambda session: views.growth(session, generator.space)
+    page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **_UNLISTED)
+
+
+def _generate(labels: list[str], num: int, seed: int | None, temperature: float) -> Call:
+    return {"call": "generate", "labels": labels, "num": num, **_noise(seed, temperature)}
+
+
+def _edit(kind: str, labels: list[str], canvas: Any, num: int, seed: int | None, temperature: float) -> Call:
+    return {"call": "edit", kind: labels, "num": num, **_noise(seed, temperature), "region": canvas["region"]}
+
+
+def _complete(labels: list[str], canvas: Any, num: int, seed: int | None, temperature: float) -> Call:
+    return {"call": "complete", "labels": labels, "num": num, **_noise(seed, temperature), "region": canvas["region"]}
+
+
+def _remove(labels: list[str], canvas: Any) -> Call:
+    return {"call": "edit", "remove": labels, "region": canvas["region"]}
+
+
+def _noise(seed: int | None, temperature: float) -> dict[str, Any]:
+    return {"seed": seed or 0, "temperature": float(temperature)}  # a whole number would be compiled for anew
+
+
+def _answering(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """What Gradio calls at an event; what was chosen for editing stays chosen as far as it is still offered."""
+
+    @_guarded
+    def answer(session: Session, present: list[str], absent: list[str], *values: Any) -> list[Any]:
+        return render(change(session, *values), present, absent)
+
+    return answer
+
+
+def _answering_number(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
+    """Like `_answering`, where the event says the number of a thumbnail."""
+
+    def answer(event: gr.EventData, *held: Any) -> list[Any]:
+        return _answering(lambda session: change(session, int(event.number)), render)(*held)
+
+    return answer
+
+
+def _rendered(generator: Generator, checkpoint: str, weights: str, session: Session, *chosen: list[str]) -> list[Any]:
+    """New values of what shows the session, in the order of `shown`."""
+    space = generator.space
+    groups = [
+        gr.CheckboxGroup(choices=names, value=[name for name in before if name in names])
+        for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
+    ]
+    links = views.downloads(session, space, session.record(checkpoint, weights))
+    pictures = views.canvas(session, space), views.samples(session, space), views.history(session, space)
+    can = session.position > 0, session.position < len(session.steps) - 1
+    return [session, *groups, *pictures, links, *(gr.Button(interactive=possible) for possible in can)]
+
+
+def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A user's mistake is one line on the page; anything else is a bug, and its traceback goes to the terminal."""
+
+    @functools.wraps(function)
+    def guarded(*values: Any) -> Any:
+        try:
+            return function(*values)
+        except SegVAEError as error:
+            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
+
+    return guarded

@@ -1,0 +1,71 @@
+"""Serving the page: Gradio where it is installed, a port that is free, and everything compiled before the address."""
+
+import functools
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from segvae_jax.app.choices import ALTERNATIVES, SAMPLES
+from segvae_jax.errors import ConfigError
+from segvae_jax.generation import Generator
+
+_COMPILED = "~/.cache/segvae_jax/compiled"
+# Gradio reads these when it is imported, and would tell its makers of a start.
+_QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+
+def serve(checkpoint: str, host: str, port: int) -> None:
+    """Loads a checkpoint, compiles, prints the address, and serves the page until it is interrupted.
+
+    Raises:
+      ConfigError: if Gradio is not installed, or one cannot listen at the address.
+      CheckpointError: if the checkpoint cannot be loaded.
+    """
+    page = _page()
+    _require_free(host, port)
+    generator = Generator.load(checkpoint)
+    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
+    jax.config.update("jax_compilation_cache_dir", directory)  # the second start is a fast one
+    for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
+        call()
+    page.launch(generator, checkpoint, host, port)
+
+
+def _page() -> Any:
+    """The module that needs Gradio."""
+    os.environ.update(_QUIET)
+    try:
+        from segvae_jax.app import page
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise ConfigError("the page needs Gradio, which is not installed: pip install 'segvae_jax[demo]'") from None
+    return page
+
+
+def _require_free(host: str, port: int) -> None:
+    """Tried before minutes of work."""
+    try:
+        with socket.create_server((host, port)):
+            pass
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}:{port} ({error.strerror}): give another --port or --host") from None
+
+
+def warm_up_calls(generator: Generator) -> Iterator[Callable[[], Any]]:
+    """Calls after which no click on the page compiles anything: every size of batch of every kind of drawing."""
+    space, call = generator.space, functools.partial
+    yield from (call(generator.generate, space.classes, num) for num in SAMPLES)
+    if not generator.edits:
+        return
+    first, last = space.drawing_order[0], space.drawing_order[-1]
+    stripes = np.tile(np.arange(space.num_channels, dtype=np.uint8)[:, None], (2, 2))
+    yield from (call(generator.restyle, stripes, name, num) for name in (first, last) for num in ALTERNATIVES)
+    yield from (call(generator.remove, stripes, last, region) for region in (None, np.ones(stripes.shape, bool)))

@@ -1,0 +1,198 @@
+"""What a user of the page can do, without a page."""
+
+import base64
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import pytest
+from toy import SPACE, toy_card, toy_generator
+
+from segvae_jax import pictures
+from segvae_jax.app import views
+from segvae_jax.app.choices import presets
+from segvae_jax.app.serving import serve, warm_up_calls
+from segvae_jax.app.session import HISTORY, Session, loading, perform, repeat
+from segvae_jax.errors import ConfigError, LabelError, MapError
+from segvae_jax.labels import LabelSpace
+
+DRAW = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
+FACE = np.ones((8, 16), np.uint8)  # a map that has one class, whatever an untrained model draws
+FACE[:, :4] = 0
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return toy_generator()
+
+
+@pytest.fixture(scope="module")
+def drawn(generator):
+    return Session().apply(generator, DRAW)
+
+
+@pytest.fixture
+def loaded(generator):
+    return Session().apply(generator, loading(pictures.index_png_bytes(FACE, SPACE), SPACE))
+
+
+def edit(**asked):
+    return {"call": "edit", "num": 4, "seed": 1, "temperature": 1.0, "region": "", **asked}
+
+
+def region_of(mask):
+    return base64.b64encode(pictures.png_bytes(np.repeat(np.uint8(255) * mask[..., None], 3, axis=2))).decode()
+
+
+def test_drawing_shows_the_maps_of_the_generator(generator, drawn):
+    np.testing.assert_array_equal(drawn.step.index_maps, generator.generate(["face", "hat"], 4, 3))
+    assert drawn.step.title == "drawn" and drawn.position == 0
+
+
+def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
+    added = loaded.apply(generator, edit(add=["hat"])).pick(2)
+    np.testing.assert_array_equal(added.index_map, generator.add(FACE, "hat", 4, 1).index_maps[2])
+    removed = added.apply(generator, {"call": "edit", "remove": ["face"], "region": ""})
+    np.testing.assert_array_equal(removed.index_map, generator.remove(added.index_map, "face").index_maps[0])
+    assert [step.title for step in removed.steps] == ["uploaded", "+ hat", "− face"]
+    completed = loaded.apply(generator, {**DRAW, "call": "complete", "labels": ["face", "eye"]})
+    np.testing.assert_array_equal(completed.step.index_maps, generator.add(FACE, "eye", 4, 3).index_maps)
+
+
+def test_nothing_changes_outside_of_a_region(generator, loaded):
+    mask = np.zeros(FACE.shape, bool)
+    mask[:5, 3:11] = True
+    edited = loaded.apply(generator, edit(restyle=["face"], region=region_of(mask)))
+    assert (edited.step.index_maps[:, ~mask] == FACE[~mask]).all()
+    assert (loaded.apply(generator, edit(restyle=["face"])).step.index_maps[:, ~mask] != FACE[~mask]).any()
+
+
+@pytest.mark.parametrize("region", ["no base64", base64.b64encode(b"no PNG").decode(), region_of(np.ones((3, 3)) > 0)])
+def test_a_region_that_does_not_fit_is_refused(generator, loaded, region):
+    with pytest.raises(MapError, match=r"region|base64"):
+        loaded.apply(generator, edit(restyle=["face"], region=region))
+
+
+def test_undo_and_redo_go_along_the_history(generator, drawn):
+    later = drawn.apply(generator, {**DRAW, "seed": 4})
+    assert later.undo().step is drawn.step and later.undo().redo().step is later.step
+    assert later.undo().undo().position == 0 and later.redo().position == 1 and later.go_to(0).position == 0
+    assert Session().undo().step is None
+
+
+def test_what_was_undone_is_replaced_by_what_is_done_next(generator, drawn):
+    undone = drawn.apply(generator, {**DRAW, "seed": 4}).undo()
+    again = undone.apply(generator, {**DRAW, "seed": 5})
+    assert [step.call["seed"] for step in again.steps] == [3, 5]
+    assert [step.picked for step in undone.pick(1).steps] == [1]
+    assert len(undone.pick(0).steps) == 2  # it was picked already
+
+
+def test_a_session_is_never_changed(generator, drawn):
+    drawn.pick(1), drawn.apply(generator, DRAW)
+    assert drawn.step.picked == 0 and len(drawn.steps) == 1
+
+
+def test_the_oldest_steps_are_forgotten_but_not_how_the_map_came_about(generator, loaded):
+    session = loaded
+    for seed in range(HISTORY + 2):
+        session = session.apply(generator, edit(restyle=session_classes(session), num=4, seed=seed))
+    assert len(session.steps) == HISTORY and session.position == HISTORY - 1
+    assert len(session.step.calls) == HISTORY + 3
+
+
+def session_classes(session):
+    return views.shown_classes(session, SPACE)[0][:1]
+
+
+def test_a_record_repeats_the_map(generator, loaded):
+    mask = np.zeros(FACE.shape, bool)
+    mask[2:6, 3:11] = True
+    session = loaded.apply(generator, edit(add=["hat"], seed=7)).pick(3)
+    session = session.apply(generator, edit(restyle=["face"], region=region_of(mask))).pick(1)
+    record = session.record("runs/toy", generator.fingerprint())
+    np.testing.assert_array_equal(repeat(generator, record), session.index_map)
+    assert json.loads(record)["checkpoint"] == "runs/toy"
+    assert [call["picked"] for call in json.loads(record)["calls"]] == [0, 3, 1]
+    with pytest.raises(MapError, match=r"other weights.*runs/toy"):
+        repeat(generator, session.record("runs/toy", "0"))
+    with pytest.raises(MapError, match="no record"):
+        repeat(generator, "[]")
+
+
+def test_mistakes_are_told_in_one_line(generator, drawn):
+    for call in (edit(add=["face"]), edit(), {"call": "delete"}):
+        with pytest.raises((LabelError, MapError)) as caught:
+            Session().apply(generator, call)
+        assert "no map yet" in str(caught.value)
+    for number in (-1, 4):
+        with pytest.raises(MapError, match="no map"):
+            drawn.pick(number)
+    with pytest.raises(MapError, match="unknown call 'delete'"):
+        perform(generator, FACE, {"call": "delete"})
+
+
+def test_an_upload_is_read_by_the_names_in_it(generator):
+    other = dataclasses.replace(SPACE, classes=("hat", "face", "eye"), palette=())
+    session = Session().apply(generator, loading(pictures.index_png_bytes(FACE, other), SPACE))
+    np.testing.assert_array_equal(session.index_map, FACE * np.uint8(SPACE.channel("hat")))
+
+
+@pytest.mark.parametrize(
+    ("png", "reason"),
+    [
+        (b"GIF89a", "your map: cannot be read as an image"),
+        (pictures.png_bytes(np.zeros((4, 4, 3), np.uint8)), "your map: image mode RGB"),
+        (pictures.index_png_bytes(np.zeros((1, 512 * 512 + 1), np.uint8), SPACE), "at most 262,144 pixels"),
+        (pictures.index_png_bytes(FACE, LabelSpace(("nose",))), "unknown label 'nose'"),
+    ],
+)  # fmt: skip
+def test_an_upload_that_cannot_be_used_is_refused(png, reason):
+    with pytest.raises(MapError, match=reason):
+        loading(png, SPACE)
+
+
+def test_presets_are_those_of_the_checkpoint():
+    card = toy_card()
+    assert presets(card) == {
+        "most frequent (60%)": ("face", "eye", "hat"),
+        "most frequent − hat (30%)": ("face", "eye"),
+        "most frequent − face − eye (10%)": ("hat",),
+        "all": ("face", "eye", "hat"),
+        "none": (),
+    }
+    unknown = dataclasses.replace(card, label_sets=np.zeros((0, 4), bool), counts=np.zeros(0, int))
+    assert list(presets(unknown)) == ["all", "none"]
+
+
+def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, drawn):
+    for call in warm_up_calls(generator):
+        call()
+    compiled = lambda: sum(f._cache_size() for f in vars(generator).values() if hasattr(f, "_cache_size"))
+    before = compiled()
+    for num in (4, 8):
+        generator.generate(["hat"], num, 9, 0.5)
+        generator.add(FACE, "eye", num, 2, 0.5)
+        generator.restyle(FACE, "face", num, 2, 0.5, FACE > 0)
+    assert compiled() == before
+
+
+def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
+    canvas = views.canvas(loaded, SPACE)
+    png = base64.b64decode(canvas["map"].removeprefix("data:image/png;base64,"))
+    np.testing.assert_array_equal(pictures.decode_index_map(png, "x", SPACE, 128), FACE)
+    assert (canvas["height"], canvas["width"]) == FACE.shape
+    assert views.shown_classes(loaded, SPACE) == (["face"], ["eye", "hat"])
+    assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")
+    spaced = dataclasses.replace(SPACE, classes=('a"] {} b', "eye", "hat"), drawing_order=(), paint_order=())
+    assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
+    empty = Session()
+    assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
+
+
+def test_without_gradio_there_is_one_line(monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    monkeypatch.delitem(sys.modules, "segvae_jax.app.page", raising=False)
+    with pytest.raises(ConfigError, match=r"needs Gradio.*pip install 'segvae_jax\[demo\]'"):
+        serve("nowhere", "127.0.0.1", 7860)
