@@ -33,7 +33,8 @@ def _apart(items: re.Match[str]) -> str:
 def _quote_shapes(annotation: str | griffe.Expr | None) -> None:
     if not isinstance(annotation, griffe.Expr) or isinstance(annotation, griffe.ExprName):
         return
-    if isinstance(annotation, griffe.ExprSubscript) and annotation.canonical_path.startswith("jaxtyping."):
+    of_an_array = annotation.canonical_path.startswith("jaxtyping.")
+    if of_an_array and isinstance(annotation, griffe.ExprSubscript) and isinstance(annotation.slice, griffe.ExprTuple):
         *kind, shape = annotation.slice.elements
         annotation.slice.elements = [*kind, shape if isinstance(shape, str) else repr(str(shape))]
     for part in annotation.iterate(flat=False):

@@ -29,7 +29,8 @@ def packages() -> dict[str, list[str]]:
 
 def on_config(config: MkDocsConfig) -> None:
     """Puts the reference into the navigation, before the changelog."""
-    config.nav.insert(-1, {"Reference": [{package: _uri(package)} for package in packages()]})
+    *pages, changelog = config.nav or []
+    config.nav = [*pages, {"Reference": [{package: _uri(package)} for package in packages()]}, changelog]
 
 
 def on_files(files: Files, config: MkDocsConfig) -> None:

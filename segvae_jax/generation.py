@@ -31,7 +31,7 @@ from segvae_jax.editing import (
     redraw,
     weighs,
 )
-from segvae_jax.errors import CheckpointError
+from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm
 from segvae_jax.training.checkpoints import ModelCard, load_variables
@@ -126,7 +126,7 @@ class Generator:
         """
         label_sets = np.tile(self.space.encode(labels), (_padded(steps), 1)).astype(np.float32)
         shares = np.minimum(np.arange(_padded(steps)) / max(steps - 1, 1), 1).astype(np.float32)
-        drawn = self._between(self._variables, label_sets, np.asarray(seeds), shares, temperature)
+        drawn = self._between(self._variables, label_sets, np.asarray(seeds), shares, float(temperature))
         return np.asarray(drawn)[:steps]
 
     def class_maps(
@@ -169,7 +169,7 @@ class Generator:
         """`drawing.draw` or `drawing.paint` of a batch that is padded to one of few sizes."""
         size = _padded(len(label_sets))
         wanted = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
-        drawn = function(self._variables, wanted, seed, first + np.arange(size), temperature)
+        drawn = function(self._variables, wanted, seed, first + np.arange(size), float(temperature))
         return np.asarray(drawn)[: len(label_sets)]
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
@@ -250,8 +250,13 @@ class Generator:
           index_map: a map in part.
           labels: of the whole map; those that it has need not be named.
           num, seed, temperature, region: as in `edit`.
+
+        Raises:
+          LabelError: if the map has all of them; or as `edit`.
         """
         missing = [name for name in names_of(labels) if not (index_map == self.space.channel(name)).any()]
+        if not missing:
+            raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
         return self.add(index_map, missing, num, seed, temperature, region)
 
     def edit(
@@ -321,7 +326,7 @@ class Generator:
     def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: float) -> Edits:
         """The alternatives of some noise."""
         canvas = change.canvas(self._model.image_size)
-        rows = [jax.device_get(self._redraw(self._variables, *canvas, eps, temperature)) for eps in noise]
+        rows = [jax.device_get(self._redraw(self._variables, *canvas, eps, float(temperature))) for eps in noise]
         return compose(change, *map(np.concatenate, zip(*rows, strict=True)))
 
     def _padded_maps_call(self, function: Callable[..., Any], class_maps: Bool[np.ndarray, "N H W C"]) -> Any:

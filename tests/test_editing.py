@@ -116,6 +116,11 @@ def test_completing_draws_what_is_missing(generator):
     np.testing.assert_array_equal(edits.index_maps, generator.add(a_map(), "glasses", num=2).index_maps)
 
 
+def test_a_complete_map_is_not_completed(generator):
+    with pytest.raises(LabelError, match="nothing to complete"):
+        generator.complete(a_map(), ["face", "eye"])
+
+
 def test_maps_of_any_size_keep_it(generator):
     index = a_map((24, 48))
     edits = generator.add(index, "glasses", num=2, seed=1)
