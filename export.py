@@ -9,8 +9,6 @@ from segvae_jax.allocator import restart_with_allocator
 if __name__ == "__main__":
     restart_with_allocator()  # before the imports that take seconds
 
-from pathlib import Path
-
 from absl import flags
 
 from segvae_jax.interop.export import export
@@ -26,8 +24,8 @@ _OUT = flags.DEFINE_string("out", None, "Folder to write to.", required=True)
 def main(argv: list[str]) -> None:
     """Exports."""
     del argv
-    export(_CHECKPOINT.value, _OUT.value, step=_STEP.value, half=_HALF.value, program=_PROGRAM.value)
-    for file in sorted(Path(_OUT.value).expanduser().iterdir()):
+    files = export(_CHECKPOINT.value, _OUT.value, step=_STEP.value, half=_HALF.value, program=_PROGRAM.value)
+    for file in files:
         print(f"wrote {file}, {file.stat().st_size:,} bytes")
 
 

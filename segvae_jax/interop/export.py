@@ -29,7 +29,7 @@ _PLATFORMS = ("cpu", "cuda", "tpu")
 
 def export(
     checkpoint: str | Path, out: str | Path, *, step: int | None = None, half: bool = False, program: bool = True
-) -> None:
+) -> list[Path]:
     """Writes a checkpoint of two files, without spectral norm, which is folded into the weights; and its program.
 
     Args:
@@ -38,6 +38,9 @@ def export(
       step: of the saved ones; the latest if None.
       half: whether kernels are rounded to float16, half the size for maps that hardly differ.
       program: whether the program is written.
+
+    Returns:
+      the files.
 
     Raises:
       CheckpointError: if the checkpoint cannot be loaded.
@@ -48,11 +51,13 @@ def export(
     folded = {"spectral_norm": False} if "spectral_norm" in hyperparameters(card.name) else {}
     card = dataclasses.replace(card, arguments={**card.arguments, **folded}, step=step)
     path = Path(out).expanduser().resolve()
-    save_portable(path, card, variables, half)
+    files = save_portable(path, card, variables, half)
     if program:
         content = draw_program(model, card.space, variables).serialize()
         with refusing_clearly(path):
             write_aside(path / PROGRAM, lambda partial: partial.write_bytes(content))
+        files.append(path / PROGRAM)
+    return files
 
 
 def draw_program(model: MapModel, space: LabelSpace, variables: Mapping[str, Any]) -> jax.export.Exported:

@@ -25,7 +25,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.models import hyperparameters, make_model
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.shipped import NAMES, checkpoint_directory
-from segvae_jax.training.portable import read_weights, write_weights
+from segvae_jax.training.portable import WEIGHTS, read_weights, write_weights
 from segvae_jax.training.state import TrainState
 
 _CARD = "model.json"
@@ -204,7 +204,7 @@ def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any
     card.write(directory.resolve())
 
 
-def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> None:
+def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> list[Path]:
     """Writes a checkpoint of two files, which names no other path: `model.json` and `weights.npz`.
 
     Args:
@@ -213,11 +213,15 @@ def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any]
       variables: its `params`.
       half: whether kernels are rounded to float16.
 
+    Returns:
+      the two.
+
     Raises:
       OutputError: if the directory cannot be written to.
     """
     sha256 = write_weights(directory, variables, half)
     dataclasses.replace(card, prepared="", weights=sha256).write(directory)
+    return [directory / _CARD, directory / WEIGHTS]
 
 
 def load_variables(directory: str | Path, step: int | None = None) -> tuple[ModelCard, dict[str, Any], int]:
