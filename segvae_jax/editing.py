@@ -30,7 +30,7 @@ from segvae_jax.model.protocol import VAEOutput
 from segvae_jax.model.segvae import Generated, Given, generate
 from segvae_jax.streams import great_circle, sample_noise
 
-_NOTHING_SHOWS = 1e9  # nats: a candidate without a class that is asked for loses to any other
+_NOTHING_SHOWS = 1e6  # nats: a candidate without a class that is asked for loses to any other
 _SURE = 1e-6  # probabilities are kept away from 0 and 1 by this
 
 
@@ -195,12 +195,12 @@ def redraw(
     tiled = lambda array: jnp.broadcast_to(array, (num * candidates, *array.shape))
     by_step = lambda class_maps: jnp.moveaxis(class_maps[..., np.asarray(model.order)], -1, 0)
     fixed = Given(tiled(by_step(kept)), tiled(by_step(given)))
-    free = by_step((1 - given) * (kept @ ~above.T == 0))
+    uncovered = by_step(kept @ ~above.T == 0)
     noise = eps.reshape(num * candidates, *eps.shape[2:])
     generated = generate(model, variables, tiled(label_set), noise, temperature, fixed)
     hard = (generated.class_maps >= maps.PRESENCE_THRESHOLD).astype(jnp.float32)
     output = model.apply(variables, hard, tiled(label_set), jnp.zeros_like(noise))
-    seen = (generated.drawn * free[None]).max((-2, -1))
+    seen = (fixed.completed(generated.drawn) * uncovered[None]).max((-2, -1))
     best = jnp.argmax(_evidence(generated, output, fixed, seen).reshape(num, candidates), axis=1)
     chosen = lambda rows: rows.reshape(num, candidates, *rows.shape[1:])[jnp.arange(num), best]
     drawn = _raised(chosen(generated.drawn * (1 - fixed.mask)), chosen(seen))
@@ -230,10 +230,10 @@ def _evidence(generated: Generated, output: VAEOutput, fixed: Given, seen: Float
 
 
 def lies_above(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
-    """Whether the class of the row, if it is drawn, is on top of the class of the column, which stays."""
+    """Whether the class of the row, if it is drawn, is on top of the class of the column, which stays, or is itself."""
     rank = lambda channels: np.argsort([0, *channels])  # by channel, background first
     drawn, painted = rank(space.order), rank(space.stack)
-    over = (drawn[:, None] > drawn) | (painted[:, None] > painted)
+    over = (drawn[:, None] >= drawn) | (painted[:, None] >= painted)
     accessory = np.isin(space.names, space.accessories)
     return over & ~maps.lies_on(space).T & (accessory[:, None] | ~accessory)
 
