@@ -1,16 +1,19 @@
-# make demo | test | check | docs: each makes its own environment first. PYTHON=python3.12 picks another Python.
+# make page | demo | test | check | docs: each makes its own environment first. PYTHON=python3.12 picks another Python.
 PYTHON ?= python3
 VENV ?= .venv-$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 DEMO ?= demo
 
-.PHONY: demo test check docs clean
+.PHONY: page demo test check docs clean
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+page: $(VENV)/.installed
+	$(BIN)/python demo.py
 
 demo: $(VENV)/.installed
 	$(BIN)/python train.py --config=configs/cartoon.py:tiny --config.data.prepared=$(DEMO)/data --workdir=$(DEMO)/run

@@ -51,11 +51,12 @@ def test_commands_run_in_the_order_of_the_readme(workplace):
         subprocess.run([sys.executable, "-c", snippet], cwd=workplace, check=True)
 
 
-def test_the_two_make_targets_exist():
-    assert [command[1] for command in commands(README) if command[0] == "make"] == ["demo", "test"]
-    command = ["make", "-n", "VENV=absent", "demo", "test"]
+def test_the_make_targets_exist():
+    assert [command[1] for command in commands(README) if command[0] == "make"] == ["page", "demo", "test"]
+    command = ["make", "-n", "VENV=absent", "page", "demo", "test"]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for step in ("-m venv", "train.py --config=configs/cartoon.py:tiny", "generate.py", "eval.py", "-m pytest"):
+    steps = "-m venv", "demo.py", "train.py --config=configs/cartoon.py:tiny", "generate.py", "eval.py", "-m pytest"
+    for step in steps:
         assert step in shown
 
 
