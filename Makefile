@@ -21,7 +21,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

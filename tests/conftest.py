@@ -24,3 +24,9 @@ def pytest_configure() -> None:
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(_CACHE)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """Files that take minutes come first, so that workers, which are dealt whole files, end together."""
+    long = "test_readme.py", "test_run.py", "test_own_data.py", "test_notebooks.py", "test_resume.py"
+    items.sort(key=lambda item: item.path.name not in long)
