@@ -29,7 +29,8 @@ def one_line() -> str:
     """The facts for the head of a table."""
     known = facts()
     versions = ", ".join(f"{name} {known[name]}" for name in ("python", "jax", "flax", "torch"))
-    return f"{known['cpu']}, {known['cores']} cores; {known['device']} x {known['devices']}; {versions}"
+    cores = "1 core" if known["cores"] == 1 else f"{known['cores']} cores"
+    return f"{known['cpu']}, {cores}; {known['device']} x {known['devices']}; {versions}"
 
 
 def _cpu() -> str:

@@ -146,10 +146,12 @@ def _line(title: str, generator: Generator, label_sets: np.ndarray) -> UInt8[np.
 def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
     edits = f"\nEdits of held-out maps, a class each:\n\n{_table(result['edits'])}\n" if result["edits"] else ""
     height, width = result["size"]
+    of_many = f"Mean +- standard deviation over {result['seeds']} training runs a row"
+    runs = of_many if result["seeds"] > 1 else "One training run a row"
     return f"""# {result["name"].replace("_", ", ").capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
-Mean +- standard deviation over {result["seeds"]} training runs a row.
+{runs}; anchors over the runs of all rows.
 {result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
 
 {_table(result["rows"])}
