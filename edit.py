@@ -20,7 +20,7 @@ from absl import flags
 from jaxtyping import Bool, UInt8
 
 from segvae_jax import pictures
-from segvae_jax.editing import Edits
+from segvae_jax.editing import Edits, present_classes
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.scripts import run_user_script
@@ -63,7 +63,7 @@ def main(argv: list[str]) -> None:
 
 def _edited(generator: Generator, index: UInt8[np.ndarray, "H W"]) -> Edits:
     names = lambda flag: [name.strip() for name in flag.value]
-    missing = [name for name in names(_COMPLETE) if not (index == generator.space.channel(name)).any()]
+    missing = [name for name in names(_COMPLETE) if name not in present_classes(index, generator.space)]
     return generator.edit(
         index,
         add=[*names(_ADD), *missing],

@@ -19,7 +19,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import scipy.ndimage
-from jaxtyping import Array, Bool, Float, Int, UInt8
+from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
 from segvae_jax import maps
 from segvae_jax.drawing import Latents
@@ -87,14 +87,14 @@ class Change:
             raise LabelError("nothing to edit: name classes to add, remove or restyle")
         if twice := [name for name in named if named.count(name) > 1]:
             raise LabelError(f"{twice[0]!r} is to be edited twice: name it once, to add, to remove, or to restyle")
-        present = {name for name in named if (self.index_map == self.space.channel(name)).any()}
+        for name in named:
+            self.space.channel(name)
+        present = present_classes(self.index_map, self.space)
         if there := [name for name in self.add if name in present]:
             raise LabelError(f"cannot add {there[0]!r}: the map has it: restyle it, or remove it first")
         if missing := [name for name in (*self.remove, *self.restyle) if name not in present]:
-            raise LabelError(f"{missing[0]!r} is not in the map, which has {self._shown()}: add it instead")
-
-    def _shown(self) -> str:
-        return ", ".join(present_classes(self.index_map, self.space)) or "no class"
+            shown = ", ".join(present) or "no class"
+            raise LabelError(f"{missing[0]!r} is not in the map, which has {shown}: add it instead")
 
     @property
     def free(self) -> Bool[np.ndarray, "H W"]:
@@ -125,7 +125,7 @@ class Change:
         return (kept & given).astype(np.float32), given.astype(np.float32), label_set.astype(np.float32)
 
 
-def present_classes(index_map: UInt8[np.ndarray, "H W"], space: LabelSpace) -> tuple[str, ...]:
+def present_classes(index_map: Integer[np.ndarray, "H W"], space: LabelSpace) -> tuple[str, ...]:
     """Names of the classes seen in a map, by channel."""
     return tuple(name for name in space.classes if (index_map == space.channel(name)).any())
 

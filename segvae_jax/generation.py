@@ -28,6 +28,7 @@ from segvae_jax.editing import (
     lies_above,
     names_of,
     noise_between,
+    present_classes,
     redraw,
     weighs,
 )
@@ -254,7 +255,7 @@ class Generator:
         Raises:
           LabelError: if the map has all of them; or as `edit`.
         """
-        missing = [name for name in names_of(labels) if not (index_map == self.space.channel(name)).any()]
+        missing = [name for name in names_of(labels) if name not in present_classes(index_map, self.space)]
         if not missing:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
         return self.add(index_map, missing, num, seed, temperature, region)

@@ -9,6 +9,7 @@ from jaxtyping import UInt8
 
 from segvae_jax import maps, pictures
 from segvae_jax.app.session import Session
+from segvae_jax.editing import present_classes
 from segvae_jax.labels import LabelSpace
 
 _FRAME = 350  # milliseconds a class in the animation
@@ -85,9 +86,8 @@ def shown_classes(session: Session, space: LabelSpace) -> tuple[list[str], list[
     """Classes that the map has, and those that it has not; none before there is a map."""
     if session.step is None:
         return [], []
-    seen = set(np.unique(session.index_map).tolist())
-    has = lambda name: space.channel(name) in seen
-    return [n for n in space.classes if has(n)], [n for n in space.classes if not has(n)]
+    present = present_classes(session.index_map, space)
+    return list(present), [name for name in space.classes if name not in present]
 
 
 def colours(space: LabelSpace) -> str:

@@ -1,5 +1,7 @@
 """The page in a browser: what users do on it, alone and beside one another, with a mouse, a keyboard and a phone."""
 
+import base64
+import io
 import json
 import os
 import pathlib
@@ -11,6 +13,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from toy import SPACE, save_toy, toy_generator
 
 from segvae_jax import pictures
@@ -207,8 +210,11 @@ def test_the_map_grows_class_by_class(open_page, workplace):
     still = shown(page)
     button(page, "▶ Growth").click()
     playwright.expect(page.locator("#canvas img")).to_have_attribute("src", re.compile("^data:image/gif"))
+    with Image.open(io.BytesIO(base64.b64decode(shown(page).partition(",")[2]))) as animation:
+        assert animation.n_frames == 1 + len(np.unique(FACE[FACE > 0]))  # nothing, then class by class
     button(page, "■ Stop").click()
     shows(page, still)
+    assert shown(page) == still
 
 
 def test_a_bad_upload_is_one_line_and_the_page_goes_on(open_page, workplace):
@@ -250,7 +256,9 @@ def test_the_keyboard_reaches_and_presses_all_that_it_takes(open_page):
     page.locator("#samples button").nth(7).wait_for()
     focus(page, "document.activeElement.closest('#samples button:nth-child(3)')")
     page.keyboard.press("Enter")
-    playwright.expect(page.locator("#samples button").nth(2)).to_have_attribute("aria-pressed", "true")
+    third = page.locator("#samples button").nth(2)
+    playwright.expect(third).to_have_attribute("aria-pressed", "true")
+    assert third.locator("img").get_attribute("src") == shown(page)
 
 
 def focus(page, reached):
