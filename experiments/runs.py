@@ -15,6 +15,7 @@ from experiments.tables import Budget, Experiment
 from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.page import SCORES, write_report
 from segvae_jax.evaluation.subject import open_checkpoint
+from segvae_jax.evaluation.suite import Anchors, score_anchors
 from segvae_jax.training.checkpoints import load_variables, save_variables
 from segvae_jax.training.config import model_arguments, prepare_data
 from segvae_jax.training.loop import train
@@ -72,11 +73,13 @@ class Run:
             return self._take_over(config)
         return int(train(config, self.workdir).step) == config.num_steps
 
-    def score(self) -> None:
-        """Scores what was trained."""
+    def score(self, held_to: Anchors | None = None) -> Anchors:
+        """Scores what was trained; returns the anchors, which are those of all runs of this seed."""
         subject = open_checkpoint(self.workdir)
-        result = evaluate(subject, suite=self.setting.suite, seed=self.seed)
-        write_report(self.scores.parent, result, subject.space, ())
+        how: dict[str, Any] = {"suite": self.setting.suite, "seed": self.seed}
+        held_to = held_to or score_anchors(subject.splits, subject.space, **how)
+        write_report(self.scores.parent, evaluate(subject, **how, held_to=held_to), subject.space, ())
+        return held_to
 
     def _take_over(self, config: ConfigDict) -> bool:
         """The weights of the other experiment under this one's hyperparameters."""
@@ -89,11 +92,12 @@ class Run:
 def finish(runs: Sequence[Run], console: Console) -> bool:
     """Trains and scores what is missing; False if a SIGTERM cut that short."""
     missing, begun = [run for run in runs if not run.scores.is_file()], time.monotonic()
+    anchors: dict[int, Anchors] = {}
     for number, run in enumerate(missing):
         minutes = (time.monotonic() - begun) / max(number, 1) * (len(missing) - number) / 60
         eta = f", ETA {minutes:.0f} min" if number else ""
         console.rule(f"{run.experiment.title}, seed {run.seed}: {number + 1} of {len(missing)}{eta}")
         if not run.train():
             return False
-        run.score()
+        anchors[run.seed] = run.score(anchors.get(run.seed))
     return True

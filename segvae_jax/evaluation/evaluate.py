@@ -17,8 +17,9 @@ from segvae_jax import maps
 from segvae_jax.evaluation.edits import Edit
 from segvae_jax.evaluation.given import LABEL_SETS
 from segvae_jax.evaluation.inception import WEIGHTS_FILE, fid, inception_features, load_inception
+from segvae_jax.evaluation.judge import painted
 from segvae_jax.evaluation.subject import Subject
-from segvae_jax.evaluation.suite import painted, run_suite
+from segvae_jax.evaluation.suite import Anchors, run_suite
 from segvae_jax.generation import Generator
 
 
@@ -28,6 +29,7 @@ def evaluate(
     suite: str = "quick",
     inception_weights: str | Path | None = None,
     seed: int = 0,
+    held_to: Anchors | None = None,
     progress: Callable[[str], object] = lambda message: None,
 ) -> dict[str, Any]:
     """Runs the suite.
@@ -37,6 +39,7 @@ def evaluate(
       suite: which rows to score, see `run_suite`.
       inception_weights: PyTorch file of the FID Inception network; adds the FID rows.
       seed: of sampling and resampling.
+      held_to: the anchors, see `run_suite`.
       progress: called with a line before each part of the work.
 
     Returns:
@@ -56,6 +59,7 @@ def evaluate(
         edit=_editor(generator) if generator and generator.edits else None,
         suite=suite,
         seed=seed,
+        held_to=held_to,
         progress=progress,
     )
     if weights is not None:

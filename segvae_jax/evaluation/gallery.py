@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from segvae_jax.evaluation.control import label_control
 from segvae_jax.evaluation.given import Given
+from segvae_jax.evaluation.judge import painted, visible
 from segvae_jax.evaluation.memorisation import Nearest, nearest_training
 from segvae_jax.evaluation.subject import Subject
-from segvae_jax.evaluation.suite import painted, visible
 from segvae_jax.maps import index_to_class_maps, label_set_of
 
 LABEL_SETS = 6

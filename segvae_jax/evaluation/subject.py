@@ -13,7 +13,8 @@ from segvae_jax.data.builder import Prepared, open_prepared
 from segvae_jax.data.splits import SPLITS, content_hash
 from segvae_jax.errors import DataError
 from segvae_jax.evaluation.given import Given, read_given
-from segvae_jax.evaluation.suite import ClassMaps, Generate
+from segvae_jax.evaluation.judge import Generate
+from segvae_jax.evaluation.scoring import ClassMaps
 from segvae_jax.evaluation.two_sample import FOLDS
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace

@@ -15,9 +15,9 @@ from segvae_jax.errors import OutputError
 from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.gallery import SAMPLES, STEPS, albums
 from segvae_jax.evaluation.given import Given
+from segvae_jax.evaluation.judge import painted
 from segvae_jax.evaluation.page import write_report
 from segvae_jax.evaluation.subject import Subject
-from segvae_jax.evaluation.suite import painted
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of

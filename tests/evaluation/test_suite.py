@@ -7,7 +7,7 @@ from rich.console import Console
 
 from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors, map_encoder, suite
+from segvae_jax.evaluation import anchors, judge, map_encoder, suite
 from segvae_jax.evaluation.report import print_table
 from segvae_jax.evaluation.scoring import Reference, score_maps
 from segvae_jax.generation import Latents
@@ -60,7 +60,7 @@ def splits():
 def generate(splits):
     train = splits["train"]
     retrieve = lambda wanted, seed: anchors.retrieval(wanted, train, label_set_of(train), np.random.default_rng(seed))
-    return lambda wanted, seed: suite.painted(retrieve(wanted, seed), SPACE)
+    return lambda wanted, seed: judge.painted(retrieve(wanted, seed), SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def full_result(splits, generate):
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
     maps = _draw(0, 5)
-    seen = suite.visible(maps, SPACE)
+    seen = judge.visible(maps, SPACE)
     assert seen.sum(axis=-1).max() == 1 and seen[..., 2].sum() == (maps[..., 2] & ~maps[..., 3]).sum()
     np.testing.assert_array_equal(seen.any(axis=-1), maps.any(axis=-1))
-    monkeypatch.setattr(suite, "PAINT_CHUNK", 2)
-    np.testing.assert_array_equal(suite.visible(np.where(maps, 0.8, 0.02), SPACE), seen)
+    monkeypatch.setattr(judge, "PAINT_CHUNK", 2)
+    np.testing.assert_array_equal(judge.visible(np.where(maps, 0.8, 0.02), SPACE), seen)
 
 
 def test_every_row_is_scored_and_the_conditions_are_told(result):
@@ -169,8 +169,8 @@ def test_the_full_table_is_readable_at_80_columns(full_result):
 
 
 def test_identical_maps_score_zero(splits):
-    real = suite.visible(splits["test"], SPACE)
-    reference = Reference.of(real, suite.visible(splits["train"], SPACE))
+    real = judge.visible(splits["test"], SPACE)
+    reference = Reference.of(real, judge.visible(splits["train"], SPACE))
     row = score_maps(real, label_set_of(real), reference, seed=0)
     assert row["fsd"]["value"] < 1e-6 and row["frechet_random_cnn"]["value"] < 1e-6
     assert row["control"]["exact"]["value"] == 1
@@ -196,9 +196,28 @@ def test_the_table_is_readable_at_80_columns(result):
     assert f"{result['rows']['generated']['fsd']['value']:.1f}" in text
 
 
+@pytest.fixture(scope="module")
+def held_to(splits):
+    return suite.score_anchors(splits, SPACE, seed=5)
+
+
+def test_anchors_scored_once_serve_every_model(splits, generate, result, held_to):
+    told = []
+    again = suite.run_suite(generate, None, splits, SPACE, seed=5, held_to=held_to, progress=told.append)
+    assert again["rows"] == result["rows"] and "scoring retrieval" not in told
+
+
+@pytest.mark.parametrize("other", [{"seed": 6}, {"suite": "all"}, {"test": 11}])
+def test_anchors_of_something_else_are_refused(splits, generate, held_to, other):
+    given = {"seed": 5, **other}
+    splits = {**splits, "test": splits["test"][: given.pop("test", None)]}
+    with pytest.raises(DataError, match="score_anchors"):
+        suite.run_suite(generate, None, splits, SPACE, **given, held_to=held_to)
+
+
 def test_without_a_posterior_there_is_no_row_of_reconstruction(splits, result, monkeypatch):
-    for name, stub in (("score_maps", {}), ("_diversity", {}), ("_real_vs_real", ({}, 0))):
-        monkeypatch.setattr(suite, name, lambda *args, stub=stub, **kwargs: stub)
+    monkeypatch.setattr(judge.Judge, "score", lambda *args: {})
+    monkeypatch.setattr(suite, "_real_vs_real", lambda *args: ({}, 0))
     blank = lambda wanted, seed: np.zeros((len(wanted), 8, 6), np.uint8)
     assert suite.run_suite(blank, None, splits, SPACE)["reconstruction"] is None
     console = Console(width=80)
