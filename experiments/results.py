@@ -7,18 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
-from PIL import Image, ImageDraw
 
 from benchmarks import machine
+from experiments.drawing import MAPS_A_LINE, draw_edits, draw_label_sets, maps_to_edit
 from experiments.runs import Run
+from experiments.verdicts import by_chance, verdicts
 from segvae_jax import pictures
+from segvae_jax.evaluation.subject import open_checkpoint
 from segvae_jax.generation import Generator
 
 ANCHORS = ("real_vs_real", "retrieval", "independent_parts", "mean_shape")
-_SAMPLES = 8
-_TITLE_WIDTH = 160
-_PIXELS = 96  # height of a drawn map, at least
 
 # title, where in a row of the suite, digits
 COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
@@ -47,19 +45,36 @@ EDIT_COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
 
 
 def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
-    """Writes finished runs as `NAME.md`, `NAME.json` and two `NAME_*.png`; returns their paths."""
+    """Writes finished runs as `NAME.md`, `NAME.json` and `NAME_*.png`; returns their paths."""
     directory.mkdir(parents=True, exist_ok=True)
-    page, data, label_sets, samples = (
-        directory / f"{name}{ending}" for ending in (".md", ".json", "_label_sets.png", "_samples.png")
-    )
     scores = {run: json.loads(run.scores.read_text()) for run in runs}
     result = {"name": name, **conditions(scores), "rows": summary(scores), "edits": editing(scores)}
+    if result["seeds"] > 1:
+        models = {run.experiment.title: result["rows"][run.experiment.title] for run in runs}
+        result |= {"verdicts": verdicts(models, runs[0].experiment.title)}
+    page, data = directory / f"{name}.md", directory / f"{name}.json"
     data.write_text(json.dumps(result, indent=1) + "\n")
-    first = [run for run in runs if run.seed == runs[0].seed]
-    pictures.save_picture(label_sets, _drawn(first, num_label_sets=_SAMPLES))
-    pictures.save_picture(samples, _drawn(first, num_label_sets=1))
-    page.write_text(_page(result, label_sets.name, samples.name))
-    return [page, data, label_sets, samples]
+    drawn = _draw([run for run in runs if run.seed == runs[0].seed], directory / name)
+    page.write_text(_page(result, drawn))
+    return [page, data, *drawn]
+
+
+def _draw(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
+    """Pictures of one run a row, and what they show."""
+    generators = {run.experiment.title: Generator.load(run.workdir) for run in runs}
+    place = lambda what: stem.with_name(f"{stem.name}_{what}.png")
+    frequent, alike = (draw_label_sets(generators, count) for count in (MAPS_A_LINE, 1))
+    drawn = {
+        place("label_sets"): ("The most frequent label-sets, the same in all lines", frequent),
+        place("samples"): ("Samples of the most frequent label-set", alike),
+    }
+    if editors := {title: generator for title, generator in generators.items() if generator.edits}:
+        edited = maps_to_edit(open_checkpoint(runs[0].workdir))
+        told = "; ".join(f"a held-out map, {one.told()}" for one in edited)
+        drawn[place("edits")] = (f"Edits, from left to right: {told}", draw_edits(editors, edited))
+    for path, (_, picture) in drawn.items():
+        pictures.save_picture(path, picture)
+    return {path: told for path, (told, _) in drawn.items()}
 
 
 def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
@@ -125,29 +140,12 @@ def training_seconds(run: Run) -> float:
     return float(sum(count / row["steps_per_second"] for count, row in zip(steps, timed, strict=True)))
 
 
-def _drawn(runs: Sequence[Run], num_label_sets: int) -> UInt8[np.ndarray, "h w 3"]:
-    """A line of maps a row, with the same label-sets in all: the most frequent ones."""
-    generators = {run.experiment.title: Generator.load(run.workdir) for run in runs}
-    card = next(iter(generators.values())).card
-    frequent = card.label_sets[np.argsort(-card.counts, kind="stable")[:num_label_sets]]
-    label_sets = np.resize(frequent, (_SAMPLES, frequent.shape[1]))
-    return np.concatenate([_line(title, generator, label_sets) for title, generator in generators.items()])
-
-
-def _line(title: str, generator: Generator, label_sets: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
-    index_maps = generator.draw(label_sets)
-    scale = max(1, _PIXELS // index_maps.shape[1])
-    drawn = pictures.sheet(index_maps, generator.space, _SAMPLES, scale)
-    margin = Image.new("RGB", (_TITLE_WIDTH, len(drawn)), "white")
-    ImageDraw.Draw(margin).text((4, len(drawn) // 2 - 6), title, fill="black")
-    return np.concatenate([np.asarray(margin), drawn], axis=1)
-
-
-def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
+def _page(result: Mapping[str, Any], drawn: Mapping[Path, str]) -> str:
     edits = f"\nEdits of held-out maps, a class each:\n\n{_table(result['edits'])}\n" if result["edits"] else ""
     height, width = result["size"]
     of_many = f"Mean +- standard deviation over {result['seeds']} training runs a row"
     runs = of_many if result["seeds"] > 1 else "One training run a row"
+    shown = "\n\n".join(f"{told}:\n\n![{told}]({path.name})" for path, told in drawn.items())
     return f"""# {result["name"].replace("_", ", ").capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
@@ -155,21 +153,34 @@ def _page(result: Mapping[str, Any], label_sets: str, samples: str) -> str:
 {result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
 
 {_table(result["rows"])}
-{edits}
-The most frequent label-sets, the same in all lines:
+{_compared(result)}{edits}
+{shown}
+"""
 
-![Samples of every row]({label_sets})
 
-Samples of the most frequent label-set:
+def _compared(result: Mapping[str, Any]) -> str:
+    """The verdicts as a table, if there are any."""
+    found = result.get("verdicts")
+    if not found:
+        return ""
+    lines = [["against", *next(iter(found.values()))], *([title, *row.values()] for title, row in found.items())]
+    return f"""
+{next(iter(result["rows"]))} against each other row: better or worse where all of its runs are beyond all runs of the
+other, which happens to equal models once in {1 / by_chance(result["seeds"]):.0f} times; open elsewhere.
 
-![Samples of one label-set]({samples})
+{_lines(lines)}
 """
 
 
 def _table(rows: Mapping[str, Any]) -> str:
     header = ["", *next(iter(rows.values()))]
-    lines = [header, ["---"] * len(header), *([title, *_cells(figures)] for title, figures in rows.items())]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return _lines([header, *([title, *_cells(figures)] for title, figures in rows.items())])
+
+
+def _lines(lines: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first line is its header."""
+    header, *rest = lines
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rest))
 
 
 def _cells(figures: Mapping[str, Any]) -> list[str]:

@@ -1,18 +1,23 @@
 """Tables of experiments: trained, scored, written and gone on with."""
 
+import itertools
 import json
 import subprocess
 import sys
 
 import jax
+import numpy as np
 import pytest
 from pages import ROOT
 from PIL import Image
 from rich.console import Console
 
 from experiments import results, runs
+from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
+from experiments.verdicts import by_chance, verdicts
+from segvae_jax.evaluation.subject import open_checkpoint
 from segvae_jax.training import loop
 from segvae_jax.training.step import device_mesh
 
@@ -96,6 +101,36 @@ def test_mean_and_spread_are_those_of_the_seeds():
     assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
 
 
+def test_a_verdict_is_given_where_all_runs_agree():
+    values = lambda *figures: {"values": list(figures)}
+    rows = {
+        "SegVAE": {"FSD x 1e4": values(1, 2), "recall": values(0.5, 0.6), "nearest training mIoU": values(0, 0)},
+        "worse": {"FSD x 1e4": values(3, 4), "recall": values(0.7, 0.8)},
+        "alike": {"FSD x 1e4": values(2, 9), "recall": values(0.5, 0.9)},
+    }
+    assert verdicts(rows, "SegVAE") == {
+        "worse": {"FSD x 1e4": "better", "recall": "worse"},
+        "alike": {"FSD x 1e4": "open", "recall": "open"},
+    }
+    page = results._compared({"rows": rows, "seeds": 2, "verdicts": verdicts(rows, "SegVAE")})
+    assert "once in 3 times" in page and "| worse | better | worse |" in page
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 3])
+def test_how_often_equal_models_get_a_verdict(seeds):
+    ranks = set(itertools.combinations(range(2 * seeds), seeds))
+    apart = [ours for ours in ranks if ours[-1] == seeds - 1 or ours[0] == seeds]
+    assert by_chance(seeds) == pytest.approx(len(apart) / len(ranks))
+
+
+def test_maps_to_edit_can_be_edited_in_all_ways(finished):
+    subject = open_checkpoint(finished[0].workdir)
+    for edited in maps_to_edit(subject):
+        shown = {subject.space.names[channel] for channel in np.unique(edited.index_map)}
+        assert {edited.changes["restyle"], edited.changes["remove"]} <= shown and edited.changes["add"] not in shown
+        assert f"{edited.changes['add']} added" in edited.told()
+
+
 def test_rows_that_edit_have_a_table_of_edits():
     presence = lambda value: {"presence": {"value": value}}
     scored = [{kind: presence(value) for kind in ("restyle", "add", "remove")} for value in (0.5, 1.0)]
@@ -104,7 +139,7 @@ def test_rows_that_edit_have_a_table_of_edits():
     table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
     assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == ["restyled: seen", "added: seen", "removed: gone"]
     assert table["SegVAE"]["added: seen"]["values"] == [0.5, 1.0]
-    page = results._page({**CONDITIONS, "rows": table, "edits": table}, "a.png", "b.png")
+    page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}
 

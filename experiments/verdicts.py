@@ -1,0 +1,45 @@
+"""Which of two rows of a table is better, where their runs leave no doubt."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+# Whether more is better. Not here: what is best when it is as of real maps.
+MORE_IS_BETTER: Mapping[str, bool] = {
+    "exact label-set": True,
+    "FSD x 1e4": False,
+    "C2ST AUC": False,
+    "Frechet, map encoder": False,
+    "precision": True,
+    "recall": True,
+    "diversity, 1 - mIoU": True,
+}
+
+
+def verdicts(rows: Mapping[str, Mapping[str, Any]], first: str) -> dict[str, dict[str, str]]:
+    """How the first row does against each other one, by measure.
+
+    Args:
+      rows: the figures of models, by title and measure, with `values`, one a seed.
+      first: title of the row that is compared.
+
+    Returns:
+      "better" or "worse" where each run of the one row beats each of the other, else "open".
+    """
+    measures = [measure for measure in rows[first] if measure in MORE_IS_BETTER]
+    verdict = lambda figures, measure: _verdict(rows[first][measure], figures[measure], MORE_IS_BETTER[measure])
+    against = lambda figures: {measure: verdict(figures, measure) for measure in measures}
+    return {title: against(figures) for title, figures in rows.items() if title != first}
+
+
+def by_chance(seeds: int) -> float:
+    """How often rows of equal models, with so many runs each, get a verdict."""
+    return 2 / math.comb(2 * seeds, seeds)
+
+
+def _verdict(ours: Mapping[str, Any], other: Mapping[str, Any], more_is_better: bool) -> str:
+    if min(ours["values"]) > max(other["values"]):
+        return "better" if more_is_better else "worse"
+    if max(ours["values"]) < min(other["values"]):
+        return "worse" if more_is_better else "better"
+    return "open"
