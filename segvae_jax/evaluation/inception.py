@@ -5,7 +5,6 @@ pools leave the padding out of their count, and the last block pools by maximum.
 were learnt on photographs, so coloured maps are out of its domain: a score's row says so by its name.
 """
 
-import hashlib
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -14,12 +13,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 from jaxtyping import Array, Float, Shaped, UInt8
 from PIL import Image
 
 from segvae_jax.errors import CheckpointError, DataError
 from segvae_jax.evaluation.frechet import frechet_distance
+from segvae_jax.evaluation.torch_weights import digest_of, variables_of
 from segvae_jax.interop.torch_pickle import read_state_dicts
 
 FID_ROW = "FID (Inception, coloured maps)"
@@ -205,45 +204,15 @@ def load_inception(path: str | Path, sha256: str | None = WEIGHTS_SHA256) -> dic
       CheckpointError: if the file is missing, has another digest, cannot be read, or does not hold
         exactly the entries of the network in their shapes.
     """
-    if sha256 is not None:
-        _check_digest(Path(path), sha256)
+    if sha256 is not None and (digest := digest_of(path, WEIGHTS_FILE)) != sha256:
+        raise CheckpointError(f"{path}: its SHA-256 is {digest}, expected {sha256}: get {WEIGHTS_FILE} again")
     entries = {str(name): value for name, value in read_state_dicts(path).items()}
     state = {name: value for name, value in entries.items() if not _is_ignored(name)}
+    sample = jax.ShapeDtypeStruct((1, INPUT_SIZE, INPUT_SIZE, 3), jnp.float32)
     try:
-        return _variables(state)
+        return variables_of(InceptionV3(), sample, state, _torch_name)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: {error}: expected {WEIGHTS_FILE}") from None
-
-
-def _variables(state: dict[str, Any]) -> dict[str, Any]:
-    """Flax variables of a PyTorch state dict.
-
-    Raises:
-      CheckpointError: if an entry is missing, extra, or of another shape or dtype.
-    """
-    sample = jax.ShapeDtypeStruct((1, INPUT_SIZE, INPUT_SIZE, 3), jnp.float32)
-    expected = traverse_util.flatten_dict(jax.eval_shape(InceptionV3().init, jax.random.key(0), sample))
-    names = {entry: _torch_name(entry) for entry in expected}
-    if odd := sorted(set(names.values()) ^ set(state)):
-        raise CheckpointError(f"entry {odd[0]!r} is {'extra' if odd[0] in state else 'missing'}, of {len(odd)} such")
-    if odd := sorted(name for name, value in state.items() if not isinstance(value, np.ndarray)):
-        raise CheckpointError(f"entry {odd[0]!r} is no tensor")
-    arrays = {entry: _flax_array(state[name]) for entry, name in names.items()}
-    for entry, array in arrays.items():
-        if array.shape != expected[entry].shape or array.dtype != np.float32:
-            found = f"{array.dtype} of shape {state[names[entry]].shape}"
-            raise CheckpointError(f"entry {names[entry]!r} is {found}")
-    return traverse_util.unflatten_dict({entry: jnp.asarray(array) for entry, array in arrays.items()})
-
-
-def _check_digest(path: Path, sha256: str) -> None:
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): give the path of {WEIGHTS_FILE}") from None
-    if digest != sha256:
-        raise CheckpointError(f"{path}: its SHA-256 is {digest}, expected {sha256}: get {WEIGHTS_FILE} again")
 
 
 def _is_ignored(name: str) -> bool:
@@ -253,11 +222,6 @@ def _is_ignored(name: str) -> bool:
 def _torch_name(entry: tuple[str, ...]) -> str:
     """`("params", "Mixed_5b", "branch1x1", "conv", "kernel")` -> `"Mixed_5b.branch1x1.conv.weight"`."""
     return ".".join((*entry[1:-2], _TORCH_ENTRIES[entry[-2], entry[-1]]))
-
-
-def _flax_array(array: np.ndarray) -> np.ndarray:
-    """Convolution weights from `[out, in, h, w]` to `[h, w, in, out]`; anything else as it is."""
-    return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array
 
 
 def clean_resize(rgb: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "299 299 3"]:
