@@ -1,7 +1,8 @@
 """Scores generated maps against held-out ones: python eval.py --checkpoint=DIR --fid
 
 Prints a table, and writes scores.json and report.html, a page with pictures, into --out. `--fid` adds the FID in
-Inception features, for which `--inception_weights` names the file pt_inception-2015-12-05-6726825d.pth. With
+Inception features, for which `--inception_weights` names the file pt_inception-2015-12-05-6726825d.pth, and
+`--lpips_weights=alexnet-owt-7be5be79.pth,alex.pth` the diversity by LPIPS. With
 `--maps=DIR --data=DIR` a folder of index PNGs from any other generator is scored instead of a checkpoint.
 """
 
@@ -12,6 +13,7 @@ if __name__ == "__main__":
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -32,6 +34,7 @@ _DATA = flags.DEFINE_string("data", None, "Prepared data set; that of training i
 _SUITE = flags.DEFINE_enum("suite", "quick", ["quick", "all"], "Which rows to score.")
 _FID = flags.DEFINE_bool("fid", False, "Report the FID in Inception features as well.")
 _WEIGHTS = flags.DEFINE_string("inception_weights", None, "With --fid: the weights of the FID Inception network.")
+_LPIPS = flags.DEFINE_list("lpips_weights", None, "Weights of LPIPS: the files of AlexNet and of the linear layers.")
 _MAX_TEST = flags.DEFINE_integer("max_test", 2_000, "Held-out maps to compare with, at most.", lower_bound=5)
 _MAX_TRAIN = flags.DEFINE_integer("max_train", 5_000, "Training maps to search for copies, at most.", lower_bound=5)
 _SEED = flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", lower_bound=0, upper_bound=2**31 - 2)
@@ -43,13 +46,16 @@ def main(argv: list[str]) -> None:
     del argv
     if _WEIGHTS.value and not _FID.value:
         raise ConfigError("--inception_weights is for the FID: give --fid as well")
+    if _LPIPS.value and len(_LPIPS.value) != 2:
+        raise ConfigError("--lpips_weights: expected two files with a comma between, alexnet-owt-7be5be79.pth,alex.pth")
     console = Console()
     with console.status("loading") as status:
         say = lambda line: status.update(line)
         subject = _subject()
         out = _writable()
-        weights, seed = _WEIGHTS.value, _SEED.value
-        result = evaluate(subject, suite=_SUITE.value, inception_weights=weights, seed=seed, progress=say)
+        weights: dict[str, Any] = {"inception_weights": _WEIGHTS.value, "lpips_weights": _LPIPS.value}
+        seed = _SEED.value
+        result = evaluate(subject, suite=_SUITE.value, **weights, seed=seed, progress=say)
         write_report(out, result, subject.space, albums(subject, seed=seed, progress=say))
     print_table(result, console, fid=_FID.value)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)

@@ -38,15 +38,18 @@ def class_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int
 
 
 def perceptual_diversity(
-    layers: Sequence[Shaped[np.ndarray, "N _ _ _"]], sizes: Sequence[int]
+    layers: Sequence[Shaped[np.ndarray, "N _ _ _"]],
+    sizes: Sequence[int],
+    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
 ) -> Float[np.ndarray, "L"]:
-    """Mean `perceptual_distance` over all pairs of each group, by the layers of its maps.
+    """Mean `perceptual_distance` over all pairs of each group, by the layers of its maps and weights of their channels.
 
     Raises:
       DataError: as `pairwise_diversity`.
     """
     chosen = lambda rows: [layer[rows] for layer in layers]
-    return np.array([perceptual_distance(chosen(left), chosen(right)).mean() for left, right in _pairs(sizes)])
+    distance = lambda left, right: perceptual_distance(chosen(left), chosen(right), weights)
+    return np.array([distance(left, right).mean() for left, right in _pairs(sizes)])
 
 
 def _pairs(sizes: Sequence[int]) -> list[Int[np.ndarray, "2 P"]]:

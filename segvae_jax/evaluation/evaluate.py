@@ -18,6 +18,7 @@ from segvae_jax.evaluation.edits import Edit
 from segvae_jax.evaluation.given import LABEL_SETS
 from segvae_jax.evaluation.inception import WEIGHTS_FILE, fid, inception_features, load_inception
 from segvae_jax.evaluation.judge import painted
+from segvae_jax.evaluation.lpips import ALEXNET_FILES, LINEAR_FILE, load_lpips
 from segvae_jax.evaluation.subject import Subject
 from segvae_jax.evaluation.suite import Anchors, run_suite
 from segvae_jax.generation import Generator
@@ -28,6 +29,7 @@ def evaluate(
     *,
     suite: str = "quick",
     inception_weights: str | Path | None = None,
+    lpips_weights: tuple[str | Path, str | Path] | None = None,
     seed: int = 0,
     held_to: Anchors | None = None,
     progress: Callable[[str], object] = lambda message: None,
@@ -38,6 +40,7 @@ def evaluate(
       subject: what to score.
       suite: which rows to score, see `run_suite`.
       inception_weights: PyTorch file of the FID Inception network; adds the FID rows.
+      lpips_weights: PyTorch files of AlexNet and of the linear weights of LPIPS; adds `diversity_lpips`.
       seed: of sampling and resampling.
       held_to: the anchors, see `run_suite`.
       progress: called with a line before each part of the work.
@@ -49,6 +52,7 @@ def evaluate(
       SegVAEError: if maps or weights cannot be used.
     """
     weights = load_inception(inception_weights) if inception_weights else None
+    lpips = load_lpips(*lpips_weights) if lpips_weights else None
     generator = subject.generator
     result = run_suite(
         subject.made,
@@ -59,6 +63,7 @@ def evaluate(
         edit=_editor(generator) if generator and generator.edits else None,
         suite=suite,
         seed=seed,
+        lpips=lpips,
         held_to=held_to,
         progress=progress,
     )
@@ -66,7 +71,8 @@ def evaluate(
         progress("Inception features")
         for name, score in _fid(subject, weights, seed).items():
             result["rows"][name]["fid_inception"] = {"value": score}
-    return {**subject.identity, **result, "omitted": _omitted(result)}
+    digests = {"lpips_weights": lpips.digests} if lpips else {}
+    return {**subject.identity, **result, **digests, "omitted": _omitted(result)}
 
 
 def _editor(generator: Generator) -> Edit:
@@ -92,6 +98,7 @@ def _omitted(result: dict[str, Any]) -> dict[str, str]:
     reasons = {
         "control": f"nobody knows which classes were asked for: no {LABEL_SETS} lies beside the maps",
         "fid_inception": f"no weights: give --inception_weights=PATH, the file {WEIGHTS_FILE}",
+        "diversity_lpips": f"no weights: give --lpips_weights={ALEXNET_FILES[0]},{LINEAR_FILE}, or where these are",
     }
     omitted = {name: reason for name, reason in reasons.items() if name not in generated}
     if not result.get("reconstruction"):

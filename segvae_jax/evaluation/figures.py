@@ -18,6 +18,7 @@ _NAMES = {
     ("compatibility", "error"): "compatibility, 1 - IoU of a class predicted from the others",
     ("symmetry",): "left-right symmetry, distance from real maps'",
     ("diversity_map_encoder",): "diversity in map encoder features",
+    ("diversity_lpips",): "diversity, LPIPS (AlexNet, coloured maps; out of its domain)",
     ("diversity",): "diversity, 1 - mIoU within a label-set",
     ("memorisation", "nearest"): "mIoU to the nearest training map",
     ("memorisation", "held_out"): "mIoU of held-out maps to the nearest training map",

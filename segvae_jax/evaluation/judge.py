@@ -13,12 +13,13 @@ from jaxtyping import Bool, Shaped, UInt8
 from segvae_jax.errors import MapError
 from segvae_jax.evaluation import map_encoder
 from segvae_jax.evaluation.bootstrap import bootstrap_mean
-from segvae_jax.evaluation.diversity import pairwise_diversity, real_groups
+from segvae_jax.evaluation.diversity import pairwise_diversity, perceptual_diversity, real_groups
 from segvae_jax.evaluation.full_scoring import Measured, score_diversity, score_fully
 from segvae_jax.evaluation.given import Given
+from segvae_jax.evaluation.lpips import Lpips
 from segvae_jax.evaluation.scoring import ClassMaps, Reference, score_maps
 from segvae_jax.labels import LabelSpace
-from segvae_jax.maps import index_to_class_maps, label_set_of, paint, restore_covered
+from segvae_jax.maps import colour, index_to_class_maps, label_set_of, paint, restore_covered
 
 Generate = Callable[[Bool[np.ndarray, "N C"], int], UInt8[np.ndarray, "N H W"]]
 
@@ -49,6 +50,7 @@ class Judge:
       seed: of sampling, folds and resampling.
       encoder: the map encoder.
       real: measured of the held-out maps.
+      lpips: weights of LPIPS, if there are any.
     """
 
     reference: Reference
@@ -57,6 +59,7 @@ class Judge:
     seed: int
     encoder: map_encoder.Params | None = None
     real: Measured | None = None
+    lpips: Lpips | None = None
 
     @classmethod
     def of(
@@ -66,12 +69,13 @@ class Judge:
         *,
         suite: str,
         seed: int,
+        lpips: Lpips | None,
         progress: Callable[[str], object],
     ) -> "Judge":
         """Prepares what is computed once; arguments as those of `run_suite`."""
         progress("painting the real maps and finding the nearest training map of each test map")
         reference = Reference.of(visible(splits["test"], space), visible(splits["train"], space))
-        judge = cls(reference, label_set_of(splits["test"]), space, seed)
+        judge = cls(reference, label_set_of(splits["test"]), space, seed, lpips=lpips)
         if suite == "quick":
             return judge
         progress("training the map encoder on the training maps")
@@ -104,6 +108,10 @@ class Judge:
         rows: dict = {"diversity": {**diversity, "label_sets": len(sizes)}}
         if self.encoder is not None:
             rows |= score_diversity(maps, sizes, self.encoder, self.space, seed=self.seed)
+        if self.lpips is not None:
+            layers = self.lpips.layers(colour(painted(maps, self.space), self.space))
+            distances = perceptual_diversity(layers, sizes, self.lpips.linear)
+            rows["diversity_lpips"] = bootstrap_mean(distances, seed=self.seed)
         return rows
 
     def score_within(self, maps: ClassMaps, held: Bool[np.ndarray, "N C"], rng: np.random.Generator) -> dict:

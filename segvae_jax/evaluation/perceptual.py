@@ -1,4 +1,4 @@
-"""Perceptual distance of maps in the layers of a network: LPIPS without learned weights."""
+"""Perceptual distance of maps in the layers of a network: LPIPS, with or without learned weights."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,19 @@ _TINY = 1e-10
 
 
 def perceptual_distance(
-    a: Sequence[Shaped[np.ndarray, "N _ _ _"]], b: Sequence[Shaped[np.ndarray, "N _ _ _"]]
+    a: Sequence[Shaped[np.ndarray, "N _ _ _"]],
+    b: Sequence[Shaped[np.ndarray, "N _ _ _"]],
+    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
 ) -> Float[np.ndarray, "N"]:
-    """Distance of `a[i]` from `b[i]` by their layers `[N, h, w, D]`, from 0 to 2 a layer if none is negative.
+    """Distance of `a[i]` from `b[i]` by their layers `[N, h, w, D]`; 0 to 2 a layer if none is negative.
 
-    Features are scaled to unit length in every place; squared distances are averaged over space and summed over
-    the layers (Zhang et al. 2018, "The unreasonable effectiveness of deep features", all weights 1).
+    Features are scaled to unit length in every place; squared distances are summed over the channels with their
+    weights (1 if None), averaged over space and summed over the layers (Zhang et al. 2018, "The unreasonable
+    effectiveness of deep features").
     """
-    return np.sum([np.square(_unit(x) - _unit(y)).sum(axis=-1).mean(axis=(1, 2)) for x, y in zip(a, b, strict=True)], 0)
+    weights = weights or [np.ones(layer.shape[-1]) for layer in a]
+    layers = zip(a, b, weights, strict=True)
+    return np.sum([(np.square(_unit(x) - _unit(y)) @ weight).mean(axis=(1, 2)) for x, y, weight in layers], axis=0)
 
 
 def _unit(layer: Shaped[np.ndarray, "N h w D"]) -> Float[np.ndarray, "N h w D"]:

@@ -51,8 +51,8 @@ def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -
         console.print(_full_table(result))
     if result.get("edits"):
         console.print(_edits_table(result["edits"]))
-    for line in (_conditions_line(result), _reconstruction_line(result), _latent_line(result)):
-        if line:
+    for told in (_conditions_line, _reconstruction_line, _latent_line, _lpips_line):
+        if line := told(result):
             console.print(line, highlight=False, markup=False)
     if fid:
         console.print(_fid_line(result["rows"]), highlight=False, markup=False)
@@ -141,6 +141,12 @@ def _latent_line(result: Mapping[str, Any]) -> str:
         f"Latent: KL {latent['kl']['value']:.1f} nats a map; of {latent['latent_dim']} units a class "
         f"{statistics.mean(units):.1f} are active, {statistics.mean(beyond):.1f} beyond the prior."
     )
+
+
+def _lpips_line(result: Mapping[str, Any]) -> str:
+    scored = {name: row["diversity_lpips"]["value"] for name, row in result["rows"].items() if "diversity_lpips" in row}
+    figures = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in scored.items())
+    return f"Diversity by LPIPS (AlexNet, coloured maps; out of its domain): {figures}." if scored else ""
 
 
 def _fid_line(rows: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from segvae_jax.evaluation.edits import Edit, score_edits
 from segvae_jax.evaluation.full_scoring import score_latents
 from segvae_jax.evaluation.given import Given
 from segvae_jax.evaluation.judge import Generate, Judge, painted, visible
+from segvae_jax.evaluation.lpips import Lpips
 from segvae_jax.evaluation.neighbours import K_DENSITY
 from segvae_jax.evaluation.reconstruction import reconstruction_iou
 from segvae_jax.evaluation.scoring import ClassMaps, without_nan
@@ -53,11 +54,12 @@ def score_anchors(
     *,
     suite: str = "quick",
     seed: int = 0,
+    lpips: Lpips | None = None,
     progress: Callable[[str], object] = lambda message: None,
 ) -> Anchors:
     """Scores the anchors; arguments and errors are those of `run_suite`."""
     _check(splits, space, suite)
-    judge, rows = Judge.of(splits, space, suite=suite, seed=seed, progress=progress), {}
+    judge, rows = Judge.of(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress), {}
     for name, draw in _anchors(splits["train"], space).items():
         progress(f"scoring {name}")
         rows[name] = judge.score(draw)
@@ -76,6 +78,7 @@ def run_suite(
     edit: Edit | None = None,
     suite: str = "quick",
     seed: int = 0,
+    lpips: Lpips | None = None,
     held_to: Anchors | None = None,
     progress: Callable[[str], object] = lambda message: None,
 ) -> dict[str, Any]:
@@ -91,7 +94,8 @@ def run_suite(
       edit: edits a map, see `score_edits`; None if nothing can.
       suite: "quick", or "all", which adds what needs the map encoder, the geometry of parts, `infer` or `edit`.
       seed: of sampling, anchors, folds and resampling. The map encoder has a fixed one.
-      held_to: `score_anchors` of the same splits, suite and seed, to save doing it again; scored here if None.
+      lpips: weights of LPIPS; adds `diversity_lpips`.
+      held_to: `score_anchors` of the same arguments, to save doing it again; scored here if None.
       progress: called with a line before each part of the work.
 
     Returns:
@@ -102,7 +106,7 @@ def run_suite(
       DataError: if a split is missing or too small, the suite is unknown, or `held_to` is of another one.
       MapError: if maps differ in shape or a generated map has an unknown class.
     """
-    held_to = held_to or score_anchors(splits, space, suite=suite, seed=seed, progress=progress)
+    held_to = held_to or score_anchors(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress)
     judge = _judge_of(held_to, splits, suite, seed)
     progress("scoring generated")
     rows = {"generated": judge.score(generate), **held_to.rows}

@@ -84,7 +84,7 @@ def test_the_page_of_a_model(trained, tmp_path):
     result = evaluate(trained, seed=5, progress=told.append)
     page = page_of(result, trained, tmp_path)
     assert result["suite"] == "quick" and result["weights_hash"] == "0123456789ab"
-    assert list(result["omitted"]) == ["fid_inception"] and "scoring reconstructions" in told
+    assert list(result["omitted"]) == ["fid_inception", "diversity_lpips"] and "scoring reconstructions" in told
     for text in ("exact label-set", "FSD x 1e4", "reconstruction: per class", "control: miss rate", "real vs real"):
         assert text in page
     for title in ("One label-set, many maps", "Closest to training", "From one map to another", "versions: jax"):
@@ -141,7 +141,7 @@ def test_given_maps_are_scored_as_they_are_and_what_is_missing_says_why(copies, 
     row = result["rows"]["generated"]
     assert row["memorisation"]["nearest"]["value"] > 0.95 and row["diversity"]["same_label_set"]
     assert row["control"]["exact"]["value"] == pytest.approx(0.9)
-    assert set(result["omitted"]) == {"reconstruction", "fid_inception"}
+    assert set(result["omitted"]) == {"reconstruction", "fid_inception", "diversity_lpips"}
     assert "there is no posterior" in page and "cannot be interpolated" in page
     unknown = Subject(SPACE, copies.splits, Given(copies.made.index_maps, None), None, copies.identity)
     result = evaluate(unknown, seed=5)

@@ -22,6 +22,15 @@ def test_against_loops():
     np.testing.assert_allclose(perceptual_distance(a, b), expected, rtol=1e-6)
 
 
+def test_weights_are_those_of_channels():
+    a, b = _layers(0), _layers(1)
+    channels = [(x, y, channel) for x, y in zip(a, b, strict=True) for channel in np.eye(x.shape[-1])]
+    each = [perceptual_distance([x], [y], [channel]) for x, y, channel in channels]
+    np.testing.assert_allclose(np.sum(each, axis=0), perceptual_distance(a, b), rtol=1e-9)
+    twice = [2 * np.ones(layer.shape[-1]) for layer in a]
+    np.testing.assert_allclose(perceptual_distance(a, b, twice), 2 * perceptual_distance(a, b), rtol=1e-9)
+
+
 def test_it_sees_directions_and_not_lengths():
     a = _layers(0)
     np.testing.assert_allclose(perceptual_distance(a, [3 * layer for layer in a]), 0, atol=1e-12)

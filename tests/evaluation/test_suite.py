@@ -8,6 +8,7 @@ from rich.console import Console
 from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation import anchors, judge, map_encoder, suite
+from segvae_jax.evaluation.lpips import Lpips
 from segvae_jax.evaluation.report import print_table
 from segvae_jax.evaluation.scoring import Reference, score_maps
 from segvae_jax.generation import Latents
@@ -213,6 +214,24 @@ def test_anchors_of_something_else_are_refused(splits, generate, held_to, other)
     splits = {**splits, "test": splits["test"][: given.pop("test", None)]}
     with pytest.raises(DataError, match="score_anchors"):
         suite.run_suite(generate, None, splits, SPACE, **given, held_to=held_to)
+
+
+class _Colours(Lpips):
+    """LPIPS in the colours themselves."""
+
+    def layers(self, rgb):
+        return [rgb.astype(np.float64)]
+
+
+def test_lpips_is_scored_and_told_where_there_are_weights(splits, generate, result):
+    lpips = _Colours({}, (np.ones(3),), ("", ""))
+    rows = (scored := suite.run_suite(generate, None, splits, SPACE, seed=5, lpips=lpips))["rows"]
+    assert rows["mean_shape"]["diversity_lpips"]["value"] == 0 < rows["retrieval"]["diversity_lpips"]["value"]
+    for figures, told in ((scored, True), (result, False)):
+        console = Console(width=200)
+        with console.capture() as capture:
+            print_table(figures, console)
+        assert ("LPIPS" in capture.get()) == told
 
 
 def test_without_a_posterior_there_is_no_row_of_reconstruction(splits, result, monkeypatch):
