@@ -24,10 +24,11 @@ from jaxtyping import Bool
 
 from segvae_jax import pictures
 from segvae_jax.bulk import Request, write_shards
+from segvae_jax.data.folders import refusing_clearly
 from segvae_jax.data.shards import FORMATS
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
-from segvae_jax.labels import LabelSpace, read_label_sets
+from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 from segvae_jax.scripts import define_host_flags, run_user_script
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -39,7 +40,9 @@ _NUM = flags.DEFINE_integer("num", 16, "How many maps.", lower_bound=1, upper_bo
 _SEED = flags.DEFINE_integer("seed", 0, "Equal seeds draw equal maps.", lower_bound=0, upper_bound=2**31 - 1)
 _TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", lower_bound=0.0)
 _OUT = flags.DEFINE_string("out", None, "PNG to write the coloured maps to; with --format, a folder.")
-_SAVE_MAPS = flags.DEFINE_string("save_maps", None, "Folder to write index PNGs to, with palette and class names.")
+_SAVE_MAPS = flags.DEFINE_string(
+    "save_maps", None, "Folder for index PNGs, with palette and class names, and label_sets.txt."
+)
 _FORMAT = flags.DEFINE_enum("format", None, list(FORMATS), "Stream the maps into the folder --out.")
 _SHARD_SIZE = flags.DEFINE_integer("shard_size", 10_000, "With --format: maps a file or subfolder.", lower_bound=1)
 _join_hosts = define_host_flags()
@@ -78,7 +81,10 @@ def _draw_at_once(generator: Generator, label_sets: Bool[np.ndarray, "N C"]) -> 
         pictures.save_picture(_OUT.value, generator.picture(index_maps))
         print(f"wrote {_OUT.value}")
     if _SAVE_MAPS.value:
-        pictures.write_index_pngs(Path(_SAVE_MAPS.value), index_maps, generator.space)
+        folder = Path(_SAVE_MAPS.value).expanduser()
+        pictures.write_index_pngs(folder, index_maps, generator.space)
+        with refusing_clearly(folder):
+            (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space))
         print(f"wrote {len(index_maps)} index PNGs to {_SAVE_MAPS.value}")
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.errors import LabelError
 
 BACKGROUND = "background"
+LABEL_SETS_FILE = "label_sets.txt"  # beside maps: what was asked for, a line a map
 _RIGHT = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
 _LEFT = re.compile(r"left|Left|LEFT|(?<![^\W_])[lL](?![^\W_])")  # one letter only where it is a word of its own
 
@@ -143,6 +144,11 @@ class LabelSpace:
     def from_json(cls, text: str) -> "LabelSpace":
         """Inverse of `to_json`."""
         return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+
+
+def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:
+    """Lines that `read_label_sets` reads: one a label-set, class names separated by commas."""
+    return "".join(",".join(space.decode(label_set)) + "\n" for label_set in label_sets)
 
 
 def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M C"]:

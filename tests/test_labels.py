@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segvae_jax.errors import LabelError
-from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, LABEL_SPACES, LabelSpace, pairs_by_name
+from segvae_jax.labels import (
+    CELEBAMASK_HQ,
+    CELEBAMASK_RELEASE,
+    HUMAN_PARSING,
+    LABEL_SPACES,
+    LabelSpace,
+    label_sets_text,
+    pairs_by_name,
+    read_label_sets,
+)
 
 OFFICIAL = (
     "background skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck"
@@ -172,6 +181,14 @@ def test_encode_and_decode_are_inverse(names):
     assert set(CELEBAMASK_HQ.decode(label_set)) == set(names)
     assert CELEBAMASK_HQ.decode(label_set) == tuple(n for n in CELEBAMASK_HQ.classes if n in names)
     assert CELEBAMASK_HQ.decode([1.0, *label_set[1:].astype(float)]) == CELEBAMASK_HQ.decode(label_set)
+
+
+@given(st.lists(st.lists(st.sampled_from(HUMAN_PARSING.classes), min_size=1), min_size=1, max_size=4))
+def test_label_sets_are_read_as_they_were_written(tmp_path_factory, label_sets):
+    path = tmp_path_factory.mktemp("labels") / "label_sets.txt"
+    written = np.stack([HUMAN_PARSING.encode(names) for names in label_sets])
+    path.write_text(label_sets_text(written, HUMAN_PARSING))
+    np.testing.assert_array_equal(read_label_sets(path, HUMAN_PARSING), written)
 
 
 def test_decode_refuses_a_label_set_of_another_space():

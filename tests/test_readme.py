@@ -41,6 +41,7 @@ def test_commands_run_in_the_order_of_the_readme(workplace):
     for folder in (workplace / "runs/celeba/evaluation", workplace / "maps/evaluation"):
         rows = json.loads((folder / "scores.json").read_text())["rows"]
         assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
+        assert all("control" in row for row in rows.values())
         assert "One label-set, many maps" in (folder / "report.html").read_text()
     assert "Which looks more real?" in (workplace / "study.html").read_text()
     metrics = (workplace / "runs/celeba/metrics.jsonl").read_text().splitlines()

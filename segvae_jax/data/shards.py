@@ -13,7 +13,7 @@ from jaxtyping import Bool, UInt8
 
 from segvae_jax import pictures
 from segvae_jax.data.records import DataSetFiles, Serializer, write_records
-from segvae_jax.labels import LabelSpace
+from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text
 
 _DATASET, _SPLIT = "segvae", "train"
 
@@ -90,10 +90,10 @@ class PngFolders:
           SegVAEError: if a file cannot be written.
         """
         path.mkdir()
-        with (path / "label_sets.txt").open("w") as label_sets:
+        with (path / LABEL_SETS_FILE).open("w") as label_sets:
             for sample in samples:
                 pictures.write_index_png(path / f"{sample['number']:07d}.png", sample["map"], self._space)
-                label_sets.write(",".join(self._space.decode(sample["label_set"])) + "\n")
+                label_sets.write(label_sets_text([sample["label_set"]], self._space))
 
     def finish(self, directory: Path, lengths: Sequence[int], metadata: Mapping[str, Any]) -> None:
         """PNGs say all by themselves."""

@@ -15,13 +15,13 @@ import numpy as np
 
 from segvae_jax import maps
 from segvae_jax.evaluation.edits import Edit
-from segvae_jax.evaluation.given import LABEL_SETS
 from segvae_jax.evaluation.inception import WEIGHTS_FILE, fid, inception_features, load_inception
 from segvae_jax.evaluation.judge import painted
 from segvae_jax.evaluation.lpips import ALEXNET_FILES, LINEAR_FILE, load_lpips
 from segvae_jax.evaluation.subject import Subject
 from segvae_jax.evaluation.suite import Anchors, run_suite
 from segvae_jax.generation import Generator
+from segvae_jax.labels import LABEL_SETS_FILE
 
 
 def evaluate(
@@ -96,7 +96,7 @@ def _omitted(result: dict[str, Any]) -> dict[str, str]:
     """Rows that were not scored, and why."""
     generated = result["rows"]["generated"]
     reasons = {
-        "control": f"nobody knows which classes were asked for: no {LABEL_SETS} lies beside the maps",
+        "control": f"nobody knows which classes were asked for: no {LABEL_SETS_FILE} lies beside the maps",
         "fid_inception": f"no weights: give --inception_weights=PATH, the file {WEIGHTS_FILE}",
         "diversity_lpips": f"no weights: give --lpips_weights={ALEXNET_FILES[0]},{LINEAR_FILE}, or where these are",
     }

@@ -9,10 +9,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.labels import LabelSpace, read_label_sets
+from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, read_label_sets
 from segvae_jax.pictures import read_index_map
-
-LABEL_SETS = "label_sets.txt"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +36,7 @@ def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> 
 
     Indices are those of the class names in a file's metadata, as `write_index_png` stores them, and the
     channels of `space` where it has none. Label-sets are read from a `label_sets.txt` beside the maps, a line
-    a map, as `generate.py --format=png` writes it.
+    a map, as `generate.py` writes it.
 
     Args:
       folder: searched with its subfolders.
@@ -70,9 +68,11 @@ def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndar
 def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N C"] | None:
     """Of all maps; None if any folder of maps has none."""
     counts = {folder: len(list(group)) for folder, group in itertools.groupby(files, key=lambda file: file.parent)}
-    if not all((folder / LABEL_SETS).is_file() for folder in counts):
+    if not all((folder / LABEL_SETS_FILE).is_file() for folder in counts):
         return None
-    return np.concatenate([_read_label_sets(folder / LABEL_SETS, count, space) for folder, count in counts.items()])
+    return np.concatenate(
+        [_read_label_sets(folder / LABEL_SETS_FILE, count, space) for folder, count in counts.items()]
+    )
 
 
 def _read_label_sets(path: Path, count: int, space: LabelSpace) -> Bool[np.ndarray, "N C"]:
