@@ -1,24 +1,22 @@
-"""Pictures of a table: what each of its rows draws, and how those that edit change held-out maps."""
+"""Pictures of a table: what each of its rows draws, and how those that edit change maps."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, ImageDraw
 
 from segvae_jax import pictures
-from segvae_jax.evaluation.judge import painted
-from segvae_jax.evaluation.subject import Subject
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
-from segvae_jax.maps import label_set_of
+from segvae_jax.maps import index_to_class_maps
 
 Picture = UInt8[np.ndarray, "h w 3"]
 
 MAPS_A_LINE = 8
-EDITED = 2  # held-out maps
+EDITED = 2  # maps
 _TITLE_WIDTH = 160
 _PIXELS = 96  # height of a drawn map, at least
 _DONE = {"restyle": "drawn anew", "add": "added", "remove": "removed"}
@@ -26,7 +24,7 @@ _DONE = {"restyle": "drawn anew", "add": "added", "remove": "removed"}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class EditedMap:
-    """A held-out map and what is asked of it.
+    """A map and what is asked of it.
 
     Attributes:
       index_map: the map.
@@ -43,29 +41,39 @@ class EditedMap:
 
 def draw_label_sets(generators: Mapping[str, Generator], num_label_sets: int) -> Picture:
     """A line of maps for each generator, by title, with the same label-sets in all: the most frequent ones."""
-    card = next(iter(generators.values())).card
-    frequent = card.label_sets[np.argsort(-card.counts, kind="stable")[:num_label_sets]]
-    label_sets = np.resize(frequent, (MAPS_A_LINE, frequent.shape[1]))
+    label_sets = _frequent(next(iter(generators.values())), num_label_sets)
     return np.concatenate([
         _line(title, generator.draw(label_sets), generator.space) for title, generator in generators.items()
     ])  # fmt: skip
 
 
-def maps_to_edit(subject: Subject) -> list[EditedMap]:
-    """Held-out maps: the largest class is to be drawn anew, of absent ones the commonest added, the rarest removed."""
-    common = label_set_of(subject.splits["train"]).mean(axis=0)
-    held = label_set_of(subject.splits["test"])
-    able = np.flatnonzero((held.sum(axis=1) > 1) & (~held * common).any(axis=1))
-    rows = np.random.default_rng(0).permutation(able)[:EDITED]
-    index_maps = painted(subject.splits["test"][rows], subject.space)
-    area = subject.splits["test"][rows].sum(axis=(1, 2))
-    targets = {
-        "restyle": area.argmax(axis=1),
-        "add": np.where(held[rows], -1, common).argmax(axis=1),
-        "remove": np.where(held[rows], common, 2).argmin(axis=1),
-    }
-    changes = [{kind: subject.space.names[chosen[i]] for kind, chosen in targets.items()} for i in range(len(rows))]
-    return [EditedMap(*edited) for edited in zip(index_maps, changes, strict=True)]
+def maps_to_edit(generator: Generator) -> list[EditedMap]:
+    """Maps that it draws: the largest class is to be drawn anew, the commonest absent one added, the rarest removed.
+
+    Drawn ones, as real maps may not be handed on.
+    """
+    names, card = generator.space.names, generator.card
+    common = np.average(card.label_sets, axis=0, weights=card.counts)
+    index_maps = generator.draw(_frequent(generator, MAPS_A_LINE))
+    areas = index_to_class_maps(index_maps, len(names)).sum(axis=(1, 2)) * (np.arange(len(names)) > 0)
+    able = [i for i, area in enumerate(areas) if (area > 0).sum() > 1 and ((area == 0) * common).any()]
+    changes = lambda i: {kind: names[target] for kind, target in _targets(areas[i], common).items()}
+    return [EditedMap(index_maps[i], changes(i)) for i in able[:EDITED]]
+
+
+def _targets(area: Int[np.ndarray, "C"], common: Float[np.ndarray, "C"]) -> dict[str, int]:
+    """Channel that each kind of edit is about."""
+    largest = int(area.argmax())
+    rare = np.where(area > 0, common, np.inf)
+    rare[largest] = np.inf
+    return {"restyle": largest, "add": int(np.where(area > 0, 0, common).argmax()), "remove": int(rare.argmin())}
+
+
+def _frequent(generator: Generator, count: int) -> Bool[np.ndarray, "8 C"]:
+    """The most frequent label-sets of training, again and again for a line."""
+    card = generator.card
+    frequent = card.label_sets[np.argsort(-card.counts, kind="stable")[:count]]
+    return np.resize(frequent, (MAPS_A_LINE, frequent.shape[1]))
 
 
 def draw_edits(generators: Mapping[str, Generator], edited: Sequence[EditedMap]) -> Picture:

@@ -13,7 +13,6 @@ from experiments.drawing import MAPS_A_LINE, draw_edits, draw_label_sets, maps_t
 from experiments.runs import Run
 from experiments.verdicts import by_chance, verdicts
 from segvae_jax import pictures
-from segvae_jax.evaluation.subject import open_checkpoint
 from segvae_jax.generation import Generator
 
 ANCHORS = ("real_vs_real", "retrieval", "independent_parts", "mean_shape")
@@ -69,8 +68,8 @@ def _draw(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
         place("samples"): ("Samples of the most frequent label-set", alike),
     }
     if editors := {title: generator for title, generator in generators.items() if generator.edits}:
-        edited = maps_to_edit(open_checkpoint(runs[0].workdir))
-        told = "; ".join(f"a held-out map, {one.told()}" for one in edited)
+        edited = maps_to_edit(next(iter(generators.values())))
+        told = "; ".join(f"a map, {one.told()}" for one in edited)
         drawn[place("edits")] = (f"Edits, from left to right: {told}", draw_edits(editors, edited))
     for path, (_, picture) in drawn.items():
         pictures.save_picture(path, picture)

@@ -17,7 +17,7 @@ from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
 from experiments.verdicts import by_chance, verdicts
-from segvae_jax.evaluation.subject import open_checkpoint
+from segvae_jax.generation import Generator
 from segvae_jax.training import loop
 from segvae_jax.training.step import device_mesh
 
@@ -124,9 +124,9 @@ def test_how_often_equal_models_get_a_verdict(seeds):
 
 
 def test_maps_to_edit_can_be_edited_in_all_ways(finished):
-    subject = open_checkpoint(finished[0].workdir)
-    for edited in maps_to_edit(subject):
-        shown = {subject.space.names[channel] for channel in np.unique(edited.index_map)}
+    generator = Generator.load(finished[0].workdir)
+    for edited in maps_to_edit(generator):
+        shown = {generator.space.names[channel] for channel in np.unique(edited.index_map)}
         assert {edited.changes["restyle"], edited.changes["remove"]} <= shown and edited.changes["add"] not in shown
         assert f"{edited.changes['add']} added" in edited.told()
 
