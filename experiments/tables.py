@@ -79,8 +79,8 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
         "model.latent_dim": 4,
     }),
-    "small": Budget("32 px, 2,000 steps of 16 maps", {
-        "num_steps": 2_000, "checkpoint_every": 500,
+    "small": Budget("32 px, 1,500 steps of 16 maps", {
+        "num_steps": 1_500, "checkpoint_every": 500, "data.num_maps": 1_000,
         "model.image_size": (32, 32), "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96,
     }),
     "medium": Budget("64 px, 4,000 steps of 16 maps", {}),
