@@ -84,7 +84,7 @@ def _draw_at_once(generator: Generator, label_sets: Bool[np.ndarray, "N C"]) -> 
         folder = Path(_SAVE_MAPS.value).expanduser()
         pictures.write_index_pngs(folder, index_maps, generator.space)
         with refusing_clearly(folder):
-            (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space))
+            (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space), "utf-8")
         print(f"wrote {len(index_maps)} index PNGs to {_SAVE_MAPS.value}")
 
 

@@ -50,7 +50,7 @@ def draw_label_sets(generators: Mapping[str, Generator], num_label_sets: int) ->
 def maps_to_edit(generator: Generator) -> list[EditedMap]:
     """Maps that it draws: the largest class is to be drawn anew, the commonest absent one added, the rarest removed.
 
-    Drawn ones, as real maps may not be handed on.
+    Drawn ones, as real maps may not be handed on; none if it draws none of which all of this can be asked.
     """
     names, card = generator.space.names, generator.card
     common = np.average(card.label_sets, axis=0, weights=card.counts)

@@ -90,7 +90,7 @@ class PngFolders:
           SegVAEError: if a file cannot be written.
         """
         path.mkdir()
-        with (path / LABEL_SETS_FILE).open("w") as label_sets:
+        with (path / LABEL_SETS_FILE).open("w", encoding="utf-8") as label_sets:
             for sample in samples:
                 pictures.write_index_png(path / f"{sample['number']:07d}.png", sample["map"], self._space)
                 label_sets.write(label_sets_text([sample["label_set"]], self._space))

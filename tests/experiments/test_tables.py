@@ -16,7 +16,7 @@ from experiments import results, runs
 from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
-from experiments.verdicts import by_chance, verdicts
+from experiments.verdicts import MORE_IS_BETTER, by_chance, verdicts
 from segvae_jax.generation import Generator
 from segvae_jax.training import loop
 from segvae_jax.training.step import device_mesh
@@ -123,9 +123,20 @@ def test_how_often_equal_models_get_a_verdict(seeds):
     assert by_chance(seeds) == pytest.approx(len(apart) / len(ranks))
 
 
+def test_measures_of_verdicts_are_those_of_the_table():
+    assert set(MORE_IS_BETTER) < {column for column, _, _ in results.COLUMNS}
+
+
+def test_a_model_that_draws_nothing_has_no_picture_of_edits(finished, monkeypatch, tmp_path):
+    monkeypatch.setattr(results, "maps_to_edit", lambda generator: [])
+    assert not [path for path in results.write("ablations_cartoon", finished, tmp_path) if "edits" in path.name]
+
+
 def test_maps_to_edit_can_be_edited_in_all_ways(finished):
     generator = Generator.load(finished[0].workdir)
-    for edited in maps_to_edit(generator):
+    maps = maps_to_edit(generator)
+    assert maps
+    for edited in maps:
         shown = {generator.space.names[channel] for channel in np.unique(edited.index_map)}
         assert {edited.changes["restyle"], edited.changes["remove"]} <= shown and edited.changes["add"] not in shown
         assert f"{edited.changes['add']} added" in edited.told()
