@@ -12,7 +12,7 @@ if __name__ == "__main__":
 from absl import flags
 
 from segvae_jax.app.serving import serve
-from segvae_jax.scripts import run_user_script
+from segvae_jax.cli.script import run_user_script
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "cartoon", "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."

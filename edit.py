@@ -20,10 +20,10 @@ from absl import flags
 from jaxtyping import Bool, UInt8
 
 from segvae_jax import pictures
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.editing import Edits, present_classes
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.generation import Generator
-from segvae_jax.scripts import run_user_script
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "cartoon", "The --workdir of a training run, or a shipped checkpoint.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")

@@ -18,14 +18,14 @@ from typing import Any
 from absl import flags
 from rich.console import Console
 
-from segvae_jax.data.folders import refusing_clearly
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import ConfigError
 from segvae_jax.evaluation.evaluate import evaluate
-from segvae_jax.evaluation.gallery import albums
-from segvae_jax.evaluation.page import REPORT, write_report
-from segvae_jax.evaluation.report import print_table
-from segvae_jax.evaluation.subject import Subject, open_checkpoint, open_maps
-from segvae_jax.scripts import run_user_script
+from segvae_jax.evaluation.report.gallery import albums
+from segvae_jax.evaluation.report.page import REPORT, write_report
+from segvae_jax.evaluation.report.table import print_table
+from segvae_jax.evaluation.target import Subject, open_checkpoint, open_maps
+from segvae_jax.files import refusing_clearly
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a name.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")

@@ -11,8 +11,8 @@ if __name__ == "__main__":
 
 from absl import flags
 
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.interop.export import export
-from segvae_jax.scripts import run_user_script
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Directory, or name of a shipped one.", required=True)
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")

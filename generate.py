@@ -24,12 +24,12 @@ from jaxtyping import Bool
 
 from segvae_jax import pictures
 from segvae_jax.bulk import Request, write_shards
-from segvae_jax.data.folders import refusing_clearly
-from segvae_jax.data.shards import FORMATS
+from segvae_jax.cli.script import define_host_flags, run_user_script
+from segvae_jax.data.shards.formats import FORMATS
 from segvae_jax.errors import SegVAEError
+from segvae_jax.files import refusing_clearly
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
-from segvae_jax.scripts import define_host_flags, run_user_script
 
 _CHECKPOINT = flags.DEFINE_string(
     "checkpoint", "cartoon", "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."

@@ -10,12 +10,12 @@ import os
 from absl import flags
 from rich.console import Console
 
-from segvae_jax.data.beam import beam_runner
-from segvae_jax.data.builder import REPORT, build
-from segvae_jax.data.catalog import SOURCES, SourceOptions, open_source, recipe_for
-from segvae_jax.data.survey_print import print_survey
-from segvae_jax.data.workers import processes
-from segvae_jax.scripts import run_user_script
+from segvae_jax.cli.script import run_user_script
+from segvae_jax.data.prepare.beam import beam_runner
+from segvae_jax.data.prepare.builder import REPORT, build
+from segvae_jax.data.prepare.catalog import SOURCES, SourceOptions, open_source, recipe_for
+from segvae_jax.data.prepare.report_print import print_survey
+from segvae_jax.workers import processes
 
 _SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, empty, or begun before.", required=True)

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 from absl import flags
 from ml_collections import config_flags
 
-from segvae_jax.scripts import define_host_flags, run_user_script
+from segvae_jax.cli.script import define_host_flags, run_user_script
 from segvae_jax.training.loop import train
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment: configs/NAME.py[:variant].")

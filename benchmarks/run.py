@@ -29,8 +29,8 @@ from benchmarks import machine, plot, report
 from benchmarks.measure import Row
 from benchmarks.plan import Plan
 from benchmarks.rows import compiling, devices, generation, memory, parts, pipeline, scaling, training
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import SegVAEError
-from segvae_jax.scripts import run_user_script
 
 SECTIONS: dict[str, Callable[[Plan], Iterator[Row]]] = {
     module.SECTION: module.rows

@@ -13,12 +13,15 @@ from jaxtyping import Bool, Float, UInt8
 
 from benchmarks.measure import Work
 from segvae_jax import maps
+from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LABEL_SPACES, LabelSpace
 from segvae_jax.model.packing import Budget
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
+from segvae_jax.sharding import device_mesh, split_batch
 from segvae_jax.training.packing import Packing
-from segvae_jax.training.state import TrainState, adam, create_state, init_variables
-from segvae_jax.training.step import Execution, Objective, device_mesh, jit_train_step, split_batch
+from segvae_jax.training.state import adam, create_state
+from segvae_jax.training.step import Execution, Objective, jit_train_step
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
 _PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has

@@ -20,8 +20,8 @@ from rich.console import Console
 from experiments import results
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES, Experiment
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import SegVAEError
-from segvae_jax.scripts import run_user_script
 
 _TABLE = flags.DEFINE_enum("table", None, list(TABLES), "What to compare.", required=True)
 _BUDGET = flags.DEFINE_enum("budget", "small", list(BUDGETS), "Size of maps and models, and length of training.")

@@ -12,11 +12,12 @@ from ml_collections import ConfigDict
 from rich.console import Console
 
 from experiments.tables import Budget, Experiment
+from segvae_jax.checkpoint.loading import load_variables
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.evaluation.evaluate import evaluate
-from segvae_jax.evaluation.page import SCORES, write_report
-from segvae_jax.evaluation.subject import open_checkpoint
+from segvae_jax.evaluation.report.page import SCORES, write_report
 from segvae_jax.evaluation.suite import Anchors, score_anchors
-from segvae_jax.training.checkpoints import load_variables, save_variables
+from segvae_jax.evaluation.target import open_checkpoint
 from segvae_jax.training.config import model_arguments, prepare_data
 from segvae_jax.training.loop import train
 

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from experiments.study_page import write_study
 from experiments.study_votes import count_votes, preference, read_votes
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import ConfigError
-from segvae_jax.scripts import run_user_script
 
 _OUT = flags.DEFINE_string("out", "study.html", "The page to write.")
 _PAIRS = flags.DEFINE_integer("pairs", 50, "How many to compare, at most.", lower_bound=1)

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from segvae_jax import pages
-from segvae_jax.data.folders import refusing_clearly, write_aside
 from segvae_jax.errors import DataError
+from segvae_jax.files import refusing_clearly, write_aside
 from segvae_jax.pictures import decode_rgb
 
 Pictures = Sequence[UInt8[np.ndarray, "H W 3"]]

@@ -21,11 +21,11 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
-from segvae_jax.data.folders import process_name, refusing_clearly, write_aside
-from segvae_jax.data.progress import MapProgress
-from segvae_jax.data.shards import FORMATS, Sample, ShardFormat
+from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.errors import OutputError
+from segvae_jax.files import process_name, refusing_clearly, write_aside
 from segvae_jax.generation import Generator
+from segvae_jax.progress import MapProgress
 from segvae_jax.termination import termination
 
 _REQUEST = "generation.json"

@@ -22,13 +22,13 @@ import scipy.ndimage
 from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
 from segvae_jax import maps
-from segvae_jax.drawing import Latents
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import bce, kl_divergence
 from segvae_jax.model.protocol import VAEOutput
 from segvae_jax.model.segvae import Generated, Given, generate
-from segvae_jax.streams import great_circle, sample_noise
+from segvae_jax.sampling import Latents
+from segvae_jax.streams import sample_noise, slerp
 
 _NOTHING_SHOWS = 1e6  # nats: a candidate without a class that is asked for loses to any other
 _SURE = 1e-6  # probabilities are kept away from 0 and 1 by this
@@ -162,7 +162,7 @@ def candidate_noise(
 def noise_between(latents: Latents, end: Float[Array, "K Z"], steps: int) -> Float[Array, "S K Z"]:
     """Noise on the great circle from that with which the prior gives a map's own latents."""
     start = (latents.mu_posterior - latents.mu_prior) * np.exp(-latents.logvar_prior / 2)
-    return great_circle(jnp.asarray(start), end[None], jnp.linspace(0, 1, steps).reshape(-1, 1, 1))
+    return slerp(jnp.asarray(start), end[None], jnp.linspace(0, 1, steps).reshape(-1, 1, 1))
 
 
 def redraw(

@@ -18,8 +18,9 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, Shaped, UInt8
 
-from segvae_jax import drawing, maps, pictures
-from segvae_jax.drawing import Latents
+from segvae_jax import maps, pictures, sampling
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.editing import (
     Change,
     Edits,
@@ -35,8 +36,8 @@ from segvae_jax.editing import (
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.segvae import SegVAE, fold_spectral_norm
-from segvae_jax.training.checkpoints import ModelCard, load_variables
-from segvae_jax.training.step import device_mesh, replicated, split_batch
+from segvae_jax.sampling import Latents
+from segvae_jax.sharding import device_mesh, replicated, split_batch
 
 _BATCH = 16
 
@@ -63,11 +64,11 @@ class Generator:
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
         self.reconstructs: bool = self._model.reconstructs
-        self._draw = jax.jit(functools.partial(drawing.draw, self._model))
-        self._paint = jax.jit(functools.partial(drawing.paint, self._model, self.space))
-        self._between = jax.jit(functools.partial(drawing.paint_between, self._model, self.space))
-        self._reconstruct = jax.jit(functools.partial(drawing.reconstruct, self._model))
-        self._infer = jax.jit(functools.partial(drawing.infer, self._model))
+        self._draw = jax.jit(functools.partial(sampling.draw, self._model))
+        self._paint = jax.jit(functools.partial(sampling.paint, self._model, self.space))
+        self._between = jax.jit(functools.partial(sampling.paint_between, self._model, self.space))
+        self._reconstruct = jax.jit(functools.partial(sampling.reconstruct, self._model))
+        self._infer = jax.jit(functools.partial(sampling.infer, self._model))
         self._redraw = jax.jit(functools.partial(redraw, self._model, lies_above(self.space)))
         noise = functools.partial(candidate_noise, shape=self._model.draw_noise_shape)
         self._noise = jax.jit(noise, static_argnums=2)
@@ -153,7 +154,7 @@ class Generator:
         mesh = device_mesh(devices)
         everywhere, split = replicated(mesh), split_batch(mesh)
         paint = jax.jit(
-            functools.partial(drawing.paint, self._model, self.space),
+            functools.partial(sampling.paint, self._model, self.space),
             in_shardings=(everywhere, split, everywhere, split, everywhere),
             out_shardings=split,
         )
@@ -167,7 +168,7 @@ class Generator:
         temperature: float,
         first: int,
     ) -> Shaped[np.ndarray, "N ..."]:
-        """`drawing.draw` or `drawing.paint` of a batch that is padded to one of few sizes."""
+        """`sampling.draw` or `sampling.paint` of a batch that is padded to one of few sizes."""
         size = _padded(len(label_sets))
         wanted = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
         drawn = function(self._variables, wanted, seed, first + np.arange(size), float(temperature))
@@ -331,7 +332,7 @@ class Generator:
         return compose(change, *map(np.concatenate, zip(*rows, strict=True)))
 
     def _padded_maps_call(self, function: Callable[..., Any], class_maps: Bool[np.ndarray, "N H W C"]) -> Any:
-        """`drawing.reconstruct` or `drawing.infer` of maps, a padded batch at a time."""
+        """`sampling.reconstruct` or `sampling.infer` of maps, a padded batch at a time."""
         rows = []
         for _, part in _chunks(class_maps):
             padded = np.pad(part, ((0, _padded(len(part)) - len(part)), (0, 0), (0, 0), (0, 0)))
@@ -353,7 +354,7 @@ class Generator:
         if not len(self.card.label_sets):
             raise CheckpointError("this checkpoint knows no label-sets of training data: name the labels instead")
         share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
-        rows = drawing.choose_rows(share, seed, first + np.arange(_padded(num)))
+        rows = sampling.choose_rows(share, seed, first + np.arange(_padded(num)))
         return self.card.label_sets[np.asarray(rows)[:num]]
 
     def fingerprint(self) -> str:

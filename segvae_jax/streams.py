@@ -24,7 +24,7 @@ def sample_noise(
     return jax.vmap(draw)(jnp.asarray(indices))
 
 
-def great_circle(
+def slerp(
     start: Float[Array, "... Z"], end: Float[Array, "... Z"], share: Float[Array, "... 1"]
 ) -> Float[Array, "... Z"]:
     """Vectors on the great circle from `start` (share 0) to `end` (share 1); straight where they are parallel."""

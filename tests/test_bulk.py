@@ -17,12 +17,13 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from segvae_jax.bulk import Request, ahead, write_shards
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import CheckpointError, LabelError, OutputError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace, read_label_sets
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.pictures import read_index_png
-from segvae_jax.training.checkpoints import ModelCard, save_variables
-from segvae_jax.training.state import init_variables
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))

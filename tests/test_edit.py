@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from segvae_jax import pictures
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.labels import LabelSpace
-from segvae_jax.training.checkpoints import ModelCard, save_variables
-from segvae_jax.training.state import init_variables
+from segvae_jax.model.protocol import init_variables
 
 ROOT = pathlib.Path(__file__).parent.parent
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))

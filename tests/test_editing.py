@@ -10,13 +10,13 @@ import pytest
 from hypothesis import strategies as st
 
 from segvae_jax import editing, maps
+from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.editing import Change, compose
 from segvae_jax.errors import CheckpointError, LabelError, MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import Given, generate
-from segvae_jax.training.checkpoints import ModelCard
-from segvae_jax.training.state import init_variables
 
 SPACE = LabelSpace(
     ("face", "eye", "hat", "glasses"),

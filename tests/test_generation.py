@@ -7,12 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import fold_spectral_norm, generate
-from segvae_jax.training.checkpoints import ModelCard, save_variables
-from segvae_jax.training.state import init_variables
 
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], bool)

@@ -10,10 +10,10 @@ from PIL import Image
 
 from configs import clothing
 from segvae_jax import maps, pictures
-from segvae_jax.data.builder import open_prepared, prepare
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
-from segvae_jax.data.label_list import read_labels
-from segvae_jax.data.own import folder
+from segvae_jax.data.prepare.builder import open_prepared, prepare
+from segvae_jax.data.sources.folder import folder
+from segvae_jax.data.sources.label_list import read_labels
 from segvae_jax.errors import SegVAEError
 from segvae_jax.labels import LabelSpace, pairs_by_name
 

@@ -14,8 +14,8 @@ from torch_writer import release_tensors, saved, state_dicts
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.training.state import init_variables
 
 README = (ROOT / "README.md").read_text()
 

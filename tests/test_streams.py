@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from segvae_jax.streams import great_circle, sample_noise, stream_key
+from segvae_jax.streams import sample_noise, slerp, stream_key
 
 STREAMS = ("init", "data", "posterior", "prior", "generate")
 
@@ -51,7 +51,7 @@ def test_noise_is_standard_normal_and_independent_between_samples():
 
 def test_a_great_circle_turns_evenly_and_keeps_the_length():
     start, end = jnp.array([[2.0, 0.0, 0.0]]), jnp.array([[0.0, 2.0, 0.0]])
-    way = great_circle(start, end, jnp.array([[0.0], [1 / 3], [1.0]]))
+    way = slerp(start, end, jnp.array([[0.0], [1 / 3], [1.0]]))
     np.testing.assert_allclose(way, [[2, 0, 0], [3**0.5, 1, 0], [0, 2, 0]], atol=1e-6)
-    longer = great_circle(start, 3 * start, jnp.array([[0.5]]))
+    longer = slerp(start, 3 * start, jnp.array([[0.5]]))
     np.testing.assert_allclose(longer, 2 * start, atol=1e-6)

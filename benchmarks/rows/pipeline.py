@@ -9,7 +9,7 @@ import jax
 from benchmarks.measure import Row, Work, alternate, at_least
 from benchmarks.plan import Plan
 from segvae_jax import maps
-from segvae_jax.training.step import device_mesh
+from segvae_jax.sharding import device_mesh
 
 SECTION = "pipeline"
 _RATE = at_least(20_000)  # maps/s at 128 px
@@ -49,9 +49,9 @@ def _rate(plan: Plan, size: int, batch: int, directory: str, resident: bool) -> 
 
 def _feed(size: int, batch: int, num_maps: int, directory: str, resident: bool) -> Work:
     """Takes batches as training does and reads every map of them in a jitted function."""
-    from segvae_jax.data.builder import prepare
-    from segvae_jax.data.sources import cartoon
-    from segvae_jax.training.feeding import Feed
+    from segvae_jax.data.feed.feeding import Feed
+    from segvae_jax.data.prepare.builder import prepare
+    from segvae_jax.data.sources.cartoon import cartoon
 
     data = prepare(cartoon("faces", num_maps, 0), (size, size), directory)
     feed = Feed(data, batch, 0, device_mesh(), math.inf if resident else 0.0)

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Bool
 
+from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.labels import LabelSpace
-from segvae_jax.training.checkpoints import ModelCard
 
 SAMPLES = (4, 8, 16)  # maps at once; powers of two, which are batches of their own
 ALTERNATIVES = (4, 8)  # of an edit at once

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
 from segvae_jax.editing import Edits
-from segvae_jax.evaluation.bootstrap import bootstrap_mean
-from segvae_jax.evaluation.control import area_threshold
-from segvae_jax.evaluation.scoring import two_sample_figures
-from segvae_jax.evaluation.two_sample import FOLDS, TwoSampleTest, two_sample_test
+from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
+from segvae_jax.evaluation.metrics.control import area_threshold
+from segvae_jax.evaluation.metrics.two_sample import FOLDS, TwoSampleTest, two_sample_test
+from segvae_jax.evaluation.quick_scoring import two_sample_figures
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes, label_set_of
 

@@ -15,11 +15,11 @@ import numpy as np
 
 from segvae_jax import maps
 from segvae_jax.evaluation.edits import Edit
-from segvae_jax.evaluation.inception import WEIGHTS_FILE, fid, inception_features, load_inception
-from segvae_jax.evaluation.judge import painted
-from segvae_jax.evaluation.lpips import ALEXNET_FILES, LINEAR_FILE, load_lpips
-from segvae_jax.evaluation.subject import Subject
+from segvae_jax.evaluation.networks.inception import WEIGHTS_FILE, fid, inception_features, load_inception
+from segvae_jax.evaluation.networks.lpips import ALEXNET_FILES, LINEAR_FILE, load_lpips
+from segvae_jax.evaluation.scorer import painted
 from segvae_jax.evaluation.suite import Anchors, run_suite
+from segvae_jax.evaluation.target import Subject
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LABEL_SETS_FILE
 

@@ -7,23 +7,23 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.stats import wasserstein_distance
 
-from segvae_jax.evaluation import map_encoder
-from segvae_jax.evaluation.bootstrap import Estimate, bootstrap_distance, bootstrap_mean
-from segvae_jax.evaluation.diversity import class_diversity, perceptual_diversity
-from segvae_jax.evaluation.frechet import frechet_distance
-from segvae_jax.evaluation.geometry import QUANTITIES, part_geometry
-from segvae_jax.evaluation.kernel import kernel_distances
-from segvae_jax.evaluation.latent import active_units, kl_of_steps
-from segvae_jax.evaluation.marginals import axis_distances, line_distances
-from segvae_jax.evaluation.neighbours import Neighbours, neighbours
-from segvae_jax.evaluation.relations import (
+from segvae_jax.evaluation.metrics.bootstrap import Estimate, bootstrap_distance, bootstrap_mean
+from segvae_jax.evaluation.metrics.diversity import class_diversity, perceptual_diversity
+from segvae_jax.evaluation.metrics.frechet import frechet_distance
+from segvae_jax.evaluation.metrics.geometry import QUANTITIES, part_geometry
+from segvae_jax.evaluation.metrics.kernel import kernel_distances
+from segvae_jax.evaluation.metrics.latent import active_units, kl_of_steps
+from segvae_jax.evaluation.metrics.marginals import axis_distances, line_distances
+from segvae_jax.evaluation.metrics.neighbours import Neighbours, neighbours
+from segvae_jax.evaluation.metrics.relations import (
     adjacency_distance,
     common_pairs,
     offset_distances,
     symmetry,
     touching,
 )
-from segvae_jax.evaluation.scoring import ClassMaps, cnn_features
+from segvae_jax.evaluation.networks import map_encoder
+from segvae_jax.evaluation.quick_scoring import ClassMaps, cnn_features
 from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import restore_covered

@@ -11,18 +11,19 @@ import sklearn
 from jaxtyping import Float
 
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors, map_encoder
-from segvae_jax.evaluation.bootstrap import bootstrap_mean
-from segvae_jax.evaluation.control import area_threshold
 from segvae_jax.evaluation.edits import Edit, score_edits
 from segvae_jax.evaluation.full_scoring import score_latents
-from segvae_jax.evaluation.given import Given
-from segvae_jax.evaluation.judge import Generate, Judge, painted, visible
-from segvae_jax.evaluation.lpips import Lpips
-from segvae_jax.evaluation.neighbours import K_DENSITY
-from segvae_jax.evaluation.reconstruction import reconstruction_iou
-from segvae_jax.evaluation.scoring import ClassMaps, without_nan
-from segvae_jax.evaluation.two_sample import FOLDS
+from segvae_jax.evaluation.map_set import Given
+from segvae_jax.evaluation.metrics import anchors
+from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
+from segvae_jax.evaluation.metrics.control import area_threshold
+from segvae_jax.evaluation.metrics.neighbours import K_DENSITY
+from segvae_jax.evaluation.metrics.reconstruction import reconstruction_iou
+from segvae_jax.evaluation.metrics.two_sample import FOLDS
+from segvae_jax.evaluation.networks import map_encoder
+from segvae_jax.evaluation.networks.lpips import Lpips
+from segvae_jax.evaluation.quick_scoring import ClassMaps, without_nan
+from segvae_jax.evaluation.scorer import Generate, Judge, painted, visible
 from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of

@@ -15,13 +15,14 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from segvae_jax import drawing
-from segvae_jax.data.folders import refusing_clearly, write_aside
+from segvae_jax import sampling
+from segvae_jax.checkpoint.loading import load_variables
+from segvae_jax.checkpoint.saving import save_portable
+from segvae_jax.files import refusing_clearly, write_aside
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.models import hyperparameters
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.registry import hyperparameters
 from segvae_jax.model.segvae import fold_spectral_norm
-from segvae_jax.training.checkpoints import load_variables, save_portable
 
 PROGRAM = "draw.stablehlo"
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -75,7 +76,7 @@ def draw_program(model: MapModel, space: LabelSpace, variables: Mapping[str, Any
         temperature: Float[Array, ""],
     ) -> UInt8[Array, "b H W"]:
         wanted, numbers = label_sets.astype(jnp.float32), first + jnp.arange(label_sets.shape[0])
-        return drawing.paint(model, space, unflatten_dict(weights, sep="/"), wanted, seed, numbers, temperature)
+        return sampling.paint(model, space, unflatten_dict(weights, sep="/"), wanted, seed, numbers, temperature)
 
     shapes: Any = jax.eval_shape(lambda: flatten_dict(dict(variables), sep="/"))
     (batch,) = jax.export.symbolic_shape("b")

@@ -13,14 +13,15 @@ from typing import Any
 import jax
 import numpy as np
 
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_pickle import read_state_dicts
 from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
 from segvae_jax.model.layers import level_widths
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.scripts import run_user_script
-from segvae_jax.training.checkpoints import ModelCard, save_variables
-from segvae_jax.training.state import init_variables
 
 NETWORKS = {"shapeE": "context_encoder", "prior": "prior", "posterior": "posterior", "shapeD": "decoder"}
 _SPACES = {space.num_channels: space for space in (HUMAN_PARSING, CELEBAMASK_RELEASE)}

@@ -20,12 +20,12 @@ import numpy as np
 import optax
 
 from segvae_jax import losses
+from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_checkpoint import NETWORKS, read_release, to_params
 from segvae_jax.maps import BACKGROUND_THRESHOLD, with_background
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.segvae import SegVAE, generate
-from segvae_jax.scripts import run_user_script
 
 TOLERANCE = 1e-4  # absolute on features, Gaussians and maps; relative on losses
 GRADIENT_TOLERANCE = 1e-3  # of the largest entry of a tensor

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from segvae_jax.model.recurrence import Gaussian
+from segvae_jax.streams import stream_key
 
 
 @flax.struct.dataclass
@@ -103,3 +104,10 @@ class MapModel(nn.Module):
         """Shapes in drawing order as class maps, channel 0 blank."""
         blank = jnp.zeros((shapes.shape[0], *self.image_size, self.num_channels))
         return blank.at[..., jnp.asarray(self.order)].set(jnp.moveaxis(shapes, 1, -1))
+
+
+def init_variables(model: MapModel, seed: int) -> Any:
+    """Freshly initialised `params` and `spectral` collections."""
+    class_maps = jnp.zeros((1, *model.image_size, model.num_channels))
+    eps = jnp.zeros((1, *model.noise_shape))
+    return model.init(stream_key(seed, "init"), class_maps, jnp.zeros((1, model.num_channels)), eps)

@@ -14,17 +14,17 @@ import numpy as np
 import optax
 from ml_collections import ConfigDict
 
-from segvae_jax.data.builder import Prepared, open_prepared, prepare
-from segvae_jax.data.catalog import SourceOptions, open_source
-from segvae_jax.data.drawing_order import by_area
-from segvae_jax.data.pipeline import batch_indices
-from segvae_jax.data.source import Source
+from segvae_jax.data.feed.batches import batch_indices
+from segvae_jax.data.prepare.builder import Prepared, open_prepared, prepare
+from segvae_jax.data.prepare.catalog import SourceOptions, open_source
+from segvae_jax.data.prepare.drawing_order import by_area
+from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import RECONSTRUCTION
 from segvae_jax.model.layers import level_widths
-from segvae_jax.model.models import MODELS, hyperparameters, make_model
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule

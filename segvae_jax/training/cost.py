@@ -6,7 +6,7 @@ import time
 import jax
 import jax.numpy as jnp
 
-from segvae_jax.training.feeding import Feed
+from segvae_jax.data.feed.feeding import Feed
 
 _SIDE = {"cpu": 1024}  # of the matrices whose product tells the peak
 _SIDE_ELSEWHERE = 8192

@@ -17,16 +17,19 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segvae_jax import maps
-from segvae_jax.data.builder import Prepared
+from segvae_jax.checkpoint.card import ModelCard, distinct_label_sets
+from segvae_jax.checkpoint.saving import Checkpoints
+from segvae_jax.checkpoint.state import TrainState
+from segvae_jax.data.feed.feeding import Feed
+from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
+from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import config as configs
-from segvae_jax.training.checkpoints import Checkpoints, ModelCard, distinct_label_sets
 from segvae_jax.training.cost import Cost, Gauges, cost_of
-from segvae_jax.training.feeding import Feed
 from segvae_jax.training.monitor import Monitor
-from segvae_jax.training.state import TrainState, create_state
-from segvae_jax.training.step import Execution, device_mesh, jit_train_step, replicated
+from segvae_jax.training.state import create_state
+from segvae_jax.training.step import Execution, jit_train_step
 from segvae_jax.training.validation import Validate, validator
 
 _CONFIG = "config.json"  # of a run, beside its checkpoints

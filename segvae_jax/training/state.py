@@ -1,30 +1,11 @@
-"""TrainState, its creation, and the optimiser."""
+"""The state before the first step, and the optimiser."""
 
-from typing import Any
-
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
 
-from segvae_jax.model.protocol import MapModel
-from segvae_jax.streams import stream_key
-
-
-@flax.struct.dataclass
-class TrainState:
-    """All that training carries from step to step; keys are folded from the seed and `step`."""
-
-    step: Any  # int32 [], updates done
-    params: Any
-    spectral: Any  # singular vectors of the spectral norm; empty without it
-    opt_state: Any
-    ema: Any  # averaged params, or None
-
-    def variables(self, averaged: bool = False) -> dict[str, Any]:
-        """Variables for the model; with `averaged`, the EMA where there is one."""
-        params = self.ema if averaged and self.ema is not None else self.params
-        return {"params": params, "spectral": self.spectral}
+from segvae_jax.checkpoint.state import TrainState
+from segvae_jax.model.protocol import MapModel, init_variables
 
 
 def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
@@ -33,13 +14,6 @@ def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed:
     params = variables.pop("params")
     ema = jax.tree.map(jnp.copy, params) if use_ema else None
     return TrainState(jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema)
-
-
-def init_variables(model: MapModel, seed: int) -> Any:
-    """Freshly initialised `params` and `spectral` collections."""
-    class_maps = jnp.zeros((1, *model.image_size, model.num_channels))
-    eps = jnp.zeros((1, *model.noise_shape))
-    return model.init(stream_key(seed, "init"), class_maps, jnp.zeros((1, model.num_channels)), eps)
 
 
 def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay_from: float) -> optax.Schedule:

@@ -6,23 +6,24 @@ Parallelism is one place's business: `jit_train_step` compiles the step over a m
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, UInt8
 
 from segvae_jax import losses, maps
+from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.model.layers import CONVOLUTION
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
-from segvae_jax.training.state import TrainState
 
 Metrics = dict[str, Any]
 
@@ -59,22 +60,6 @@ class Execution:
 
     remat: bool = False
     accumulate: int = 1
-
-
-def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The devices, all of all processes if None, along one axis, `data`."""
-    devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
-
-
-def replicated(mesh: Mesh) -> NamedSharding:
-    """The same on every device."""
-    return NamedSharding(mesh, PartitionSpec())
-
-
-def split_batch(mesh: Mesh) -> NamedSharding:
-    """The first axis split over the devices."""
-    return NamedSharding(mesh, PartitionSpec("data"))
 
 
 def forward(

@@ -11,11 +11,12 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, UInt8
 
 from segvae_jax import maps, pictures
-from segvae_jax.data.builder import Prepared
+from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import sample_noise
-from segvae_jax.training.step import Objective, replicated, split_batch, validation_step
+from segvae_jax.training.step import Objective, validation_step
 
 _NUM_PICTURES = 24
 

@@ -5,10 +5,11 @@ import pathlib
 import jax
 import numpy as np
 
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
-from segvae_jax.training.checkpoints import ModelCard, save_variables
-from segvae_jax.training.state import init_variables
+from segvae_jax.model.protocol import init_variables
 
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 _LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 1]], bool)

@@ -6,18 +6,18 @@ import jax
 import numpy as np
 import pytest
 
+from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.editing import Change, Edits, compose
 from segvae_jax.evaluation import edits as scored
 from segvae_jax.evaluation import evaluate
 from segvae_jax.evaluation.edits import KINDS, as_asked, choose_targets, half_against_half, score_edits, untouched
-from segvae_jax.evaluation.given import Given
-from segvae_jax.evaluation.subject import Subject
-from segvae_jax.evaluation.two_sample import TwoSampleTest
+from segvae_jax.evaluation.map_set import Given
+from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest
+from segvae_jax.evaluation.target import Subject
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes
-from segvae_jax.training.checkpoints import ModelCard
-from segvae_jax.training.state import init_variables
+from segvae_jax.model.protocol import init_variables
 
 SPACE = LabelSpace(("roof", "wall", "door"))
 SIZE = (12, 7)

@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 from scipy.stats import wasserstein_distance
 
-from segvae_jax.evaluation.control import label_control
-from segvae_jax.evaluation.diversity import pairwise_diversity, perceptual_diversity
-from segvae_jax.evaluation.features import random_cnn_features
-from segvae_jax.evaluation.frechet import frechet_distance
-from segvae_jax.evaluation.geometry import QUANTITIES, part_geometry
-from segvae_jax.evaluation.kernel import kernel_distances
-from segvae_jax.evaluation.map_encoder import fit_map_encoder, held_out_iou, map_features, map_layers
-from segvae_jax.evaluation.marginals import area_fractions, line_distances, segmentation_distance
-from segvae_jax.evaluation.memorisation import copied, nearest_training
-from segvae_jax.evaluation.neighbours import neighbours
-from segvae_jax.evaluation.relations import (
+from segvae_jax.evaluation.metrics.control import label_control
+from segvae_jax.evaluation.metrics.diversity import pairwise_diversity, perceptual_diversity
+from segvae_jax.evaluation.metrics.frechet import frechet_distance
+from segvae_jax.evaluation.metrics.geometry import QUANTITIES, part_geometry
+from segvae_jax.evaluation.metrics.kernel import kernel_distances
+from segvae_jax.evaluation.metrics.marginals import area_fractions, line_distances, segmentation_distance
+from segvae_jax.evaluation.metrics.memorisation import copied, nearest_training
+from segvae_jax.evaluation.metrics.neighbours import neighbours
+from segvae_jax.evaluation.metrics.relations import (
     adjacency_distance,
     common_pairs,
     offset_distances,
     symmetry,
     touching,
 )
-from segvae_jax.evaluation.two_sample import two_sample_test
+from segvae_jax.evaluation.metrics.two_sample import two_sample_test
+from segvae_jax.evaluation.networks.map_encoder import fit_map_encoder, held_out_iou, map_features, map_layers
+from segvae_jax.evaluation.networks.random_cnn import random_cnn_features
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import restore_covered
 

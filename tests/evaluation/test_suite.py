@@ -7,10 +7,12 @@ from rich.console import Console
 
 from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
-from segvae_jax.evaluation import anchors, judge, map_encoder, suite
-from segvae_jax.evaluation.lpips import Lpips
-from segvae_jax.evaluation.report import print_table
-from segvae_jax.evaluation.scoring import Reference, score_maps
+from segvae_jax.evaluation import scorer, suite
+from segvae_jax.evaluation.metrics import anchors
+from segvae_jax.evaluation.networks import map_encoder
+from segvae_jax.evaluation.networks.lpips import Lpips
+from segvae_jax.evaluation.quick_scoring import Reference, score_maps
+from segvae_jax.evaluation.report.table import print_table
 from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
@@ -61,7 +63,7 @@ def splits():
 def generate(splits):
     train = splits["train"]
     retrieve = lambda wanted, seed: anchors.retrieval(wanted, train, label_set_of(train), np.random.default_rng(seed))
-    return lambda wanted, seed: judge.painted(retrieve(wanted, seed), SPACE)
+    return lambda wanted, seed: scorer.painted(retrieve(wanted, seed), SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +86,11 @@ def full_result(splits, generate):
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
     maps = _draw(0, 5)
-    seen = judge.visible(maps, SPACE)
+    seen = scorer.visible(maps, SPACE)
     assert seen.sum(axis=-1).max() == 1 and seen[..., 2].sum() == (maps[..., 2] & ~maps[..., 3]).sum()
     np.testing.assert_array_equal(seen.any(axis=-1), maps.any(axis=-1))
-    monkeypatch.setattr(judge, "PAINT_CHUNK", 2)
-    np.testing.assert_array_equal(judge.visible(np.where(maps, 0.8, 0.02), SPACE), seen)
+    monkeypatch.setattr(scorer, "PAINT_CHUNK", 2)
+    np.testing.assert_array_equal(scorer.visible(np.where(maps, 0.8, 0.02), SPACE), seen)
 
 
 def test_every_row_is_scored_and_the_conditions_are_told(result):
@@ -170,8 +172,8 @@ def test_the_full_table_is_readable_at_80_columns(full_result):
 
 
 def test_identical_maps_score_zero(splits):
-    real = judge.visible(splits["test"], SPACE)
-    reference = Reference.of(real, judge.visible(splits["train"], SPACE))
+    real = scorer.visible(splits["test"], SPACE)
+    reference = Reference.of(real, scorer.visible(splits["train"], SPACE))
     row = score_maps(real, label_set_of(real), reference, seed=0)
     assert row["fsd"]["value"] < 1e-6 and row["frechet_random_cnn"]["value"] < 1e-6
     assert row["control"]["exact"]["value"] == 1
@@ -235,7 +237,7 @@ def test_lpips_is_scored_and_told_where_there_are_weights(splits, generate, resu
 
 
 def test_without_a_posterior_there_is_no_row_of_reconstruction(splits, result, monkeypatch):
-    monkeypatch.setattr(judge.Judge, "score", lambda *args: {})
+    monkeypatch.setattr(scorer.Judge, "score", lambda *args: {})
     monkeypatch.setattr(suite, "_real_vs_real", lambda *args: ({}, 0))
     blank = lambda wanted, seed: np.zeros((len(wanted), 8, 6), np.uint8)
     assert suite.run_suite(blank, None, splits, SPACE)["reconstruction"] is None

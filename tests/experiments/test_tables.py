@@ -18,8 +18,8 @@ from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
 from experiments.verdicts import MORE_IS_BETTER, by_chance, verdicts
 from segvae_jax.generation import Generator
+from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
-from segvae_jax.training.step import device_mesh
 
 ROWS = [row for row in TABLES["ablations"] if row.name in ("base", "hard_canvas")]
 

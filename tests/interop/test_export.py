@@ -11,14 +11,16 @@ import pytest
 from flax.traverse_util import flatten_dict
 from PIL import Image
 
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.loading import load_variables
+from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import OutputError
 from segvae_jax.generation import Generator
 from segvae_jax.interop.export import PROGRAM, draw_program, export
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.models import MODELS, hyperparameters
+from segvae_jax.model.protocol import init_variables
+from segvae_jax.model.registry import MODELS, hyperparameters
 from segvae_jax.model.segvae import fold_spectral_norm
-from segvae_jax.training.checkpoints import ModelCard, load_variables, save_variables
-from segvae_jax.training.state import init_variables
 
 ROOT = pathlib.Path(__file__).parents[2]
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))

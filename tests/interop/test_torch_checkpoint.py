@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from torch_writer import Command, release_tensors, saved, state_dicts
 
+from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop import torch_checkpoint
 from segvae_jax.interop.torch_checkpoint import import_checkpoint, model_arguments, release_layers, to_params
 from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.training.checkpoints import load_variables
-from segvae_jax.training.state import init_variables
 
 ARGUMENTS = {"image_size": (16, 16), "ngf": 2, "context_dim": 5, "hidden_dim": 3, "latent_dim": 4}
 LEVELS = 2

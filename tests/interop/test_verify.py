@@ -15,8 +15,8 @@ from segvae_jax import losses
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop import verify
 from segvae_jax.maps import with_background
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE, generate
-from segvae_jax.training.state import init_variables
 
 LEVELS = 2
 MODEL = SegVAE(num_channels=3, order=(2, 1), image_size=(16, 16), ngf=2, context_dim=5, hidden_dim=3, latent_dim=4)

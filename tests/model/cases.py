@@ -9,9 +9,9 @@ from jax import lax
 
 from segvae_jax.losses import losses
 from segvae_jax.model.layers import dense, flatten, level_widths, normalise, spectrally_normalised
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.recurrence import Prior
 from segvae_jax.model.segvae import SegVAE, generate, teacher_forced_scan
-from segvae_jax.training.state import init_variables
 
 B, C, K, D, Z = 3, 5, 4, 7, 3
 LABEL_SET = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]], np.float32)  # nobody has class 2

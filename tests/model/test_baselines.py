@@ -13,9 +13,8 @@ from segvae_jax.model.baselines.diffusion import DiffusionModel
 from segvae_jax.model.baselines.layout import boxes_of, placed_in
 from segvae_jax.model.baselines.masked import MaskedModel
 from segvae_jax.model.baselines.pixels import PixelModel, sampled
-from segvae_jax.model.models import MODELS, hyperparameters, make_model
-from segvae_jax.model.protocol import MapModel
-from segvae_jax.training.state import init_variables
+from segvae_jax.model.protocol import MapModel, init_variables
+from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 
 B, C, SIZE, ORDER = 3, 5, (8, 16), (3, 1, 2, 4)
 LABEL_SET = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]], np.float32)

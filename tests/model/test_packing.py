@@ -10,8 +10,8 @@ from hypothesis.extra import numpy as hnp
 
 from segvae_jax.losses import losses
 from segvae_jax.model.packing import Budget, context_slots, demand, give, shape_slots, take
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.training.state import init_variables
 
 label_sets = hnp.arrays(bool, (4, 5))
 

@@ -22,9 +22,9 @@ from cases import (
 )
 
 from segvae_jax.model.encoders import ContextEncoder
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.recurrence import Posterior, Prior, initial_carry
 from segvae_jax.model.segvae import Given, SegVAE, generate
-from segvae_jax.training.state import init_variables
 
 CASES = [((8, 16), True, (3, 1, 2, 4)), ((16, 16), False, (2, 4, 3, 1))]
 

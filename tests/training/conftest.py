@@ -5,8 +5,8 @@ import pytest
 from ml_collections import ConfigDict
 from tiny_config import get_config
 
+from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.training.loop import train
-from segvae_jax.training.state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)

@@ -2,8 +2,8 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.training.cost import Cost, Gauges, cost_of
-from segvae_jax.training.feeding import Feed
 
 
 def test_operations_of_a_product_are_counted():

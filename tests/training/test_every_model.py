@@ -11,11 +11,11 @@ from configs import ablations, baselines
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.models import MODELS
+from segvae_jax.model.registry import MODELS
+from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
 from segvae_jax.training.config import build_model, check, label_space, prepare_data
 from segvae_jax.training.loop import train
-from segvae_jax.training.step import device_mesh
 
 SETTINGS = {"num_steps": 20, "checkpoint_every": 20, "model.image_size": (8, 8), "model.draw_steps": 3,
             "data.num_maps": 60, "optimizer.learning_rate": 1e-2, "loss.kl_weight": 1e-3}  # fmt: skip

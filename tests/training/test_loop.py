@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from segvae_jax.data.builder import open_prepared
+from segvae_jax.checkpoint.loading import load_variables
+from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.errors import CheckpointError, ConfigError, TrainingDiverged
 from segvae_jax.training import loop
-from segvae_jax.training.checkpoints import load_variables
 from segvae_jax.training.loop import train
 
 SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from segvae_jax.training.checkpoints import load_variables
+from segvae_jax.checkpoint.loading import load_variables
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 250  # seconds; for machines that do other work too

@@ -3,8 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.training.state import TrainState, adam, create_state, learning_rate_schedule
+from segvae_jax.training.state import adam, create_state, learning_rate_schedule
 
 SIZES = dict(image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
 

@@ -10,20 +10,20 @@ import pytest
 from jax.sharding import AxisType, Mesh
 
 from segvae_jax import maps
+from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget
+from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.sharding import device_mesh, replicated, split_batch
 from segvae_jax.training.augmentation import Augmentation, augment
-from segvae_jax.training.state import TrainState, adam, init_variables
+from segvae_jax.training.state import adam
 from segvae_jax.training.step import (
     Execution,
     Objective,
-    device_mesh,
     drawn_order,
     forward,
     jit_train_step,
-    replicated,
-    split_batch,
     train_step,
     validation_step,
 )

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segvae_jax.data.pipeline import batch_indices
+from segvae_jax.data.feed.batches import batch_indices
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget
 from segvae_jax.training.packing import Packing

@@ -1,0 +1,1 @@
+"""Checkpoints: the model card, saving, loading, and weights in one file."""

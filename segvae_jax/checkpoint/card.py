@@ -1,0 +1,118 @@
+"""The model card: all that is needed to use the weights of a checkpoint without its data."""
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.files import write_aside
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.registry import hyperparameters, make_model
+from segvae_jax.shipped import NAMES
+
+CARD = "model.json"
+_FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What a checkpoint says of its model.
+
+    Attributes:
+      space: the classes.
+      arguments: hyperparameters of the model besides the classes.
+      label_sets: distinct label-sets of the training data; empty if unknown.
+      counts: how often each occurred.
+      prepared: directory of the data it was trained on, or "".
+      name: of the model, a key of `MODELS`.
+      weights: SHA-256 of the `weights.npz` beside it, or "" where there are saved steps instead.
+      step: of training, of these weights.
+    """
+
+    space: LabelSpace
+    arguments: Mapping[str, Any]
+    label_sets: Bool[np.ndarray, "M C"]
+    counts: Int[np.ndarray, "M"]
+    prepared: str = ""
+    name: str = "segvae"
+    weights: str = ""
+    step: int = 0
+
+    def model(self) -> MapModel:
+        """The model, without weights."""
+        space = self.space
+        return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
+
+    def _described(self) -> dict[str, Any]:
+        """Everything that makes the model what it is, what the card leaves to the defaults included."""
+        model = self.model()
+        arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
+        return {"name": self.name, **arguments, "classes": self.space.drawing_order}
+
+    def require_same_model(self, other: "ModelCard", directory: Path) -> None:
+        """Makes sure that `other`, of a configuration, asks for the model of this card, of `directory`.
+
+        Raises:
+          CheckpointError: naming the first difference.
+        """
+        ours, theirs = self._described(), other._described()
+        for key in ours:
+            if ours[key] != theirs.get(key):
+                raise CheckpointError(
+                    f"{directory}: holds a model with {key}={ours[key]}, the configuration says {theirs[key]}: use"
+                    " the configuration it was trained with, or another --workdir"
+                )
+
+    def write(self, directory: Path) -> None:
+        """Writes the card; complete or not at all."""
+        text = json.dumps({
+            "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
+            "name": self.name, "model": dict(self.arguments),
+            "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
+            "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
+        }, indent=1)  # fmt: skip
+        directory.mkdir(parents=True, exist_ok=True)
+        write_aside(directory / CARD, lambda path: path.write_text(text))
+
+    @classmethod
+    def read(cls, directory: Path) -> "ModelCard":
+        """Reads the card of a checkpoint directory.
+
+        Raises:
+          CheckpointError: if there is none or it is damaged or of a later format.
+        """
+        try:
+            card = json.loads((directory / CARD).read_text())
+            if card["format"] != _FORMAT:
+                raise CheckpointError(f"{directory}: format {card['format']}: this version reads format {_FORMAT}")
+            space = LabelSpace.from_json(json.dumps(card["label_space"]))
+            arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
+            rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
+            packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
+            label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
+            counts = np.array(card["counts"], int)
+            later = {key: card[key] for key in ("name", "weights", "step") if key in card}  # unknown to earlier cards
+            read = cls(space, arguments, label_sets, counts, card["prepared"], **later)
+            read.model()
+            return read
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{directory}: no checkpoint in it: expected the --workdir of a training run, an imported or exported"
+                f" checkpoint, or the name of one that is shipped: {', '.join(NAMES)}"
+            ) from None
+        except (OSError, ValueError, KeyError, TypeError, LabelError) as error:
+            raise CheckpointError(f"{directory / CARD}: damaged ({error!r}): restore it or train again") from None
+
+
+def distinct_label_sets(
+    label_sets: Bool[np.ndarray, "N C"],
+) -> tuple[Bool[np.ndarray, "M C"], Int[np.ndarray, "M"]]:
+    """The distinct rows and how often each occurs."""
+    rows, counts = np.unique(label_sets, axis=0, return_counts=True)
+    return rows, counts

@@ -1,0 +1,64 @@
+"""Weights in one file that NumPy reads: `weights.npz`, an array a weight by its path, as `params/decoder/up_0/kernel`.
+
+The model card beside it holds its SHA-256, without which it is not read. Nothing in it is ever executed.
+"""
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
+
+from segvae_jax.errors import CheckpointError
+from segvae_jax.files import refusing_clearly, write_aside
+
+WEIGHTS = "weights.npz"
+_LARGEST = float(np.finfo(np.float16).max)
+
+
+def write_weights(directory: Path, variables: Mapping[str, Any], half: bool = False) -> str:
+    """Writes the file; complete or not at all.
+
+    Args:
+      directory: that it goes into, which is made where missing.
+      variables: nested arrays.
+      half: whether kernels are rounded to float16, half the size; vectors, which are few, are not.
+
+    Returns:
+      its SHA-256, the same for the same weights.
+
+    Raises:
+      OutputError: if the directory cannot be written to.
+    """
+    arrays = {path: np.asarray(array) for path, array in flatten_dict(dict(variables), sep="/").items()}
+    content = io.BytesIO()
+    np.savez(content, allow_pickle=False, **{path: _rounded(a) if half else a for path, a in arrays.items()})
+    with refusing_clearly(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        write_aside(directory / WEIGHTS, lambda path: path.write_bytes(content.getvalue()))
+    return hashlib.sha256(content.getvalue()).hexdigest()
+
+
+def read_weights(directory: Path, sha256: str) -> dict[str, Any]:
+    """The nested arrays of the file, in float32.
+
+    Raises:
+      CheckpointError: if there is none, or it is not the one of this SHA-256.
+    """
+    path = directory / WEIGHTS
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): it belongs beside model.json") from None
+    if (found := hashlib.sha256(content).hexdigest()) != sha256:
+        raise CheckpointError(f"{path}: SHA-256 {found}, but model.json says {sha256}: damaged, copy it again")
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return unflatten_dict({name: arrays[name].astype(np.float32) for name in arrays.files}, sep="/")
+
+
+def _rounded(array: np.ndarray) -> np.ndarray:
+    """In float16, but for vectors and what is out of its range."""
+    return array.astype(np.float16) if array.ndim > 1 and np.abs(array).max(initial=0) <= _LARGEST else array

@@ -1,0 +1,124 @@
+"""Saves checkpoints: numbered steps while a model trains, a model alone, or a model in two files.
+
+A checkpoint directory holds `model.json` (see `card`) and numbered steps, or `weights.npz` alone (see `npz`).
+Nothing in it is ever executed.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import grain
+import orbax.checkpoint as ocp
+from jax.sharding import Sharding
+from orbax.checkpoint.checkpoint_managers import preservation_policy
+
+from segvae_jax.checkpoint.card import CARD, ModelCard
+from segvae_jax.checkpoint.loading import STEPS, placed, reason
+from segvae_jax.checkpoint.npz import WEIGHTS, write_weights
+from segvae_jax.checkpoint.state import TrainState
+from segvae_jax.errors import CheckpointError
+
+
+class Checkpoints:
+    """The numbered steps under a directory: the latest few, and the best by validation loss.
+
+    A step becomes visible when it is complete, so a killed run leaves nothing half-written that loads.
+    """
+
+    def __init__(self, directory: str | Path, keep: int = 3):
+        self.directory = Path(directory).resolve()
+        rank = lambda metrics: -metrics["validation_loss"]
+        policies = [
+            preservation_policy.LatestN(keep),
+            preservation_policy.BestN(get_metric_fn=rank, n=1),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
+            best_fn=rank,
+            cleanup_tmp_directories=True,
+        )
+        self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
+
+    def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
+        """Saves in the background."""
+        items = ocp.args.Composite(
+            variables=ocp.args.StandardSave(_variables(state)),
+            optimizer=ocp.args.StandardSave(_optimizer(state)),
+            data=grain.checkpoint.CheckpointSave(iterator),
+        )
+        self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
+
+    def latest(self) -> int | None:
+        """The latest complete step, if any."""
+        return self._manager.latest_step()
+
+    def restore(self, like: TrainState, sharding: Sharding, iterator: grain.DatasetIterator) -> TrainState:
+        """The latest state, placed by `sharding`; the iterator is set to the example it had reached.
+
+        Args:
+          like: a state, or its shapes.
+          sharding: of every array.
+          iterator: over the same data.
+
+        Raises:
+          CheckpointError: if the checkpoint is damaged, or of another model or optimiser.
+        """
+        step = self._manager.latest_step()
+        items = ocp.args.Composite(
+            variables=ocp.args.StandardRestore(placed(_variables(like), sharding)),
+            optimizer=ocp.args.StandardRestore(placed(_optimizer(like), sharding)),
+            data=grain.checkpoint.CheckpointRestore(iterator),
+        )
+        try:
+            restored = self._manager.restore(step, args=items)
+        except Exception as error:  # what Orbax raises, plain Exception included
+            raise CheckpointError(
+                f"{self.directory / 'steps' / str(step)}: damaged, or of another config.optimizer ({reason(error)}):"
+                " use the configuration it was trained with, or remove this step to go on from the one before"
+            ) from None
+        return dataclasses.replace(like, **restored.variables, **restored.optimizer)
+
+    def close(self) -> None:
+        """Waits for what is still being written."""
+        self._manager.wait_until_finished()
+        self._manager.close()
+
+
+def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
+    """Writes a checkpoint that holds a model and no training state: an import."""
+    with ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
+        manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
+    card.write(directory.resolve())
+
+
+def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> list[Path]:
+    """Writes a checkpoint of two files, which names no other path: `model.json` and `weights.npz`.
+
+    Args:
+      directory: that they go into.
+      card: of a model without spectral norm, and with the step of the weights.
+      variables: its `params`.
+      half: whether kernels are rounded to float16.
+
+    Returns:
+      the two.
+
+    Raises:
+      OutputError: if the directory cannot be written to.
+    """
+    sha256 = write_weights(directory, variables, half)
+    dataclasses.replace(card, prepared="", weights=sha256).write(directory)
+    return [directory / CARD, directory / WEIGHTS]
+
+
+def _variables(state: TrainState) -> dict[str, Any]:
+    """What a generator needs; kinds that a run does not keep are left out."""
+    kinds = {"params": state.params, "spectral": state.spectral, "ema": state.ema}
+    return {name: tree for name, tree in kinds.items() if tree}
+
+
+def _optimizer(state: TrainState) -> dict[str, Any]:
+    return {"step": state.step, "opt_state": state.opt_state}

@@ -1,0 +1,1 @@
+"""Batches of prepared maps for training, on the devices."""

@@ -1,0 +1,60 @@
+"""The batches of a training run, on the devices."""
+
+import functools
+import time
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array, UInt8
+
+from segvae_jax.data.feed.batches import train_batches, train_indices
+from segvae_jax.data.prepare.builder import Prepared
+from segvae_jax.sharding import replicated, split_batch
+
+
+class Feed:
+    """Gives one batch after the other, split over the devices.
+
+    A data set that fits is copied to every device once, and only the numbers of the maps of a batch follow;
+    a larger one is read from disk ahead of time. The batches are the same.
+
+    Attributes:
+      iterator: what its state is saved of, so that a run goes on where it stopped.
+      waited: seconds that batches have been waited for.
+    """
+
+    def __init__(self, data: Prepared, batch_size: int, seed: int, mesh: Mesh, resident_bytes: float):
+        """Opens the data.
+
+        Args:
+          data: prepared.
+          batch_size: over all devices of all processes, a multiple of their number.
+          seed: of the order.
+          mesh: of the devices.
+          resident_bytes: size up to which the packed maps are kept on the devices.
+
+        Raises:
+          DataError: if there are no training maps.
+        """
+        self.waited = 0.0
+        examples = data.split("train")
+        share = batch_size // jax.process_count(), seed, jax.process_index(), jax.process_count()
+        self._place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
+        self._look_up = None
+        if len(examples) * examples[0]["map"].nbytes <= resident_bytes:
+            everywhere, split = replicated(mesh), split_batch(mesh)
+            look_up = jax.jit(lambda maps, rows: maps[rows], in_shardings=(everywhere, split), out_shardings=split)
+            maps = jax.make_array_from_process_local_data(everywhere, data.packed("train"))
+            self._look_up = functools.partial(look_up, maps)
+            self.iterator = train_indices(len(examples), *share)
+        else:
+            self.iterator = train_batches(examples, *share)
+
+    def next(self) -> UInt8[Array, "B H W P"]:
+        """The packed maps of the next batch."""
+        begin = time.monotonic()
+        rows = np.asarray(next(self.iterator))
+        self.waited += time.monotonic() - begin
+        placed = self._place(rows)
+        return self._look_up(placed) if self._look_up else placed

@@ -1,0 +1,121 @@
+"""What a data set turned out to be, as JSON: what is in it, what was left out, what looks wrong."""
+
+import collections
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from segvae_jax.data.prepare.conversion import Facts, Recipe
+from segvae_jax.data.prepare.splits import SPLITS, Assignment
+from segvae_jax.data.sources.source import Source
+from segvae_jax.labels import LabelSpace
+
+_CONSISTENT = 0.95  # a pair lies one way round in this share of its maps, or something was mirrored
+TINY = 4  # pixels; resizing leaves a part one pixel at least, but hardly a shape
+_MOSTLY = 0.25
+_RARE = 10  # maps; fewer teach a model nothing
+_LARGE_GROUP = 0.02  # of all maps; so many near duplicates shift the shares of the splits
+
+
+def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignment) -> dict[str, Any]:
+    """Figures on the maps that are kept, and lists of those that are not."""
+    kept = np.isin(source.ids, list(assignment.split))
+    area = facts.area[kept]
+    reasons = {source.ids[i]: str(facts.reason[i]) for i in np.flatnonzero(facts.reason != "")}
+    survey: dict[str, Any] = {
+        "source": source.name,
+        "notes": dict(source.notes),
+        "size": list(recipe.size),
+        "image_size": list(recipe.image_size) if recipe.image_size else None,
+        "read": len(source.ids),
+        "kept": int(kept.sum()),
+        "excluded": reasons,
+        "duplicates": assignment.duplicates,
+        "near_duplicates": [list(group) for group in assignment.groups],
+        "moved": assignment.moved,
+        "official_partition": recipe.splits is not None,
+        "splits": {name: list(assignment.split.values()).count(name) for name in SPLITS},
+        "classes": _classes(source.space, area, facts.annotated[kept], recipe.size),
+        "label_sets": _label_sets(area[:, 1:] > 0),
+        "pairs": _pairs(source.space, facts.column[kept]),
+    }
+    return survey | {"warnings": _warnings(survey)}
+
+
+def _classes(
+    space: LabelSpace, area: Int[np.ndarray, "N C"], annotated: Bool[np.ndarray, "N C"], size: Sequence[int]
+) -> list[dict[str, Any]]:
+    """One entry a class, by channel."""
+    present = area > 0
+    return [
+        {
+            "name": name,
+            "maps": int(present[:, channel].sum()),
+            "share": _mean(present[:, channel]),
+            "area_share": _mean(area[present[:, channel], channel] / (size[0] * size[1])),
+            "pixels": [int(q) for q in _quantiles(area[present[:, channel], channel])],
+            "lost": int((annotated & ~present)[:, channel].sum()),
+            "tiny": int((present & (area <= TINY))[:, channel].sum()),
+        }
+        for channel, name in enumerate(space.classes, start=1)
+    ]
+
+
+def _label_sets(present: Bool[np.ndarray, "N K"]) -> dict[str, Any]:
+    sizes = collections.Counter(present.sum(axis=1).tolist())
+    return {
+        "sizes": {str(size): sizes[size] for size in sorted(sizes)},
+        "mean_size": _mean(present.sum(axis=1)),
+        "distinct": len(np.unique(present, axis=0)),
+    }
+
+
+def _pairs(space: LabelSpace, column: np.ndarray) -> list[dict[str, Any]]:
+    """How often the first of each left-right pair lies further left in the image than the second."""
+    found = []
+    for left, right in space.pairs:
+        further = column[:, space.channel(left)] - column[:, space.channel(right)]
+        both = further[~np.isnan(further)]
+        found.append({"left": left, "right": right, "maps": len(both), "at_image_left": _mean(both < 0)})
+    return found
+
+
+def _warnings(survey: Mapping[str, Any]) -> list[str]:
+    """What the user should look at."""
+    lines = [_mixed(pair) for pair in survey["pairs"] if pair["maps"] and not _one_way(pair)]
+    ways = {pair["at_image_left"] > 0.5 for pair in survey["pairs"] if pair["maps"] and _one_way(pair)}
+    if len(ways) > 1:
+        lines.append("some left classes lie at image left, others at image right: are two classes exchanged?")
+    for entry in survey["classes"]:
+        if entry["maps"] < _RARE:
+            lines.append(f"{entry['name']} is in {entry['maps']} maps: too few to be learnt")
+        elif entry["lost"]:
+            lines.append(f"{entry['name']} is lost by resizing in {entry['lost']} maps: prepare larger ones")
+        elif entry["tiny"] > _MOSTLY * entry["maps"]:
+            lines.append(f"{entry['name']} has {TINY} pixels or fewer in {entry['tiny']} maps: prepare larger ones")
+    if groups := survey["near_duplicates"]:
+        largest = max(map(len, groups))
+        if largest > max(10, _LARGE_GROUP * survey["kept"]):
+            lines.append(f"{largest} maps are near duplicates of one another: splits may be uneven")
+    lines += [f"the {name} split is empty" for name, count in survey["splits"].items() if not count]
+    return lines
+
+
+def _one_way(pair: Mapping[str, Any]) -> bool:
+    return max(pair["at_image_left"], 1 - pair["at_image_left"]) >= _CONSISTENT
+
+
+def _mixed(pair: Mapping[str, Any]) -> str:
+    share = f"{pair['at_image_left']:.0%} of {pair['maps']} maps"
+    return f"{pair['left']} lies left of {pair['right']} in {share}: expected nearly all or none; mirrored maps?"
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _quantiles(values: np.ndarray) -> np.ndarray:
+    """Smallest, median and largest."""
+    return np.quantile(values, (0, 0.5, 1)) if len(values) else np.zeros(3)

@@ -1,0 +1,1 @@
+"""Maps in ArrayRecord files and in folders of PNGs."""

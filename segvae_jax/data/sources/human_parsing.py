@@ -1,0 +1,53 @@
+"""HumanParsing (ATR) as published, as SegVAE's authors repackaged it, and as index maps alone."""
+
+from collections.abc import Mapping
+
+from segvae_jax.data.sources.file_tree import FileTree
+from segvae_jax.data.sources.reading import Files, IndexMaps, Pictures, pictures_in
+from segvae_jax.data.sources.source import Source, fingerprint
+from segvae_jax.errors import DataError
+from segvae_jax.labels import HUMAN_PARSING
+
+OFFICIAL_MAPS, RELEASE_MAPS = "SegmentationClassAug", "seg_deploy"
+_OFFICIAL_IMAGES, _RELEASE_IMAGES = "JPEGImages", "img_deploy"
+
+
+def official(tree: FileTree, fit: str) -> Source:
+    """`SegmentationClassAug/<id>.png` and, where present, `JPEGImages/<id>.jpg`.
+
+    Raises:
+      DataError: if there is no index map.
+    """
+    root = tree.root_of(OFFICIAL_MAPS) or ""
+    images = pictures_in(tree, f"{root}{_OFFICIAL_IMAGES}/", ".jpg")
+    return _index_source("humanparsing", tree, f"{root}{OFFICIAL_MAPS}/", images, fit)
+
+
+def release(tree: FileTree, fit: str) -> Source:
+    """`seg_deploy/<id>.png` and, where present, `img_deploy/<id>.jpg`.
+
+    Raises:
+      DataError: if there is no index map.
+    """
+    root = tree.root_of(RELEASE_MAPS) or ""
+    images = pictures_in(tree, f"{root}{_RELEASE_IMAGES}/", ".jpg")
+    images = images or pictures_in(tree, f"{root}{_RELEASE_IMAGES}/", ".png")
+    return _index_source("humanparsing_release", tree, f"{root}{RELEASE_MAPS}/", images, fit)
+
+
+def flattened(tree: FileTree, folder: str, fit: str) -> Source:
+    """`<id>.png` in one folder of the tree."""
+    return _index_source("humanparsing_index", tree, folder, {}, fit)
+
+
+def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str, str], fit: str) -> Source:
+    files = pictures_in(tree, folder, ".png")
+    if not files:
+        raise DataError(f"{tree.place(folder)}: no PNG file in it: expected index maps, one PNG each")
+    notes = {"layout": layout, "fit": fit}
+    version = fingerprint([notes, tree.stamps(files.values())])
+    read = IndexMaps(Files(tree, files), HUMAN_PARSING, fit)
+    native = read.native if fit == "stretch" else None
+    image = Pictures(Files(tree, images), fit) if images else None
+    ids = tuple(sorted(files))
+    return Source("human_parsing", HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)

@@ -1,0 +1,1 @@
+"""Metrics of sets of maps: pure functions of NumPy arrays."""

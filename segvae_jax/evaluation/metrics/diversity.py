@@ -1,0 +1,83 @@
+"""Diversity: how different the maps of one label-set are. Noise maximises it, so never quote it alone.
+
+Maps come in groups, those of one label-set after those of another; `sizes` says how many each has.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Shaped
+
+from segvae_jax.errors import DataError
+from segvae_jax.evaluation.metrics.overlap import class_iou, mean_iou_matrix
+from segvae_jax.evaluation.metrics.perceptual import perceptual_distance
+
+
+def pairwise_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int]) -> Float[np.ndarray, "L"]:
+    """Mean 1 - mIoU in 0..1 over all pairs of each group.
+
+    Raises:
+      DataError: if a group has fewer than two maps.
+    """
+    starts = _starts(sizes)
+    groups = [class_maps[start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    return np.array([1.0 - mean_iou_matrix(maps, maps)[np.triu_indices(len(maps), k=1)].mean() for maps in groups])
+
+
+def class_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int]) -> Float[np.ndarray, "C"]:
+    """Mean 1 - IoU of each class over the pairs of which either map holds it, in all groups; NaN where none does.
+
+    Raises:
+      DataError: as `pairwise_diversity`.
+    """
+    total, count = np.zeros(class_maps.shape[-1]), np.zeros(class_maps.shape[-1], int)
+    for left, right in _pairs(sizes):
+        iou = class_iou(class_maps[left], class_maps[right])
+        total, count = total + np.nansum(1 - iou, axis=0), count + np.isfinite(iou).sum(axis=0)
+    return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def perceptual_diversity(
+    layers: Sequence[Shaped[np.ndarray, "N _ _ _"]],
+    sizes: Sequence[int],
+    weights: Sequence[Float[np.ndarray, "_"]] | None = None,
+) -> Float[np.ndarray, "L"]:
+    """Mean `perceptual_distance` over all pairs of each group, by the layers of its maps and weights of their channels.
+
+    Raises:
+      DataError: as `pairwise_diversity`.
+    """
+    chosen = lambda rows: [layer[rows] for layer in layers]
+    distance = lambda left, right: perceptual_distance(chosen(left), chosen(right), weights)
+    return np.array([distance(left, right).mean() for left, right in _pairs(sizes)])
+
+
+def _pairs(sizes: Sequence[int]) -> list[Int[np.ndarray, "2 P"]]:
+    """Rows of either map of all pairs of each group."""
+    return [start + np.array(np.triu_indices(size, k=1)) for start, size in zip(_starts(sizes), sizes, strict=True)]
+
+
+def _starts(sizes: Sequence[int]) -> Int[np.ndarray, "L"]:
+    if min(sizes) < 2:
+        raise DataError(f"{min(sizes)} samples of a label-set make no pair: draw at least 2")
+    return np.cumsum([0, *sizes[:-1]])
+
+
+def real_groups(
+    label_sets: Bool[np.ndarray, "L C"], map_label_sets: Bool[np.ndarray, "N C"], rng: np.random.Generator, samples: int
+) -> tuple[list[Int[np.ndarray, "_"]], bool]:
+    """Rows of real maps to compare with one another, and whether these share a label-set.
+
+    One group for each of the label-sets that two or more maps have: up to `samples` random ones of
+    them. If there is no such label-set, L random pairs of maps.
+
+    Raises:
+      DataError: if there are fewer than two maps.
+    """
+    if len(map_label_sets) < 2:
+        raise DataError(f"{len(map_label_sets)} real maps make no pair: pass at least 2")
+    matches = [np.flatnonzero((map_label_sets == label_set).all(axis=1)) for label_set in label_sets]
+    chosen = [rng.permutation(rows)[:samples] for rows in matches if len(rows) > 1]
+    if chosen:
+        return chosen, True
+    return [rng.choice(len(map_label_sets), 2, replace=False) for _ in label_sets], False

@@ -1,0 +1,1 @@
+"""Networks whose features maps are compared by."""

@@ -1,0 +1,169 @@
+"""The map encoder: a small network trained on the training maps to predict a class from all others.
+
+One network, two uses. Its layers are features of a map (Frechet, kernel, neighbours, diversity); its
+predictions tell whether the parts of a map fit one another. Predicting a held-out channel from the
+rest needs no labels (Zhang et al. 2017, "Split-brain autoencoders"; Pathak et al. 2016, "Context
+encoders"). Training and features read class maps with covered classes complete: in a flattened map
+a class that is taken out leaves its hole in what lies under it.
+"""
+
+import functools
+import hashlib
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Bool, Float, Int
+
+from segvae_jax import maps
+from segvae_jax.errors import DataError
+from segvae_jax.evaluation.networks.random_cnn import in_batches
+from segvae_jax.losses import bce_dice
+from segvae_jax.model.convolution import conv
+
+SEED = 0
+STEPS = 400
+BATCH_SIZE = 32
+LEARNING_RATE = 3e-3
+WIDTHS = (24, 48, 64)  # halves the map three times
+SHORT_SIDE = 64  # larger maps are read at this size
+PAIRS = 1024  # maps with a held-out class at a time: 80 MB at 64 x 64 x 19
+
+Params = dict[str, Any]
+Layers = list[Float[np.ndarray, "N _ _ _"]]
+
+
+class MapNetwork(nn.Module):
+    """Three strided convolutions down, a sum of their projections up, and a mask for every class.
+
+    Attributes:
+      num_classes: K, without the background.
+    """
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(self, classes: Float[Array, "B H W K"]) -> tuple[list[Float[Array, "B _ _ _"]], Array]:
+        """The layers on the way down, and logits `[B, H, W, K]`."""
+        layers = [classes]
+        for level, width in enumerate(WIDTHS):
+            layers.append(nn.relu(self._convolve(layers[-1], f"down_{level}", 3, width, stride=2)))
+        x = jnp.zeros_like(layers[-1][..., : WIDTHS[0]])
+        for level, layer in reversed(list(enumerate(layers[1:]))):
+            x = _resized(x, layer) + self._convolve(layer, f"across_{level}", 1, WIDTHS[0])
+            x = x + self._convolve(nn.relu(x), f"up_{level}", 3, WIDTHS[0])
+        return layers[1:], _resized(self._convolve(nn.relu(x), "masks", 3, self.num_classes), classes)
+
+    def _convolve(self, x: Float[Array, "B h w I"], name: str, size: int, width: int, stride: int = 1) -> Array:
+        kernel = self.param(f"{name}_kernel", nn.initializers.he_normal(), (size, size, x.shape[-1], width))
+        return conv(x, kernel, stride, size // 2) + self.param(f"{name}_bias", nn.initializers.zeros, (1, 1, 1, width))
+
+
+def _resized(x: Float[Array, "B h w D"], like: Float[Array, "B H W _"]) -> Float[Array, "B H W D"]:
+    return jax.image.resize(x, (*like.shape[:3], x.shape[-1]), "bilinear")
+
+
+@jax.default_matmul_precision("highest")  # a GPU would otherwise round the products and score differently from a CPU
+def fit_map_encoder(train: Bool[np.ndarray, "T H W C"], *, seed: int = SEED, steps: int = STEPS) -> Params:
+    """Trains on random classes of random maps: the class is blanked, its mask is to be predicted from the rest.
+
+    Loss: `bce_dice` of that mask; Adam with a cosine to zero. Equal maps and seeds give equal weights on
+    machines of one kind; `describe` tells.
+
+    Raises:
+      DataError: if no map holds a class.
+    """
+    small = _small(train)
+    rows, channels = np.nonzero(maps.label_set_of(small))
+    if not len(rows):
+        raise DataError("the training maps are blank: the map encoder needs maps with classes")
+    network = MapNetwork(small.shape[-1] - 1)
+    optimiser = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps))
+    blank = jnp.zeros((1, *small.shape[1:3], network.num_classes))
+    params = network.init(jax.random.key(seed, impl="threefry2x32"), blank)["params"]
+    state = params, optimiser.init(params)
+    rng = np.random.default_rng(seed)
+    for pick in rng.integers(len(rows), size=(steps, BATCH_SIZE)):
+        state = _step(network, optimiser, state, small[rows[pick], ..., 1:], channels[pick] - 1)
+    return jax.device_get(state[0])
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _step(
+    network: MapNetwork,
+    optimiser: optax.GradientTransformation,
+    state: tuple[Params, Any],
+    classes: Bool[Array, "B H W K"],
+    held_out: Int[Array, "B"],
+) -> tuple[Params, Any]:
+    def loss(params: Params) -> Float[Array, ""]:
+        logits, truth = _predict(network, params, classes, held_out)
+        return bce_dice(logits, truth).mean()
+
+    params, moments = state
+    updates, moments = optimiser.update(jax.grad(loss)(params), moments)
+    return optax.apply_updates(params, updates), moments
+
+
+def _predict(
+    network: MapNetwork, params: Params, classes: Bool[Array, "B H W K"], held_out: Int[Array, "B"]
+) -> tuple[Float[Array, "B H W"], Float[Array, "B H W"]]:
+    """Logits of the mask of the held-out class, from maps in which it is blank, and the true mask."""
+    chosen = jax.nn.one_hot(held_out, network.num_classes)[:, None, None]
+    truth = classes.astype(jnp.float32)
+    output: Any = network.apply({"params": params}, truth * (1 - chosen))
+    return (output[1] * chosen).sum(-1), (truth * chosen).sum(-1)
+
+
+def describe(params: Params) -> dict[str, Any]:
+    """SHA-256 of the weights, in the order of their names, and how they came about."""
+    leaves = sorted((jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params))
+    digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for _, leaf in leaves))
+    return {"sha256": digest.hexdigest(), "seed": SEED, "steps": STEPS}
+
+
+def map_layers(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Layers:
+    """What the layers of the way down make of whole maps: features of single places, never negative."""
+    return in_batches(functools.partial(_layers, params), _small(class_maps)[..., 1:])
+
+
+def map_features(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N D"]:
+    """Mean over space of every layer: D = 136."""
+    pooled = lambda classes: jnp.concatenate([layer.mean((1, 2)) for layer in _layers(params, classes)], axis=-1)
+    return in_batches(pooled, _small(class_maps)[..., 1:])
+
+
+@jax.jit
+@jax.default_matmul_precision("highest")
+def _layers(params: Params, classes: Bool[Array, "B H W K"]) -> list[Float[Array, "B _ _ _"]]:
+    return MapNetwork(classes.shape[-1]).apply({"params": params}, classes.astype(jnp.float32))[0]
+
+
+def held_out_iou(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N C"]:
+    """IoU in 0..1 of each class with its prediction from the other classes of the map; NaN where it is absent."""
+    small = _small(class_maps)
+    rows, channels = np.nonzero(maps.label_set_of(small))
+    iou = np.full(small.shape[::3], np.nan)
+    for start in range(0, len(rows), PAIRS):
+        some = rows[start : start + PAIRS], channels[start : start + PAIRS]
+        iou[some] = in_batches(functools.partial(_iou, params), small[some[0]][..., 1:], some[1] - 1)
+    return iou
+
+
+@jax.jit
+@jax.default_matmul_precision("highest")
+def _iou(params: Params, classes: Bool[Array, "B H W K"], held_out: Int[Array, "B"]) -> Float[Array, "B"]:
+    logits, truth = _predict(MapNetwork(classes.shape[-1]), params, classes, held_out)
+    predicted, true = logits > 0, truth > 0
+    return (predicted & true).sum((1, 2)) / jnp.maximum((predicted | true).sum((1, 2)), 1)
+
+
+def _small(class_maps: Bool[np.ndarray, "N H W C"]) -> Bool[np.ndarray, "N h w C"]:
+    """The maps at a short side of at most 64, by `maps.resize`."""
+    height, width = class_maps.shape[1:3]
+    scale = max(1.0, min(height, width) / SHORT_SIDE)
+    size = round(height / scale), round(width / scale)
+    return class_maps if size == (height, width) else np.stack([maps.resize(x, size) for x in class_maps])

@@ -1,0 +1,127 @@
+"""The rows of the quick suite that need one map a label-set and no model."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from segvae_jax.evaluation.metrics.bootstrap import bootstrap_distance, bootstrap_mean
+from segvae_jax.evaluation.metrics.control import label_control
+from segvae_jax.evaluation.metrics.frechet import frechet_distance
+from segvae_jax.evaluation.metrics.marginals import area_fractions, segmentation_distance
+from segvae_jax.evaluation.metrics.memorisation import closest, copied, nearest_training
+from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest, two_sample_test
+from segvae_jax.evaluation.networks.random_cnn import SEEDS, random_cnn_features
+
+ClassMaps = Bool[np.ndarray, "N H W C"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """What maps are scored against, all visible class maps, and what is computed once of them.
+
+    Attributes:
+      real: held-out real maps.
+      train: training maps.
+      train_rows: of the training maps in the split.
+      features: of `real`, by each random CNN.
+      overlap: of each real map with its nearest training map.
+    """
+
+    real: ClassMaps
+    train: Bool[np.ndarray, "T H W C"]
+    train_rows: Int[np.ndarray, "T"]
+    features: Float[np.ndarray, "N S D"]
+    overlap: Float[np.ndarray, "N"]
+
+    @classmethod
+    def of(cls, real: ClassMaps, train: Bool[np.ndarray, "T H W C"]) -> "Reference":
+        """Computes features and overlaps."""
+        return cls(real, train, np.arange(len(train)), cnn_features(real), nearest_training(real, train).overlap)
+
+    def without(self, rows: Int[np.ndarray, "F"]) -> "Reference":
+        """The same, some training maps left out: those that are scored must not count as copies of themselves."""
+        train, train_rows = (np.delete(array, rows, axis=0) for array in (self.train, self.train_rows))
+        return dataclasses.replace(self, train=train, train_rows=train_rows)
+
+
+def cnn_features(maps: ClassMaps) -> Float[np.ndarray, "N S D"]:
+    """Features by each of the random CNNs."""
+    return np.stack([random_cnn_features(maps, seed) for seed in SEEDS], axis=1)
+
+
+def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int) -> dict:
+    """Every row of the quick suite that needs one map a label-set and no model.
+
+    Args:
+      maps: visible class maps, as many as the reference has real ones.
+      label_sets: the label-sets that were asked for; without them there is no control.
+      reference: what to compare with.
+      seed: of folds and resampling.
+
+    Returns:
+      JSON-serialisable figures; intervals are 95 % bootstrap intervals over maps.
+
+    Raises:
+      DataError: if there are too few maps to compare.
+    """
+    return ({} if label_sets is None else {"control": _control(maps, label_sets, seed)}) | {
+        "fsd": bootstrap_distance(
+            segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
+        ),
+        "c2st": two_sample_figures(two_sample_test(maps, reference.real, seed=seed)),
+        "frechet_random_cnn": _frechet(maps, reference, seed),
+        "memorisation": _memorisation(maps, reference, seed),
+    }
+
+
+def without_nan(figures: Any) -> Any:
+    """The same with None for NaN, which JSON has no word for."""
+    if isinstance(figures, dict):
+        return {name: without_nan(value) for name, value in figures.items()}
+    if isinstance(figures, list):
+        return [without_nan(value) for value in figures]
+    return None if isinstance(figures, float) and np.isnan(figures) else figures
+
+
+def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
+    control = label_control(label_sets, maps)
+    return {
+        "exact": bootstrap_mean(control.exact, seed=seed),
+        "precision": bootstrap_mean(control.precision, seed=seed),
+        "recall": bootstrap_mean(control.recall, seed=seed),
+        "miss_rate": control.miss_rate[1:].tolist(),
+    }
+
+
+def two_sample_figures(test: TwoSampleTest) -> dict:
+    """Mean and standard deviation over the folds, of both classifiers and of their mean."""
+    parts = {
+        "auc": test.auc,
+        "logistic_regression": test.logistic_regression,
+        "boosted_trees": test.boosted_trees,
+    }
+    return {name: {"value": float(auc.mean()), "sd": float(auc.std(ddof=1))} for name, auc in parts.items()}
+
+
+def _frechet(maps: ClassMaps, reference: Reference, seed: int) -> dict:
+    by_network = lambda a, b: [frechet_distance(a[:, i], b[:, i]) for i in range(len(SEEDS))]
+    mean = lambda a, b: float(np.mean(by_network(a, b)))
+    features = cnn_features(maps)
+    estimate = bootstrap_distance(mean, features, reference.features, seed=seed)
+    return {**estimate, "by_network": by_network(features, reference.features)}
+
+
+def _memorisation(maps: ClassMaps, reference: Reference, seed: int) -> dict:
+    nearest = nearest_training(maps, reference.train)
+    pairs = closest(nearest)
+    return {
+        "nearest": bootstrap_mean(nearest.overlap, seed=seed),
+        "held_out": bootstrap_mean(reference.overlap, seed=seed),
+        "copied": float(copied(nearest.overlap, reference.overlap).mean()),
+        "closest": [
+            {"map": int(i), "train": int(reference.train_rows[j]), "overlap": float(nearest.overlap[i])}
+            for i, j in pairs
+        ],
+    }

@@ -1,0 +1,33 @@
+import jax
+import numpy as np
+
+from segvae_jax.data.feed.batches import batch_indices
+from segvae_jax.data.feed.feeding import Feed
+from segvae_jax.data.prepare.builder import prepare
+from segvae_jax.data.sources.cartoon import cartoon
+from segvae_jax.sharding import device_mesh
+
+
+def test_batches_are_the_same_from_disk_and_from_the_devices(tmp_path):
+    data = prepare(cartoon("faces", 40, 0), (8, 8), tmp_path)
+    mesh, packed = device_mesh(), data.packed("train")
+    feeds = [
+        Feed(data, 8, 3, mesh, resident_bytes) for resident_bytes in (0.0, packed.nbytes - 1.0, float(packed.nbytes))
+    ]
+    for step in range(6):
+        rows = packed[batch_indices(len(packed), 8, 3)[step]]
+        for feed in feeds:
+            batch = feed.next()
+            assert batch.sharding.num_devices == 8 and batch.addressable_shards[0].data.shape[0] == 1
+            np.testing.assert_array_equal(batch, rows)
+    assert all(feed.waited > 0 for feed in feeds)
+    assert [next(feed.iterator).ndim for feed in feeds] == [4, 4, 1]
+
+
+def test_a_feed_goes_on_where_another_stopped(tmp_path):
+    data = prepare(cartoon("faces", 40, 0), (8, 8), tmp_path)
+    one, other = (Feed(data, 8, 0, device_mesh(), 1e9) for _ in range(2))
+    for _ in range(3):
+        one.next()
+    other.iterator.set_state(one.iterator.get_state())
+    np.testing.assert_array_equal(jax.device_get(one.next()), jax.device_get(other.next()))
