@@ -76,7 +76,7 @@ def _label_sets(space: LabelSpace) -> Bool[np.ndarray, "M C"] | None:
 
 
 def _draw_at_once(generator: Generator, label_sets: Bool[np.ndarray, "N C"]) -> None:
-    index_maps = generator.draw(label_sets, _SEED.value, _TEMPERATURE.value)
+    index_maps = generator.generate_each(label_sets, _SEED.value, _TEMPERATURE.value)
     if _OUT.value:
         pictures.save_picture(_OUT.value, generator.picture(index_maps))
         print(f"wrote {_OUT.value}")

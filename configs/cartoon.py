@@ -8,25 +8,14 @@ checkpoint `cartoon` was trained with; `:people` is standing figures in the Huma
 
 from ml_collections import ConfigDict
 
-from segvae_jax.training.config import default_config, with_variant
+from configs import default
+from segvae_jax.training.config import with_variant
 
 RECIPE = {
-    "num_epochs": 0,
+    **default.SMALL,
     "num_steps": 5_000,
     "checkpoint_every": 500,
-    "model.image_size": (64, 64),
-    "model.ngf": 16,
-    "model.context_dim": 128,
-    "model.hidden_dim": 128,
-    "model.latent_dim": 16,
-    "model.spectral_norm": False,
-    "model.gain": 1.0,
-    "loss.reconstruction": "bce_dice",
-    "loss.kl_weight": 4e-4,
-    "optimizer.learning_rate": 1e-3,
-    "optimizer.warmup_steps": 100,
-    "optimizer.decay_from": 0.5,
-    "optimizer.ema_decay": 0.998,
+    "data.flip": False,
 }
 TINY = {"num_steps": 1_200, "log_every": 100, "data.num_maps": 4_000, "model.image_size": (32, 32)}
 # The three embeddings of labels, hidden_dim x height x width each, are most of the weights; a narrow one will do.
@@ -38,4 +27,4 @@ def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny`, `shipped` or `people`."""
     changes = {"": {}, "tiny": TINY, "shipped": SHIPPED, "people": PEOPLE}
     variants = {name: {**RECIPE, **changed} for name, changed in changes.items()}
-    return with_variant(default_config(), variant, variants)
+    return with_variant(default.get_config(), variant, variants)

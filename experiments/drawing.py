@@ -43,7 +43,7 @@ def draw_label_sets(generators: Mapping[str, Generator], num_label_sets: int) ->
     """A line of maps for each generator, by title, with the same label-sets in all: the most frequent ones."""
     label_sets = _frequent(next(iter(generators.values())), num_label_sets)
     return np.concatenate([
-        _line(title, generator.draw(label_sets), generator.space) for title, generator in generators.items()
+        _line(title, generator.generate_each(label_sets), generator.space) for title, generator in generators.items()
     ])  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def maps_to_edit(generator: Generator) -> list[EditedMap]:
     """
     names, card = generator.space.names, generator.card
     common = np.average(card.label_sets, axis=0, weights=card.counts)
-    index_maps = generator.draw(_frequent(generator, MAPS_A_LINE))
+    index_maps = generator.generate_each(_frequent(generator, MAPS_A_LINE))
     areas = index_to_class_maps(index_maps, len(names)).sum(axis=(1, 2)) * (np.arange(len(names)) > 0)
     able = [i for i, area in enumerate(areas) if (area > 0).sum() > 1 and ((area == 0) * common).any()]
     changes = lambda i: {kind: names[target] for kind, target in _targets(areas[i], common).items()}

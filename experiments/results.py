@@ -67,7 +67,7 @@ def _draw(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
         place("label_sets"): ("The most frequent label-sets, the same in all lines", frequent),
         place("samples"): ("Samples of the most frequent label-set", alike),
     }
-    editors = {title: generator for title, generator in generators.items() if generator.edits}
+    editors = {title: generator for title, generator in generators.items() if generator.can_edit}
     if editors and (edited := maps_to_edit(next(iter(generators.values())))):
         told = "; ".join(f"a map, {one.told()}" for one in edited)
         drawn[place("edits")] = (f"Edits, from left to right: {told}", draw_edits(editors, edited))

@@ -18,8 +18,8 @@ from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.page import SCORES, write_report
 from segvae_jax.evaluation.suite import Anchors, score_anchors
 from segvae_jax.evaluation.target import open_checkpoint
-from segvae_jax.training.config import model_arguments, prepare_data
 from segvae_jax.training.loop import train
+from segvae_jax.training.setup import model_arguments, prepare_data
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -2,8 +2,8 @@
 
     write_shards(generator, Request(num=1_000_000), "maps")
 
-Sample i is the map that `Generator.draw` gives to label-set i, whatever the devices, hosts and batches. A shard
-gets its name when it is complete, so a run that is killed goes on from its complete shards when started again.
+Sample i is the map that `Generator.generate_each` gives to label-set i, whatever the devices, hosts and batches. A
+shard gets its name when it is complete, so a run that is killed goes on from its complete shards when started again.
 """
 
 import collections

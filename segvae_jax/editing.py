@@ -26,7 +26,7 @@ from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.losses import bce, kl_divergence
 from segvae_jax.model.protocol import VAEOutput
-from segvae_jax.model.segvae import Generated, Given, generate
+from segvae_jax.model.segvae import Generated, GivenShapes, generate
 from segvae_jax.sampling import Latents
 from segvae_jax.streams import sample_noise, slerp
 
@@ -194,7 +194,7 @@ def redraw(
     num, candidates = eps.shape[:2]
     tiled = lambda array: jnp.broadcast_to(array, (num * candidates, *array.shape))
     by_step = lambda class_maps: jnp.moveaxis(class_maps[..., np.asarray(model.order)], -1, 0)
-    fixed = Given(tiled(by_step(kept)), tiled(by_step(given)))
+    fixed = GivenShapes(tiled(by_step(kept)), tiled(by_step(given)))
     uncovered = by_step(kept @ ~above.T == 0)
     noise = eps.reshape(num * candidates, *eps.shape[2:])
     generated = generate(model, variables, tiled(label_set), noise, temperature, fixed)
@@ -213,7 +213,9 @@ def _raised(drawn: Float[Array, "N K H W"], seen: Float[Array, "N K"]) -> Float[
     return jnp.minimum(drawn / jnp.where(faint, seen, 1.0)[..., None, None], 1.0)
 
 
-def _evidence(generated: Generated, output: VAEOutput, fixed: Given, seen: Float[Array, "B K"]) -> Float[Array, "B"]:
+def _evidence(
+    generated: Generated, output: VAEOutput, fixed: GivenShapes, seen: Float[Array, "B K"]
+) -> Float[Array, "B"]:
     """How likely a candidate makes what is given, in nats.
 
     That is the lower bound of the shapes that are given whole; of those given in part, the likelihood of that part.

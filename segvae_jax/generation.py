@@ -54,7 +54,7 @@ class Generator:
       space: the classes that can be asked for.
       card: what the checkpoint says of its model and data.
       step: of training at which the weights were saved.
-      reconstructs: whether the model has a posterior to reconstruct from.
+      can_reconstruct: whether the model has a posterior to reconstruct from.
     """
 
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
@@ -63,14 +63,14 @@ class Generator:
         self.space: LabelSpace = card.space
         self._loaded = variables
         self._model, self._variables = fold_spectral_norm(card.model(), variables)
-        self.reconstructs: bool = self._model.reconstructs
+        self.can_reconstruct: bool = self._model.can_reconstruct
         self._draw = jax.jit(functools.partial(sampling.draw, self._model))
         self._paint = jax.jit(functools.partial(sampling.paint, self._model, self.space))
         self._between = jax.jit(functools.partial(sampling.paint_between, self._model, self.space))
         self._reconstruct = jax.jit(functools.partial(sampling.reconstruct, self._model))
         self._infer = jax.jit(functools.partial(sampling.infer, self._model))
         self._redraw = jax.jit(functools.partial(redraw, self._model, lies_above(self.space)))
-        noise = functools.partial(candidate_noise, shape=self._model.draw_noise_shape)
+        noise = functools.partial(candidate_noise, shape=self._model.sample_noise_shape)
         self._noise = jax.jit(noise, static_argnums=2)
 
     @classmethod
@@ -100,9 +100,9 @@ class Generator:
         Raises:
           LabelError: if a name is unknown; names the nearest known one.
         """
-        return self.draw(np.tile(self.space.encode(labels), (num, 1)), seed, temperature)
+        return self.generate_each(np.tile(self.space.encode(labels), (num, 1)), seed, temperature)
 
-    def draw(
+    def generate_each(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0
     ) -> UInt8[np.ndarray, "N H W"]:
         """Draws one index map a label-set; number i has the noise of sample i of the seed."""
@@ -178,29 +178,29 @@ class Generator:
         """Soft class maps decoded from the mean of the posterior, each class on a canvas of true shapes.
 
         Raises:
-          CheckpointError: if the model has no posterior; see `reconstructs`.
+          CheckpointError: if the model has no posterior; see `can_reconstruct`.
         """
-        if not self.reconstructs:
+        if not self.can_reconstruct:
             raise CheckpointError(f"a {self.card.name} model has no posterior: it draws maps, but reconstructs none")
         return self._padded_maps_call(self._reconstruct, class_maps)
 
     @property
-    def infers(self) -> bool:
+    def can_infer(self) -> bool:
         """Whether the model has a posterior for each class."""
-        return self.reconstructs and self._model.noise_shape[0] == len(self.space.classes)
+        return self.can_reconstruct and self._model.noise_shape[0] == len(self.space.classes)
 
     def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
         """What the posterior makes of maps, and what the prior expected, each class on a canvas of true shapes.
 
         Raises:
-          CheckpointError: if the model has no posterior for each class; see `infers`.
+          CheckpointError: if the model has no posterior for each class; see `can_infer`.
         """
-        if not self.infers:
+        if not self.can_infer:
             raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use a SegVAE")
         return Latents(**self._padded_maps_call(self._infer, class_maps))
 
     @property
-    def edits(self) -> bool:
+    def can_edit(self) -> bool:
         """Whether the model can draw some classes of a map among others that stay."""
         return isinstance(self._model, SegVAE)
 
@@ -290,7 +290,7 @@ class Generator:
         Raises:
           LabelError: if a name is unknown, a class to add is there, or one to remove or restyle is not.
           MapError: if the map holds what the model does not know, or the region does not fit it.
-          CheckpointError: if the model draws all classes at once; see `edits`.
+          CheckpointError: if the model draws all classes at once; see `can_edit`.
         """
         change = self._change(index_map, add=add, remove=remove, restyle=restyle, region=region)
         num, candidates = num if change.drawn.any() else 1, candidates if weighs(change) else 1
@@ -320,7 +320,7 @@ class Generator:
 
     def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
         """What is asked, checked; classes by one name or several."""
-        if not self.edits:
+        if not self.can_edit:
             raise CheckpointError(f"a {self.card.name} model draws all classes at once and edits none: use a SegVAE")
         region = asked.pop("region", None)
         return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})

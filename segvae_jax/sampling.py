@@ -40,8 +40,8 @@ def draw(
     temperature: Float[Array, ""],
 ) -> Float[Array, "B H W C"]:
     """Soft class maps of numbered samples, background filled in, faint classes raised."""
-    eps = sample_noise(seed, "generate", indices, model.draw_noise_shape)
-    return raised(model.draw(variables, label_set, eps, temperature))
+    eps = sample_noise(seed, "generate", indices, model.sample_noise_shape)
+    return raised(model.sample(variables, label_set, eps, temperature))
 
 
 def raised(drawn: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
@@ -72,9 +72,9 @@ def paint_between(
     temperature: Float[Array, ""],
 ) -> UInt8[Array, "B H W"]:
     """Painted maps between the first samples of two seeds."""
-    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.draw_noise_shape)
-    eps = slerp(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.draw_noise_shape)))
-    return maps.paint(raised(model.draw(variables, label_set, eps, temperature)), space)
+    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.sample_noise_shape)
+    eps = slerp(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.sample_noise_shape)))
+    return maps.paint(raised(model.sample(variables, label_set, eps, temperature)), space)
 
 
 @jax.jit

@@ -72,7 +72,7 @@ def shards(directory: pathlib.Path) -> list[str]:
 
 def test_tfds_and_grain_read_the_maps_of_draw(generator, written):
     label_sets = generator.random_label_sets(50, seed=3)
-    drawn = generator.draw(label_sets, seed=3)
+    drawn = generator.generate_each(label_sets, seed=3)
     source = tfds.builder_from_directory(written).as_data_source(split="train")
     assert len(source) == 50 and len(shards(written)) == 3
     for i in (0, 19, 20, 49):
@@ -196,7 +196,7 @@ def test_png_folders_are_numbered_and_hold_palette_names_and_label_sets(generato
     (tmp_path / ".00001.999.partial").mkdir()
     request = dataclasses.replace(SMALL, format="png", label_sets=LABEL_SETS)
     assert write_shards(generator, request, tmp_path) == 50
-    drawn = generator.draw(np.tile(LABEL_SETS, (25, 1)), seed=3)
+    drawn = generator.generate_each(np.tile(LABEL_SETS, (25, 1)), seed=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000", "00001", "00002", "generation.json"]
     names = [f"{i:07d}.png" for i in range(20, 40)]
     assert sorted(path.name for path in (tmp_path / "00001").iterdir()) == [*names, "label_sets.txt"]

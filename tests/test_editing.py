@@ -16,7 +16,7 @@ from segvae_jax.errors import CheckpointError, LabelError, MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.segvae import Given, generate
+from segvae_jax.model.segvae import GivenShapes, generate
 
 SPACE = LabelSpace(
     ("face", "eye", "hat", "glasses"),
@@ -189,7 +189,7 @@ def test_a_candidate_that_is_not_seen_loses(generator):
     step = SPACE.drawing_order.index
     mask = np.ones((2, 4, *SIZE), np.float32)
     mask[:, step("glasses")] = 0
-    given = Given(jnp.asarray(mask * (np.arange(SIZE[1]) > 6)), jnp.asarray(mask))
+    given = GivenShapes(jnp.asarray(mask * (np.arange(SIZE[1]) > 6)), jnp.asarray(mask))
     label_set, eps = jnp.ones((2, 5)), jnp.zeros((2, 4, 3))
     model, variables = generator._model, generator._variables
     generated = generate(model, variables, label_set, eps, 1.0, given)
@@ -286,6 +286,6 @@ def test_maps_of_other_classes_are_refused(generator):
 def test_models_that_draw_all_classes_at_once_edit_none():
     card = ModelCard(SPACE, {"image_size": (8, 8), "ngf": 2}, np.zeros((0, 5), bool), np.zeros(0, int), name="masked")
     masked = Generator(card, dict(init_variables(card.model(), 0)))
-    assert not masked.edits
+    assert not masked.can_edit
     with pytest.raises(CheckpointError, match="a masked model"):
         masked.add(a_map(), "glasses")

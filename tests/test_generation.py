@@ -64,8 +64,8 @@ def test_a_sample_depends_on_seed_and_number_alone(generator):
 
 def test_more_samples_than_a_batch_continue_the_numbering(generator):
     label_sets = np.tile(LABEL_SETS[:1], (19, 1))
-    many = generator.draw(label_sets, seed=2)
-    np.testing.assert_array_equal(many[:16], generator.draw(label_sets[:16], seed=2))
+    many = generator.generate_each(label_sets, seed=2)
+    np.testing.assert_array_equal(many[:16], generator.generate_each(label_sets[:16], seed=2))
     assert len(np.unique(many.reshape(19, -1), axis=0)) > 10
 
 
@@ -136,7 +136,7 @@ def test_the_posterior_is_that_of_the_training_forward(card, variables, generato
 def test_loaded_from_disk_it_draws_the_same(card, variables, generator, tmp_path):
     save_variables(tmp_path, card, variables)
     loaded = Generator.load(tmp_path)
-    np.testing.assert_array_equal(loaded.draw(LABEL_SETS, seed=6), generator.draw(LABEL_SETS, seed=6))
+    np.testing.assert_array_equal(loaded.generate_each(LABEL_SETS, seed=6), generator.generate_each(LABEL_SETS, seed=6))
     with pytest.raises(CheckpointError, match="step 7 is not saved: saved steps are 0"):
         Generator.load(tmp_path, step=7)
 

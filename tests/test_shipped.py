@@ -37,7 +37,7 @@ def test_a_checkpoint_draws_what_it_is_asked_for(name):
     assert f"{generator.step:,} steps" in section(name)
     assert generator.card.prepared == "" and generator.card.counts.sum() > 500
     label_sets = generator.random_label_sets(32, seed=1)
-    index_maps = generator.draw(label_sets, seed=1)
+    index_maps = generator.generate_each(label_sets, seed=1)
     assert min(index_maps.shape[1:]) >= 64
     shown = np.stack([np.isin(np.arange(generator.space.num_channels), index) for index in index_maps])
     assert not (shown & ~label_sets)[:, 1:].any()

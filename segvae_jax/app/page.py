@@ -78,7 +78,7 @@ def build(generator: Generator, checkpoint: str) -> gr.Blocks:
                 drawing = _drawing_controls(generator)
             with gr.Column(min_width=320, scale=2):
                 shown = _shown_parts(generator)
-            with gr.Column(min_width=290, elem_classes="card", visible=generator.edits):
+            with gr.Column(min_width=290, elem_classes="card", visible=generator.can_edit):
                 editing = _editing_controls()
         _connect(generator, checkpoint, types.SimpleNamespace(**drawing, **shown, **editing))
     return blocks

@@ -63,7 +63,7 @@ def warm_up_calls(generator: Generator) -> Iterator[Callable[[], Any]]:
     """Calls after which no click on the page compiles anything: every size of batch of every kind of drawing."""
     space, call = generator.space, functools.partial
     yield from (call(generator.generate, space.classes, num) for num in SAMPLES)
-    if not generator.edits:
+    if not generator.can_edit:
         return
     first, last = space.drawing_order[0], space.drawing_order[-1]
     stripes = np.tile(np.arange(space.num_channels, dtype=np.uint8)[:, None], (2, 2))

@@ -56,11 +56,11 @@ def evaluate(
     generator = subject.generator
     result = run_suite(
         subject.made,
-        generator.reconstruct if generator and generator.reconstructs else None,
+        generator.reconstruct if generator and generator.can_reconstruct else None,
         subject.splits,
         subject.space,
-        infer=generator.posterior if generator and generator.infers else None,
-        edit=_editor(generator) if generator and generator.edits else None,
+        infer=generator.posterior if generator and generator.can_infer else None,
+        edit=_editor(generator) if generator and generator.can_edit else None,
         suite=suite,
         seed=seed,
         lpips=lpips,

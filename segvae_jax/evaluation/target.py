@@ -74,7 +74,7 @@ def open_checkpoint(
     prepared = _open_data(generator.card, data)
     splits = _splits(prepared, max_test, max_train)
     identity = {"checkpoint": str(checkpoint), "step": generator.step, "weights_hash": generator.fingerprint()}
-    draw = _remembering(generator.draw)
+    draw = _remembering(generator.generate_each)
     return Subject(prepared.space, splits, draw, generator, identity | _data_identity(prepared, splits))
 
 

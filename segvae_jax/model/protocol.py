@@ -60,17 +60,17 @@ class MapModel(nn.Module):
         raise NotImplementedError
 
     @property
-    def draw_noise_shape(self) -> tuple[int, ...]:
+    def sample_noise_shape(self) -> tuple[int, ...]:
         """Of the noise that one drawn map takes."""
         return self.noise_shape
 
     @property
-    def reconstructs(self) -> bool:
+    def can_reconstruct(self) -> bool:
         """Whether there is a posterior to reconstruct from."""
         return False
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],
@@ -82,7 +82,7 @@ class MapModel(nn.Module):
         Args:
           variables: of the model.
           label_set: in {0, 1}.
-          eps: standard normal noise `[B, *draw_noise_shape]`.
+          eps: standard normal noise `[B, *sample_noise_shape]`.
           temperature: below 1 more typical maps, above 1 more varied ones.
         """
         raise NotImplementedError
@@ -95,7 +95,7 @@ class MapModel(nn.Module):
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B ..."],
     ) -> Float[Array, "B H W C"]:
-        """Soft class maps decoded from the posterior, channel 0 blank; to be called where `reconstructs`."""
+        """Soft class maps decoded from the posterior, channel 0 blank; to be called where `can_reconstruct`."""
         output: Any = self.apply(variables, class_maps, label_set, eps)
         return self.on_channels(output.shapes)
 

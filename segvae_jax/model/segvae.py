@@ -40,7 +40,7 @@ class StepOutput(VAEOutput):
 
 
 @flax.struct.dataclass
-class Given:
+class GivenShapes:
     """What generation does not draw but take over; of a label-set's other classes nothing is given."""
 
     shapes: Float[Array, "*b H W"]  # in drawing order
@@ -112,12 +112,12 @@ class SegVAE(MapModel):
         return len(self.order), self.latent_dim
 
     @property
-    def reconstructs(self) -> bool:
+    def can_reconstruct(self) -> bool:
         """From the posterior."""
         return True
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],
@@ -185,7 +185,7 @@ class SegVAE(MapModel):
         channel: Int[Array, ""],
         asked: Float[Array, "2 h w O"],
         eps: Float[Array, "B Z"],
-        given: Given | None,
+        given: GivenShapes | None,
     ) -> tuple[Any, tuple[Float[Array, "B 1 F"], Gaussian, Float[Array, "B H W"]]]:
         """One step of generation; the canvas gains the given or soft generated shape where the class is asked for.
 
@@ -214,7 +214,7 @@ class SegVAE(MapModel):
             nothing = jnp.zeros((shape.shape[0], *seen.shape[1:]))
             return self.context_encoder.add(shown, channel) if self.canvas else nothing
 
-        def draw(self: "SegVAE", context: Array, z: Array, given: Given | None) -> tuple[Array, Array]:
+        def draw(self: "SegVAE", context: Array, z: Array, given: GivenShapes | None) -> tuple[Array, Array]:
             shape = nn.sigmoid(self.decode(context, z))[:, 0]
             return shape, show(self, shape if given is None else given.completed(shape))
 
@@ -298,11 +298,11 @@ def generate(
     label_set: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
     temperature: float | Float[Array, ""] = 1.0,
-    given: Given | None = None,
+    given: GivenShapes | None = None,
 ) -> Generated:
     """Draws the classes of each label-set one after the other, each from the learned prior.
 
-    Given shapes are put onto the canvas in their steps, as in training, and the prior steps through them: to draw
+    GivenShapes shapes are put onto the canvas in their steps, as in training, and the prior steps through them: to draw
     some classes among given ones is what the paper calls editing.
 
     Args:

@@ -25,7 +25,8 @@ from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
-from segvae_jax.training import config as configs
+from segvae_jax.training import setup
+from segvae_jax.training.config import check
 from segvae_jax.training.cost import Cost, Gauges, cost_of
 from segvae_jax.training.monitor import Monitor
 from segvae_jax.training.state import create_state
@@ -74,15 +75,15 @@ class Run:
 
     def __init__(self, config: ConfigDict, data: Prepared, mesh: Mesh, feed: Feed, workdir: Path):
         self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
-        self.num_steps = configs.total_steps(config, len(data.split("train")))
-        self.space = configs.label_space(config, data)
+        self.num_steps = setup.total_steps(config, len(data.split("train")))
+        self.space = setup.label_space(config, data)
         self.model, self.objective = (
-            configs.build_model(config, self.space),
-            configs.build_objective(config, self.space),
+            setup.build_model(config, self.space),
+            setup.build_objective(config, self.space),
         )
-        self.optimizer = configs.build_optimizer(config, self.num_steps)
+        self.optimizer = setup.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
-        about = configs.model_arguments(config), *label_sets, str(data.directory), config.model.name
+        about = setup.model_arguments(config), *label_sets, str(data.directory), config.model.name
         self.card = ModelCard(self.space, *about)
 
     def initial_state(self, checkpoints: Checkpoints) -> TrainState:
@@ -151,13 +152,13 @@ def _writable(workdir: str | Path) -> Path:
 
 def _prepare_in_turn(config: ConfigDict) -> Prepared:
     """Process 0 prepares first; on a shared disk the others find what it left."""
-    configs.check(config)
+    check(config)
     if jax.process_count() == 1:
-        return configs.prepare_data(config)
+        return setup.prepare_data(config)
     if jax.process_index() == 0:
-        configs.prepare_data(config)
+        setup.prepare_data(config)
     multihost_utils.sync_global_devices("prepared")
-    return configs.prepare_data(config)
+    return setup.prepare_data(config)
 
 
 def _require_even_parts(config: ConfigDict, mesh: Mesh) -> None:
@@ -176,7 +177,7 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
     execution = Execution(run.config.remat, run.config.accumulate)
     step = jit_train_step(run.model, run.optimizer, run.objective, run.mesh, execution)
-    packing = configs.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
+    packing = setup.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
     lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
     compiled = functools.cache(lambda budget: lower(budget).compile())
     usual = packing.budget if packing else None

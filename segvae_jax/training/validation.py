@@ -41,7 +41,7 @@ def validator(
     step = compiled(losses_of, [split, split], *next(_batches(packed, batch_size, mesh)))
     sample = compiled(functools.partial(_sample, model, objective.seed), [everywhere], label_sets)
     first = packed[: len(label_sets)]
-    if model.reconstructs:
+    if model.can_reconstruct:
         reconstruct = compiled(functools.partial(_reconstruct, model, objective.seed), [everywhere], first)
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
@@ -51,7 +51,7 @@ def validator(
             for name, value in step(variables, rows, weight).items():
                 totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
         images = {"prior": _sheet(sample(variables, label_sets), data.space)}
-        if model.reconstructs:
+        if model.can_reconstruct:
             images["reconstructions"] = _sheet(reconstruct(variables, first), data.space)
         return totals, images
 
@@ -72,8 +72,8 @@ def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Ite
 
 
 def _sample(model: MapModel, seed: int, variables: Any, label_sets: Bool[Array, "B C"]) -> Float[Array, "B H W C"]:
-    eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), model.draw_noise_shape)
-    return model.draw(variables, label_sets.astype(jnp.float32), eps)
+    eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), model.sample_noise_shape)
+    return model.sample(variables, label_sets.astype(jnp.float32), eps)
 
 
 def _reconstruct(

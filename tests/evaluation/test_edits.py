@@ -232,7 +232,7 @@ def test_models_that_edit_are_asked_to(monkeypatch):
     real = np.zeros((3, 8, 8), np.uint8)
     real[:, :4, :6], real[1:, 3:7, 2:] = 1, 2
     splits = {"test": index_to_class_maps(real, 4)}
-    evaluate.evaluate(Subject(SPACE, splits, generator.draw, generator, {}), suite="all")
+    evaluate.evaluate(Subject(SPACE, splits, generator.generate_each, generator, {}), suite="all")
     scores = score_edits(asked["edit"], real, ALIKE, SPACE, seed=1)
     assert figures(scores, "untouched") == [1, 1, 1] and scores["remove"]["presence"]["value"] == 1
     ours, theirs = asked["edit"](real[1], "restyle", "wall", 7), generator.restyle(real[1], "wall", seed=7)

@@ -74,7 +74,7 @@ def call(program: jax.export.Exported, weights, label_sets, seed=0, first=0, tem
 def assert_draws_the_same(program: jax.export.Exported, weights, generator: Generator) -> None:
     """Any number of maps, from any on."""
     label_sets = np.tile(LABEL_SETS, (3, 1))
-    drawn = generator.draw(label_sets, seed=3, temperature=1.2)
+    drawn = generator.generate_each(label_sets, seed=3, temperature=1.2)
     assert len(np.unique(drawn)) > 2 and len(np.unique(drawn, axis=0)) > 2
     np.testing.assert_array_equal(call(program, weights, label_sets, 3, 0, 1.2), drawn)
     np.testing.assert_array_equal(call(program, weights, label_sets[3:5], 3, 3, 1.2), drawn[3:5])
@@ -111,7 +111,7 @@ def test_an_export_is_a_checkpoint_of_its_own(generator, exported):
     assert loaded.card.prepared == "" and loaded.space == SPACE
     np.testing.assert_array_equal(loaded.card.label_sets, LABEL_SETS)
     label_sets = np.tile(LABEL_SETS, (3, 1))
-    np.testing.assert_array_equal(loaded.draw(label_sets, seed=1), generator.draw(label_sets, seed=1))
+    np.testing.assert_array_equal(loaded.generate_each(label_sets, seed=1), generator.generate_each(label_sets, seed=1))
     shapes = np.zeros((2, 8, 16, 4), bool)
     shapes[:, 2:6, 3:9, 1] = True
     np.testing.assert_allclose(loaded.reconstruct(shapes), generator.reconstruct(shapes), atol=1e-6)
@@ -126,10 +126,10 @@ def test_half_the_size_moves_few_pixels(checkpoint, generator, exported, tmp_pat
     half = Generator.load(tmp_path)
     assert {array.dtype.name for array in jax.tree.leaves(load_variables(tmp_path)[1])} == {"float32"}
     label_sets = np.tile(LABEL_SETS, (8, 1))
-    moved = half.draw(label_sets) != generator.draw(label_sets)
+    moved = half.generate_each(label_sets) != generator.generate_each(label_sets)
     assert moved.mean() < 0.01
     (tmp_path / PROGRAM).write_bytes((exported / PROGRAM).read_bytes())
-    np.testing.assert_array_equal(call(*read(tmp_path), label_sets), half.draw(label_sets))
+    np.testing.assert_array_equal(call(*read(tmp_path), label_sets), half.generate_each(label_sets))
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(checkpoint, tmp_path):

@@ -38,8 +38,8 @@ class Case:
         )
         shapes = np.random.default_rng(1).random((B, *SIZE, C)) < 0.4
         self.class_maps = jnp.asarray(shapes * LABEL_SET[:, None, None], jnp.float32)
-        self.noise = normal(B, *self.model.draw_noise_shape, seed=2)
-        self.draw = jax.jit(self.model.draw)
+        self.noise = normal(B, *self.model.sample_noise_shape, seed=2)
+        self.draw = jax.jit(self.model.sample)
         self.drawn = np.asarray(self.draw(self.variables, jnp.asarray(LABEL_SET), self.noise))
 
 
@@ -81,7 +81,7 @@ def test_parts_of_a_batch_add_up_to_it(case):
     for name, expected in vars(whole).items():
         np.testing.assert_allclose(sum(getattr(part, name) for part in parts), expected, rtol=1e-5)
     assert whole.total > 0 and parts[2].total == 0
-    assert (whole.kl > 0) == case.model.reconstructs
+    assert (whole.kl > 0) == case.model.can_reconstruct
 
 
 def test_pixels_are_painted_as_in_pictures():
@@ -129,7 +129,7 @@ class DiffusionEcho(DiffusionModel):
 
 def drawn_by(kind: type[MapModel], steps: int = 5) -> np.ndarray:
     model = kind(C, ORDER, SIZE, draw_steps=steps, paint_order=(1, 2, 3, 4))
-    return np.asarray(model.draw({}, jnp.ones((2, C)), normal(2, *model.draw_noise_shape)))
+    return np.asarray(model.sample({}, jnp.ones((2, C)), normal(2, *model.sample_noise_shape)))
 
 
 @pytest.mark.parametrize("kind", [MaskedOracle, DiffusionOracle])

@@ -24,7 +24,7 @@ from cases import (
 from segvae_jax.model.encoders import ContextEncoder
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.recurrence import Posterior, Prior, initial_carry
-from segvae_jax.model.segvae import Given, SegVAE, generate
+from segvae_jax.model.segvae import GivenShapes, SegVAE, generate
 
 CASES = [((8, 16), True, (3, 1, 2, 4)), ((16, 16), False, (2, 4, 3, 1))]
 
@@ -148,7 +148,7 @@ def test_generation_around_given_shapes_equals_a_plain_loop(hard_canvas):
     shapes = jnp.moveaxis(case.class_maps[..., jnp.array(order)], -1, 1)
     mask = np.zeros(shapes.shape, np.float32)
     mask[:, order.index(4)], mask[1, order.index(3)], mask[0, order.index(1), :4] = 1, 1, 1
-    given = Given(shapes * mask, jnp.asarray(mask))
+    given = GivenShapes(shapes * mask, jnp.asarray(mask))
     generated = case.generate(case.variables, case.label_set, case.eps, 1.0, given)
     carry, canvas = initial_carry(B, D), jnp.zeros_like(case.class_maps)
     for k, channel in enumerate(order):
@@ -164,7 +164,7 @@ def test_generation_around_given_shapes_equals_a_plain_loop(hard_canvas):
 
 def test_generation_around_nothing_is_generation(case):
     nothing = jnp.zeros((B, K, *case.model.image_size))
-    around = case.generate(case.variables, case.label_set, case.eps, 1.0, Given(nothing, nothing))
+    around = case.generate(case.variables, case.label_set, case.eps, 1.0, GivenShapes(nothing, nothing))
     assert_close(around, case.generate(case.variables, case.label_set, case.eps, 1.0), 1e-6)
 
 

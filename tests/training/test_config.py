@@ -9,11 +9,13 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from tiny_config import TINY, get_config
 
+from configs import default
 from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.training import config as configs
+from segvae_jax.training import setup
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import check, default_config, prepare_data, total_steps, with_variant
+from segvae_jax.training.config import check, with_variant
+from segvae_jax.training.setup import prepare_data, total_steps
 
 ROOT = Path(__file__).parents[2]
 TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
@@ -131,16 +133,16 @@ def test_bounds_themselves_can_be_used(key, value):
 
 
 def test_what_stands_where_an_experiment_says_nothing_can_be_used():
-    check(default_config())
+    check(default.get_config())
 
 
 def test_variants_change_what_they_name_and_others_are_refused():
     variants = {"": {"model.ngf": 3}, "wide": {"model.ngf": 9, "optimizer.betas": (0.1, 0.2)}}
-    assert with_variant(default_config(), "", variants).model.ngf == 3
-    wide = with_variant(default_config(), "wide", variants)
-    assert (wide.model.ngf, wide.optimizer.betas, wide.model.latent_dim) == (9, (0.1, 0.2), 384)
+    assert with_variant(default.get_config(), "", variants).model.ngf == 3
+    wide = with_variant(default.get_config(), "wide", variants)
+    assert (wide.model.ngf, wide.optimizer.betas, wide.model.latent_dim) == (9, (0.1, 0.2), 32)
     with pytest.raises(ConfigError) as caught:
-        with_variant(default_config(), "tall", variants)
+        with_variant(default.get_config(), "tall", variants)
     assert one_line(caught.value) == "no variant 'tall' of this configuration: known are wide"
 
 
@@ -184,17 +186,17 @@ def test_epochs_become_steps():
 def test_what_is_built_is_what_the_configuration_says():
     config, space = get_config(), LabelSpace(("hair", "skin"), drawing_order=("skin", "hair"))
     config.model.image_size = (32, 16)
-    model = configs.build_model(config, space)
+    model = setup.build_model(config, space)
     assert (model.num_channels, model.order, model.image_size) == (3, (2, 1), (32, 16))
     for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
         assert getattr(model, key) == config.model[key], key
-    objective = configs.build_objective(config, space)
+    objective = setup.build_objective(config, space)
     plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False)
     assert vars(objective) == plain | {"augmentation": Augmentation()}
     config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
-    assert vars(configs.build_objective(config, space)) == plain | {"augmentation": expected}
-    assert isinstance(configs.build_optimizer(config, 24), optax.GradientTransformation)
+    assert vars(setup.build_objective(config, space)) == plain | {"augmentation": expected}
+    assert isinstance(setup.build_optimizer(config, 24), optax.GradientTransformation)
 
 
 def train_script(*arguments: str) -> subprocess.CompletedProcess:

@@ -14,8 +14,9 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.registry import MODELS
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
-from segvae_jax.training.config import build_model, check, label_space, prepare_data
+from segvae_jax.training.config import check
 from segvae_jax.training.loop import train
+from segvae_jax.training.setup import build_model, label_space, prepare_data
 
 SETTINGS = {"num_steps": 20, "checkpoint_every": 20, "model.image_size": (8, 8), "model.draw_steps": 3,
             "data.num_maps": 60, "optimizer.learning_rate": 1e-2, "loss.kl_weight": 1e-3}  # fmt: skip
@@ -44,12 +45,12 @@ def test_a_model_learns_and_draws_what_it_is_asked_for(workdir):
     generator = Generator.load(directory)
     assert generator.card.name == config.model.name
     asked = generator.space.encode(["skin", "hair"])
-    index_maps = generator.draw(np.tile(asked, (4, 1)), seed=1)
+    index_maps = generator.generate_each(np.tile(asked, (4, 1)), seed=1)
     assert index_maps.shape == (4, 8, 8) and set(np.unique(index_maps)) <= {0, *np.flatnonzero(asked)}
-    np.testing.assert_array_equal(generator.draw(np.tile(asked, (4, 1)), seed=1), index_maps)
+    np.testing.assert_array_equal(generator.generate_each(np.tile(asked, (4, 1)), seed=1), index_maps)
     truth = np.zeros((2, 8, 8, len(asked)), bool)
     truth[:, 3:7, 1:6, asked] = True
-    if generator.reconstructs:
+    if generator.can_reconstruct:
         assert not generator.reconstruct(truth)[..., 1:][..., ~asked[1:]].any()
     else:
         with pytest.raises(CheckpointError, match=f"a {config.model.name} model has no posterior"):

@@ -2,7 +2,8 @@
 
 from ml_collections import ConfigDict
 
-from segvae_jax.training.config import default_config, with_variant
+from configs import default
+from segvae_jax.training.config import with_variant
 
 TINY = {
     "batch_size": 8,
@@ -26,4 +27,4 @@ TINY = {
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    return with_variant(default_config(), variant, {"": TINY})
+    return with_variant(default.get_config(), variant, {"": {**default.PAPER, **TINY}})

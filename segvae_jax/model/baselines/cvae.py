@@ -44,7 +44,7 @@ class GlobalVAE(MapModel):
         return 1, self.latent_dim
 
     @property
-    def reconstructs(self) -> bool:
+    def can_reconstruct(self) -> bool:
         """From the posterior."""
         return True
 
@@ -64,7 +64,7 @@ class GlobalVAE(MapModel):
         return jnp.moveaxis(self.decoder(label_set, z[:, 0]), -1, 1)
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],

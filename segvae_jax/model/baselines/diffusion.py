@@ -38,7 +38,7 @@ class DiffusionModel(PixelModel):
         return (1 + 2 * height * width,)
 
     @property
-    def draw_noise_shape(self) -> tuple[int, ...]:
+    def sample_noise_shape(self) -> tuple[int, ...]:
         """For the class of each pixel at the start and at each step but the last."""
         return self.draw_steps, *self.image_size
 
@@ -61,7 +61,7 @@ class DiffusionModel(PixelModel):
         return jnp.broadcast_to(share / share.sum(-1, keepdims=True), shape)
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],

@@ -73,7 +73,7 @@ class LayoutModel(MapModel):
         return MapTerms(mean, present.max(1, keepdims=True))
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],

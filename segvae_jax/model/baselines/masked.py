@@ -34,7 +34,7 @@ class MaskedModel(PixelModel):
         return (1 + height * width,)
 
     @property
-    def draw_noise_shape(self) -> tuple[int, ...]:
+    def sample_noise_shape(self) -> tuple[int, ...]:
         """For the class of each pixel at each step, and for the confidence in it."""
         return self.draw_steps, *self.image_size, 2
 
@@ -56,7 +56,7 @@ class MaskedModel(PixelModel):
         return self.logits(tokens, hidden.mean((1, 2)), label_set)
 
     @nn.nowrap
-    def draw(
+    def sample(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],

@@ -53,7 +53,9 @@ def splits():
 def trained(splits) -> Subject:
     card = ModelCard(SPACE, ARGUMENTS, np.zeros((0, 4), bool), np.zeros(0, int))
     generator = Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
-    return Subject(SPACE, splits, generator.draw, generator, {"checkpoint": "runs/x", "weights_hash": "0123456789ab"})
+    return Subject(
+        SPACE, splits, generator.generate_each, generator, {"checkpoint": "runs/x", "weights_hash": "0123456789ab"}
+    )
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,98 @@
+"""Every key of a configuration: our recipe for maps of 128 px. The other files change what differs.
+
+`PAPER` holds the values of the authors' release where they differ; the variant `:paper` of an experiment sets them.
+`SMALL` is 64 px and a quarter of the widths, for two CPU cores; `:tiny` variants build on it.
+"""
+
+from ml_collections import ConfigDict
+
+SMALL = {
+    "model.image_size": (64, 64),
+    "model.ngf": 16,
+    "model.context_dim": 128,
+    "model.hidden_dim": 128,
+    "model.latent_dim": 16,
+    "optimizer.learning_rate": 1e-3,
+    "optimizer.warmup_steps": 100,
+    "optimizer.ema_decay": 0.998,
+}
+
+PAPER = {
+    "num_steps": 0,
+    "num_epochs": 200,
+    "data.flip": False,
+    "model.latent_dim": 384,
+    "model.spectral_norm": True,
+    "model.gain": 0.02,
+    "loss.reconstruction": "l1",
+    "loss.kl_weight": 1e-5,
+    "optimizer.learning_rate": 2.5e-5,
+    "optimizer.warmup_steps": 0,
+    "optimizer.decay_from": 0.75,
+    "optimizer.ema_decay": 0.0,
+}
+
+
+def get_config() -> ConfigDict:
+    """Our recipe."""
+    config = ConfigDict()
+    config.seed = 0
+    config.batch_size = 16  # over all devices
+    config.num_steps = 100_000  # either this ...
+    config.num_epochs = 0  # ... or this; the other is 0
+    config.log_every = 50  # steps
+    config.checkpoint_every = 1_000  # steps; validation and pictures come with it
+    config.pack = True  # computes what differs between the classes of a batch; saves time, changes nothing
+    config.accumulate = 1  # parts of a batch computed one after the other; saves memory
+    config.remat = False  # computes norms and activations again in the backward pass; saves memory
+    config.keep_checkpoints = 3  # the latest; the best is kept beside them
+
+    config.data = ConfigDict()
+    config.data.source = "cartoon"  # one of cartoon, celebamask, folder, human_parsing
+    config.data.path = ""  # folder of index PNGs; celebamask, human_parsing: also any published layout, or a .zip
+    config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
+    config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
+    config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
+    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
+    config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
+    config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
+    config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
+    config.data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
+    config.data.flip = True  # mirrors half of the training maps, left and right classes exchanged
+    config.data.rotate = 0.0  # turns training maps by up to so many degrees ...
+    config.data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
+    config.data.shift = 0.0  # ... and shifts them by up to this share of height and of width
+    config.data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
+    config.data.kind = "faces"  # cartoon: faces or people
+    config.data.num_maps = 8_000  # cartoon
+
+    config.model = ConfigDict()
+    config.model.name = "segvae"  # or cvae_global, sg2im, masked, diffusion, which know fewer of the keys below
+    config.model.image_size = (128, 128)
+    config.model.ngf = 64
+    config.model.context_dim = 512
+    config.model.hidden_dim = 256
+    # Many latents code one fact many times over; their noise averages out, and samples vary little.
+    config.model.latent_dim = 32
+    config.model.spectral_norm = False
+    config.model.gain = 1.0  # of the Xavier initialisation
+    config.model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
+    config.model.recurrent = True  # False: layers without memory in the place of the LSTMs
+    config.model.learned_prior = True  # False: a standard normal prior
+    config.model.canvas = True  # False: no class sees those drawn before it
+    config.model.hard_canvas = False  # generated shapes are thresholded before others are drawn onto them
+    config.model.skip_absent = False  # the LSTMs stay where they are in steps of absent classes
+    config.model.draw_steps = 24  # masked, diffusion: calls of the network for a drawn map
+    config.model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
+
+    config.loss = ConfigDict()
+    config.loss.reconstruction = "bce_dice"  # or l1, bce
+    config.loss.kl_weight = 4e-4
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 5e-4
+    config.optimizer.betas = (0.5, 0.999)
+    config.optimizer.warmup_steps = 500
+    config.optimizer.decay_from = 0.5  # fraction of the run from which the rate falls to zero
+    config.optimizer.ema_decay = 0.999  # of the averaged weights; 0 keeps none
+    return config

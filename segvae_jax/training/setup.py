@@ -1,0 +1,117 @@
+"""What a configuration builds: data, label space, model, step, packing and optimiser."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optax
+from ml_collections import ConfigDict
+
+from segvae_jax.data.feed.batches import batch_indices
+from segvae_jax.data.prepare.builder import Prepared, open_prepared, prepare
+from segvae_jax.data.prepare.catalog import SourceOptions, open_source
+from segvae_jax.data.prepare.drawing_order import by_area
+from segvae_jax.data.sources.source import Source
+from segvae_jax.errors import ConfigError
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.registry import hyperparameters, make_model
+from segvae_jax.training.augmentation import Augmentation
+from segvae_jax.training.config import check
+from segvae_jax.training.packing import Packing
+from segvae_jax.training.state import adam, learning_rate_schedule
+from segvae_jax.training.step import Objective
+
+_SOURCES = {"cartoon": "cartoon", "celebamask": "celebamask_hq", "folder": "folder", "human_parsing": "humanparsing"}
+
+
+def prepare_data(config: ConfigDict) -> Prepared:
+    """The data set of a configuration: what `data.prepared` holds, or the source, prepared now if it was not before.
+
+    Raises:
+      SegVAEError: if it cannot be read, or was prepared at another size.
+    """
+    check(config)
+    size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
+    if not (directory / "dataset_info.json").is_file():
+        return prepare(_source(config), size, directory)
+    prepared = open_prepared(directory)
+    if prepared.image_size != size:
+        held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
+        raise ConfigError(f"config.data.prepared={directory}: holds {held}: prepare it at that size")
+    return prepared
+
+
+def _source(config: ConfigDict) -> Source:
+    """The source that `config.data` names."""
+    data = config.data
+    if data.source not in _SOURCES:
+        raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
+    given = {field.name: data[field.name] for field in dataclasses.fields(SourceOptions) if field.name in data}
+    return open_source(_SOURCES[data.source], SourceOptions(**given, seed=config.seed), "--config.data.")
+
+
+def label_space(config: ConfigDict, data: Prepared) -> LabelSpace:
+    """The classes of the data, in the drawing order that `model.order` names; they are painted as before."""
+    if config.model.order in ("default", "random"):
+        return data.space
+    channels = data.space.num_channels
+    areas = [np.unpackbits(row["map"], axis=-1, count=channels).sum((0, 1)) for row in data.split("train")]
+    big_first = by_area(data.space, np.stack(areas)).drawing_order
+    order = big_first if config.model.order == "area" else big_first[::-1]
+    return dataclasses.replace(data.space, drawing_order=order)
+
+
+def model_arguments(config: ConfigDict) -> dict[str, Any]:
+    """Hyperparameters of the model besides the classes."""
+    arguments = {**config.model, "image_size": tuple(config.model.image_size)}
+    return {name: arguments[name] for name in arguments if name in hyperparameters(config.model.name)}
+
+
+def build_model(config: ConfigDict, space: LabelSpace) -> MapModel:
+    """The model for the classes of `space`."""
+    arguments = model_arguments(config)
+    return make_model(config.model.name, space.num_channels, space.order, space.stack, arguments)
+
+
+def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
+    """What is minimised, on maps of the classes of `space`."""
+    return Objective(
+        config.loss.reconstruction,
+        config.loss.kl_weight,
+        config.optimizer.ema_decay,
+        config.seed,
+        build_augmentation(config, space),
+        config.model.order == "random",
+    )
+
+
+def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
+    """What is done to training maps of the classes of `space`."""
+    data = config.data
+    return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
+
+
+def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
+    """How batches are packed, each in as many groups as there are devices; None if they are not.
+
+    Only SegVAE packs, and no random orders: what a batch asks for depends on its order.
+    """
+    if not config.pack or config.model.name != "segvae" or config.model.order == "random":
+        return None
+    label_sets = data.label_sets("train")
+    batches = batch_indices(len(label_sets), config.batch_size, config.seed)
+    return Packing(label_sets, space, batches, groups, config.accumulate, num_steps, config.data.flip)
+
+
+def total_steps(config: ConfigDict, num_examples: int) -> int:
+    """Steps of the whole run on `num_examples` maps."""
+    return config.num_steps or max(1, config.num_epochs * num_examples // config.batch_size)
+
+
+def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:
+    """Adam under the schedule."""
+    optimizer = config.optimizer
+    schedule = learning_rate_schedule(optimizer.learning_rate, num_steps, optimizer.warmup_steps, optimizer.decay_from)
+    return adam(schedule, tuple(optimizer.betas))
