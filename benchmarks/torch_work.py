@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.measure import Work
 from benchmarks.torch_segvae import TorchSegVAE, losses
-from benchmarks.workload import BETAS, LEARNING_RATE, OBJECTIVE, Setup, class_maps, label_sets, noise
+from benchmarks.workload import BETAS, LEARNING_RATE, STEP, Setup, class_maps, label_sets, noise
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -33,7 +33,7 @@ def train_work(setup: Setup, device: str) -> Work:
             output = model(maps, label_set, eps)
         shapes, present = (a[:, list(setup.order)].transpose(0, 1) for a in (maps, label_set))
         adam.zero_grad()
-        losses(output, shapes, present, OBJECTIVE.kl_weight)[0].backward()
+        losses(output, shapes, present, STEP.kl_weight)[0].backward()
         adam.step()
 
     return _repeated(step, device)

@@ -15,17 +15,18 @@ from benchmarks.measure import Work
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LABEL_SPACES, LabelSpace
+from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.segvae import SegVAE, fold_spectral_norm, generate
+from segvae_jax.model.segvae import SegVAE, generate
 from segvae_jax.sharding import device_mesh, split_batch
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, create_state
-from segvae_jax.training.step import Execution, Objective, jit_train_step
+from segvae_jax.training.step import StepConfig, jit_train_step
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
 _PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has
-OBJECTIVE = Objective("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
+STEP = StepConfig("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
 LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
 _BATCHES = 1_000
 
@@ -140,7 +141,8 @@ def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.sta
     state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
     shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
     mesh = mesh or device_mesh()
-    step = jit_train_step(model, optimizer(), OBJECTIVE, mesh, Execution(accumulate=setup.accumulate))
+    config = dataclasses.replace(STEP, accumulate=setup.accumulate)
+    step = jit_train_step(model, optimizer(), config, mesh)
     return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8), budget(setup, mesh.size))
 
 

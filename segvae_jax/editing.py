@@ -24,9 +24,9 @@ from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 from segvae_jax import maps
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.losses import bce, kl_divergence
-from segvae_jax.model.protocol import VAEOutput
-from segvae_jax.model.segvae import Generated, GivenShapes, generate
+from segvae_jax.model.gaussian import kl_divergence
+from segvae_jax.model.losses import bce
+from segvae_jax.model.protocol import Generated, GivenShapes, MapModel, VAEOutput
 from segvae_jax.sampling import Latents
 from segvae_jax.streams import sample_noise, slerp
 
@@ -166,7 +166,7 @@ def noise_between(latents: Latents, end: Float[Array, "K Z"], steps: int) -> Flo
 
 
 def redraw(
-    model: Any,
+    model: MapModel,
     above: Bool[np.ndarray, "C C"],
     variables: dict[str, Any],
     kept: Float[Array, "H W C"],
@@ -178,7 +178,7 @@ def redraw(
     """Draws what is not given, M times for each of N alternatives, and keeps the likeliest.
 
     Args:
-      model: a `SegVAE`.
+      model: one that `can_edit`.
       above: see `lies_above`.
       variables: of the model.
       kept: shapes in {0, 1}, blank where they are not given.
@@ -197,13 +197,13 @@ def redraw(
     fixed = GivenShapes(tiled(by_step(kept)), tiled(by_step(given)))
     uncovered = by_step(kept @ ~above.T == 0)
     noise = eps.reshape(num * candidates, *eps.shape[2:])
-    generated = generate(model, variables, tiled(label_set), noise, temperature, fixed)
+    generated = model.sample_among(variables, tiled(label_set), noise, temperature, fixed)
     hard = (generated.class_maps >= maps.PRESENCE_THRESHOLD).astype(jnp.float32)
-    output = model.apply(variables, hard, tiled(label_set), jnp.zeros_like(noise))
-    seen = (fixed.completed(generated.drawn) * uncovered[None]).max((-2, -1))
+    output: Any = model.apply(variables, hard, tiled(label_set), jnp.zeros_like(noise))
+    seen = (fixed.completed(generated.sampled) * uncovered[None]).max((-2, -1))
     best = jnp.argmax(_evidence(generated, output, fixed, seen).reshape(num, candidates), axis=1)
     chosen = lambda rows: rows.reshape(num, candidates, *rows.shape[1:])[jnp.arange(num), best]
-    drawn = _raised(chosen(generated.drawn * (1 - fixed.mask)), chosen(seen))
+    drawn = _raised(chosen(generated.sampled * (1 - fixed.mask)), chosen(seen))
     return model.on_channels(drawn), model.on_channels(chosen(output.shapes))
 
 
@@ -222,9 +222,9 @@ def _evidence(
     """
     pixels = fixed.mask[0, 0].size
     whole = fixed.mask.all((-2, -1))
-    shapes = fixed.completed(generated.drawn)
+    shapes = fixed.completed(generated.sampled)
     bound = -pixels * bce(output.logits, shapes) - kl_divergence(output.posterior, output.prior)
-    soft = jnp.clip(generated.drawn, _SURE, 1 - _SURE)
+    soft = jnp.clip(generated.sampled, _SURE, 1 - _SURE)
     likelihood = jnp.where(shapes > 0, jnp.log(soft), jnp.log1p(-soft)) * fixed.mask
     unseen = jnp.maximum(1 - seen / maps.PRESENCE_THRESHOLD, 0)
     partly = likelihood.sum((-2, -1)) - _NOTHING_SHOWS * unseen

@@ -35,7 +35,7 @@ from segvae_jax.editing import (
 )
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.segvae import SegVAE, fold_spectral_norm
+from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.sampling import Latents
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 
@@ -187,7 +187,7 @@ class Generator:
     @property
     def can_infer(self) -> bool:
         """Whether the model has a posterior for each class."""
-        return self.can_reconstruct and self._model.noise_shape[0] == len(self.space.classes)
+        return self._model.can_infer
 
     def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
         """What the posterior makes of maps, and what the prior expected, each class on a canvas of true shapes.
@@ -202,7 +202,7 @@ class Generator:
     @property
     def can_edit(self) -> bool:
         """Whether the model can draw some classes of a map among others that stay."""
-        return isinstance(self._model, SegVAE)
+        return self._model.can_edit
 
     def add(
         self,

@@ -15,8 +15,8 @@ from segvae_jax.editing import Change, compose
 from segvae_jax.errors import CheckpointError, LabelError, MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.segvae import GivenShapes, generate
+from segvae_jax.model.protocol import GivenShapes, init_variables
+from segvae_jax.model.segvae import generate
 
 SPACE = LabelSpace(
     ("face", "eye", "hat", "glasses"),

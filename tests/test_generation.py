@@ -12,8 +12,9 @@ from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.segvae import fold_spectral_norm, generate
+from segvae_jax.model.segvae import generate
 
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], bool)

@@ -20,9 +20,9 @@ from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_portable
 from segvae_jax.files import refusing_clearly, write_aside
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import hyperparameters
-from segvae_jax.model.segvae import fold_spectral_norm
 
 PROGRAM = "draw.stablehlo"
 _PLATFORMS = ("cpu", "cuda", "tpu")

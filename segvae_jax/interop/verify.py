@@ -19,12 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from segvae_jax import losses
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop.torch_checkpoint import NETWORKS, read_release, to_params
 from segvae_jax.maps import BACKGROUND_THRESHOLD, with_background
 from segvae_jax.model.layers import level_widths
+from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
 
 TOLERANCE = 1e-4  # absolute on features, Gaussians and maps; relative on losses
@@ -103,7 +103,7 @@ def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) ->
 
     def loss(params):
         output = model.apply({**variables, "params": params}, class_maps, label_set, eps)
-        terms = losses.losses(output, shapes, "l1", weights[0])
+        terms = reduce_losses(model.loss_terms(output, shapes, "l1"), output.present, weights[0])
         return weights[0] * terms.kl + weights[1] * terms.reconstruction, (output, terms)
 
     @jax.jit

@@ -1,8 +1,8 @@
 """Strided and transposed convolutions with gradients that are fast on a CPU.
 
-XLA's CPU backend differentiates `lax.conv_transpose` about 13 times slower than need be, and any
-convolution inside a loop 6 to 33 times: it only rewrites some dimension orders to its fast kernel.
-The gradients here are written out in the orders it likes. Elsewhere the native gradients are used.
+XLA's CPU backend takes about 13 times longer than necessary for the gradient of `lax.conv_transpose`, and 6 to 33 times
+longer for any convolution inside a loop, because it rewrites only some dimension orders to its fast kernel. The
+gradients here are written in these orders. Other backends use the native gradients.
 """
 
 import functools
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
 _WIDE = 64  # channels
-_PORTION = 8  # images whose kernel gradients are summed at once: few enough for the caches
+_PORTION = 8  # images whose kernel gradients are summed at once; few enough to fit into the caches
 
 
 def conv(
@@ -66,8 +66,8 @@ def _swapped(kernel: Float[Array, "k k I O"]) -> Float[Array, "k k O I"]:
 def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
     """Correlates the input with the gradient of the output.
 
-    A few images at a time as a convolution with batch as the contracted channel; where there are enough
-    channels to fill a matrix product, by products, which then are faster.
+    Few channels: a convolution that contracts the batch, a few images at a time. Many channels: matrix products, which
+    are then faster.
     """
     ends = [(o - 1) * stride + k - n - padding for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(padding, end) for end in ends]
@@ -84,7 +84,7 @@ def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
 
 
 def _in_portions(images: Float[Array, "B H W C"]) -> Float[Array, "P N H W C"]:
-    """The images by the portion, blank ones added; the second axis counts portions, so that the first may be split."""
+    """The images in portions, padded with blank ones; axis 1 counts portions, so that axis 0 can be split."""
     count = -(-images.shape[0] // _PORTION)
     images = jnp.pad(images, ((0, count * _PORTION - images.shape[0]), (0, 0), (0, 0), (0, 0)))
     return images.reshape(_PORTION, count, *images.shape[1:])

@@ -1,8 +1,8 @@
 """Convolutional encoders: the context encoder E_c and the shape encoder of the posterior, E_phi.
 
-Both take T steps at once, `[B, T, ...]`: one in generation, all K in training. Their first level is
-linear in its input channels, and most of these repeat from step to step, so its response is put
-together from parts: of each class's map, of each distinct label. The canvas itself is never formed.
+Both take T steps at once, `[B, T, ...]`: one in generation, all K in training. Their first level is linear in its input
+channels, and most of these repeat from step to step. Its response is therefore the sum of the responses to each class
+map and to each distinct label; the canvas itself is never formed. `reference.context_encoder` forms it.
 """
 
 import flax.linen as nn
@@ -10,8 +10,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from segvae_jax.model.layers import Weights, dense, down, flatten, halve, level_widths, normalise
-from segvae_jax.model.packing import Slots, give, take
+from segvae_jax.model.layers import (
+    Weights,
+    dense,
+    downsample,
+    instance_norm_leaky_relu,
+    level_widths,
+    map_to_vector,
+    strided_conv,
+)
+from segvae_jax.model.packing import Slots, gather_slots, scatter_slots
 
 
 class LabelEmbedding(nn.Module):
@@ -33,10 +41,10 @@ class LabelEmbedding(nn.Module):
 
 
 class ContextEncoder(nn.Module):
-    """E_c: what has been drawn, what shall be drawn in all, and what now, as one feature vector.
+    """E_c: encodes the canvas, the label-set and the target into one feature vector.
 
-    Training calls it whole, for all steps at once. Generation keeps the first level's response to what has been
-    drawn and adds to it shape by shape.
+    Training calls it for all steps at once. Generation keeps the response of the first level to the canvas and adds to
+    it shape by shape.
     """
 
     num_channels: int
@@ -47,7 +55,7 @@ class ContextEncoder(nn.Module):
     spectral_norm: bool = True
     gain: float = 0.02
     dtype: str = "float32"
-    canvas: bool = True  # whether it sees what has been drawn
+    canvas: bool = True  # whether it sees the canvas
 
     def setup(self):
         """The first level in its parts, and the rest."""
@@ -70,11 +78,11 @@ class ContextEncoder(nn.Module):
 
         Args:
           class_maps: shapes, soft or in {0, 1}.
-          drawn: which of them are on the canvas of each step.
-          label_set: all classes asked for.
+          drawn: 1 for the classes that are on the canvas of each step.
+          label_set: all classes that are asked for.
           target: one-hot class of each step.
-          present: 1 where the label-set has the step's class; the target is all zeros elsewhere.
-          slots: of the (sample, step) pairs whose features differ; each has its own if None.
+          present: 1 where the label-set has the class of the step; the target is all zeros elsewhere.
+          slots: of the (sample, step) pairs whose features differ; one slot per pair if None.
         """
         kernel, bias = self.down_0()
         labels, targets = self._responses(label_set, target, kernel)
@@ -82,32 +90,32 @@ class ContextEncoder(nn.Module):
         if self.canvas:
             first = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :-2]) + first
         first = first + targets[_row(present)]
-        return give(self.levels(take(first, slots), bias), present.shape, slots)
+        return scatter_slots(self.levels(gather_slots(first, slots), bias), present.shape, slots)
 
-    def begin(
+    def initial_responses(
         self, label_set: Float[Array, "B C"], target: Float[Array, "T C"]
     ) -> tuple[Float[Array, "B h w O"], Float[Array, "T+1 h w O"]]:
-        """First-level responses to the blank canvas with a label-set, and to T targets and to none, in float32."""
+        """First-level responses to label-sets with a blank canvas, and to T targets and the blank one, in float32."""
         return jax.tree.map(jnp.float32, self._responses(label_set, target, self.down_0()[0]))
 
-    def add(self, shape: Float[Array, "B H W"], channel: Int[Array, ""]) -> Float[Array, "B h w O"]:
-        """What a shape drawn in a channel adds to the first-level response, in float32."""
+    def shape_response(self, shape: Float[Array, "B H W"], channel: Int[Array, ""]) -> Float[Array, "B h w O"]:
+        """What a shape in a channel of the canvas adds to the first-level response, in float32."""
         kernel, _ = self.down_0()
-        return halve(shape[..., None].astype(self.dtype), kernel[:, :, channel, None]).astype(jnp.float32)
+        return strided_conv(shape[..., None].astype(self.dtype), kernel[:, :, channel, None]).astype(jnp.float32)
 
-    def look(self, first: Float[Array, "B h w O"]) -> Float[Array, "B F"]:
+    def encode_response(self, first: Float[Array, "B h w O"]) -> Float[Array, "B F"]:
         """The context feature from the first-level response."""
         return self.levels(first.astype(self.dtype), self.down_0()[1])
 
     def _responses(
         self, label_set: Float[Array, "B C"], target: Float[Array, "T C"], kernel: Float[Array, "3 3 I O"]
     ) -> tuple[Float[Array, "B h w O"], Float[Array, "T+1 h w O"]]:
-        labels = halve(self.embed_label_set(label_set).astype(self.dtype), kernel[:, :, -2:-1])
+        labels = strided_conv(self.embed_label_set(label_set).astype(self.dtype), kernel[:, :, -2:-1])
         return labels, target_responses(self.embed_target, target, kernel[:, :, -1:]).astype(self.dtype)
 
 
 class ShapeEncoder(nn.Module):
-    """E_phi: the true shape of one class, for the posterior. Its embedding has no spectral norm."""
+    """E_phi: encodes the true shape of one class for the posterior. Its label embedding has no spectral norm."""
 
     image_size: tuple[int, int]
     ngf: int
@@ -124,44 +132,45 @@ class ShapeEncoder(nn.Module):
         present: Float[Array, "B T"],
         slots: Slots | None = None,
     ) -> Float[Array, "B T D"]:
-        """Features of the shapes of T steps, with the class that each belongs to; shapes without one are blank."""
+        """Features of the shapes of T steps, each with its target; shapes of absent classes are blank."""
         embed = LabelEmbedding(self.image_size, self.hidden_dim, gain=self.gain, name="embed_target")
         kernel, bias = Weights((3, 3, 2, self.ngf), self.spectral_norm, self.gain, name="down_0")()
         targets = target_responses(embed, target, kernel[:, :, 1:]).astype(self.dtype)
-        shape = take(shape.astype(self.dtype), slots)[..., None]
-        first = halve(shape, kernel[:, :, :1]) + targets[take(_row(present), slots)]
+        shape = gather_slots(shape.astype(self.dtype), slots)[..., None]
+        first = strided_conv(shape, kernel[:, :, :1]) + targets[gather_slots(_row(present), slots)]
         rest = _Levels(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain, name="levels")
-        return give(rest(first, bias), present.shape, slots)
+        return scatter_slots(rest(first, bias), present.shape, slots)
 
 
 def canvas_response(
     class_maps: Float[Array, "B H W C"], drawn: Float[Array, "T C"], kernel: Float[Array, "3 3 C O"]
 ) -> Float[Array, "B T h w O"]:
-    """First-level response to the canvases of T steps, each the class maps that `drawn` marks.
+    """First-level response to the canvases of T steps, each of which holds the class maps that `drawn` marks.
 
-    Instead of T canvases under one kernel: one stack of maps under T kernels, blank where not drawn.
+    Instead of T canvases and one kernel, this convolves one stack of maps with T kernels, which are zero for classes
+    that are not on the canvas.
     """
     steps, features = drawn.shape[0], kernel.shape[-1]
     kernels = kernel[:, :, :, None] * drawn.T[None, None, :, :, None]
-    response = halve(class_maps, kernels.reshape(*kernel.shape[:3], steps * features))
+    response = strided_conv(class_maps, kernels.reshape(*kernel.shape[:3], steps * features))
     return jnp.moveaxis(response.reshape(*response.shape[:3], steps, features), 3, 1)
 
 
 def target_responses(
     embed: LabelEmbedding, target: Float[Array, "T C"], kernel: Float[Array, "3 3 1 O"]
 ) -> Float[Array, "T+1 h w O"]:
-    """First-level responses to the target channel: of the T classes, and of the all-zero target."""
-    return halve(embed(jnp.pad(target, ((0, 1), (0, 0)))), kernel)
+    """First-level responses to the target channel: to T targets, and to the all-zero target."""
+    return strided_conv(embed(jnp.pad(target, ((0, 1), (0, 0)))), kernel)
 
 
 def _row(present: Float[Array, "B T"]) -> Int[Array, "B T"]:
-    """The row of `target_responses` that belongs to each step."""
+    """The row of `target_responses` for each step."""
     steps = present.shape[1]
     return jnp.where(present > 0, jnp.arange(steps)[None], steps)
 
 
 class _Levels(nn.Module):
-    """An encoder from the first level's response on: norms, further levels, one vector a step."""
+    """The rest of an encoder after the response of the first level: norms, further levels, one vector per step."""
 
     image_size: tuple[int, int]
     ngf: int
@@ -172,7 +181,7 @@ class _Levels(nn.Module):
     @nn.compact
     def __call__(self, first: Float[Array, "N h w O"], bias: Float[Array, "O"]) -> Float[Array, "N F"]:
         weights = lambda name, *shape: Weights(shape, self.spectral_norm, self.gain, name=name)()
-        x = normalise(first + bias.astype(first.dtype).reshape(1, 1, 1, -1))
+        x = instance_norm_leaky_relu(first + bias.astype(first.dtype).reshape(1, 1, 1, -1))
         for level, width in enumerate(level_widths(self.image_size, self.ngf)[1:], start=1):
-            x = down(x, weights(f"down_{level}", 3, 3, x.shape[-1], width))
-        return flatten(x, weights("flatten", *x.shape[1:], self.features))
+            x = downsample(x, weights(f"down_{level}", 3, 3, x.shape[-1], width))
+        return map_to_vector(x, weights("flatten", *x.shape[1:], self.features))

@@ -1,9 +1,10 @@
-"""Packing: the convolutions see only those (sample, step) pairs of a batch whose results differ.
+"""Packing: the convolutions compute only those (sample, step) pairs of a batch whose results differ.
 
-Most maps lack some classes. A step whose class is absent decodes nothing and shows the posterior a blank
-shape, the same for all; and it looks at the canvas with no target in mind, as do the absent steps that
-follow it. The pairs that are left fit into a number of slots that is fixed ahead, so that shapes stay
-static. Results do not change; with too few slots they would be NaN, so `demand` is asked first.
+Most maps lack some classes. All steps of absent classes show the posterior the same blank shape, and their decoded
+shapes are not used. Consecutive absent steps of a sample also share their context, because canvas and (blank) target
+stay the same. The remaining pairs are gathered into a number of slots that is fixed beforehand, so that array shapes
+are static, and the results are scattered back. Results do not change; with too few slots they would be NaN, so
+`demand` tells beforehand how many are needed.
 """
 
 import dataclasses
@@ -18,13 +19,12 @@ from jaxtyping import Array, Float, Int, Shaped
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """Slots for the convolutions of a batch.
+    """Number of slots for the convolutions of a batch.
 
     Attributes:
-      groups: equal parts of the batch that are packed on their own: one a device, or data would have to move.
-      shapes: slots of a group for pairs with a shape, one of them for all without.
-      contexts: slots of a group for pairs that look at the canvas in different ways; as many as there are
-        pairs, and none is packed.
+      groups: equal parts of the batch that are packed separately; one per device, so that no data move.
+      shapes: slots of a group for pairs with a shape, including one slot that all pairs without a shape share.
+      contexts: slots of a group for pairs with different contexts; nothing is packed if there is one per pair.
     """
 
     groups: int
@@ -34,14 +34,14 @@ class Budget:
 
 @flax.struct.dataclass
 class Slots:
-    """The slot of each pair, and a pair for each slot, in each of G groups."""
+    """The slot of each of P pairs, and a pair for each of N slots, in each of G groups."""
 
-    slot: Int[Array, "G P"]  # in 0..N-1; pairs that share a slot have one result
-    pair: Int[Array, "G N"]  # P in slots that are left over
+    slot: Int[Array, "G P"]  # in 0..N-1; pairs that share a slot share the result
+    pair: Int[Array, "G N"]  # P in unused slots
 
 
-def take(x: Shaped[Array, "B K ..."], slots: Slots | None) -> Shaped[Array, "N ..."]:
-    """One row for each slot, zeros in those left over; without slots, one for each pair."""
+def gather_slots(x: Shaped[Array, "B K ..."], slots: Slots | None) -> Shaped[Array, "N ..."]:
+    """One row per slot, zeros in unused ones; without slots, one row per pair."""
     if slots is None:
         return x.reshape(-1, *x.shape[2:])
     grouped = x.reshape(*slots.slot.shape, *x.shape[2:])
@@ -49,8 +49,8 @@ def take(x: Shaped[Array, "B K ..."], slots: Slots | None) -> Shaped[Array, "N .
     return rows.reshape(-1, *x.shape[2:])
 
 
-def give(rows: Float[Array, "N ..."], shape: tuple[Any, ...], slots: Slots | None) -> Float[Array, "B K ..."]:
-    """To each pair the row of its slot; `shape` is B, K, numbers or `jax.export`'s symbols of them."""
+def scatter_slots(rows: Float[Array, "N ..."], shape: tuple[Any, ...], slots: Slots | None) -> Float[Array, "B K ..."]:
+    """Gives each pair the row of its slot; `shape` is (B, K), as numbers or symbolic sizes of `jax.export`."""
     if slots is None:
         return rows.reshape(*shape, *rows.shape[1:])
     grouped = rows.reshape(*slots.pair.shape, *rows.shape[1:])
@@ -59,7 +59,7 @@ def give(rows: Float[Array, "N ..."], shape: tuple[Any, ...], slots: Slots | Non
 
 
 def shape_slots(present: Float[Array, "B K"], budget: Budget | None) -> Slots | None:
-    """Slots of the pairs that have a shape; those without share the slot of the first of their group."""
+    """Slots of the pairs that have a shape; the pairs of a group without a shape share the slot of the first one."""
     if budget is None:
         return None
     has = present.reshape(budget.groups, -1) > 0
@@ -70,24 +70,24 @@ def shape_slots(present: Float[Array, "B K"], budget: Budget | None) -> Slots | 
 
 
 def context_slots(present: Float[Array, "B K"], budget: Budget | None) -> Slots | None:
-    """Slots of the pairs that have a target or follow one that has; absent steps in a row share a slot."""
+    """Slots of the pairs that have a target or follow one that has; consecutive absent steps share a slot."""
     if budget is None or budget.groups * budget.contexts >= present.size:
         return None
-    own = _looks_anew(present).reshape(budget.groups, -1)
+    own = _has_new_context(present).reshape(budget.groups, -1)
     return Slots(jnp.cumsum(own, axis=1) - 1, _pairs(own, budget.contexts))
 
 
 def demand(present: Shaped[np.ndarray, "N K"]) -> Int[np.ndarray, "N 2"]:
-    """Slots that each label-set needs for shapes and for contexts, besides the one slot for no shape (host).
+    """Slots that each label-set needs for shapes and for contexts, without the slot for blank shapes (host).
 
     Args:
-      present: whether the class of each step is asked for, in drawing order.
+      present: whether the label-set has the class of each step, in drawing order.
     """
-    return np.stack([(present > 0).sum(axis=1), _looks_anew(present).sum(axis=1)], axis=1)
+    return np.stack([(present > 0).sum(axis=1), _has_new_context(present).sum(axis=1)], axis=1)
 
 
-def _looks_anew(present):
-    """Pairs with a target, and absent ones that begin a row of them."""
+def _has_new_context(present):
+    """Marks pairs with a target, and the first of consecutive absent steps."""
     xp = present.__array_namespace__()
     has = present > 0
     return has | xp.concat([xp.ones_like(has[:, :1]), has[:, :-1]], axis=1)

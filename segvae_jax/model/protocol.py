@@ -1,5 +1,9 @@
-"""What training, generation and evaluation ask of a model, and what its training forward gives."""
+"""What training, generation and evaluation ask of a model, and what a model returns.
 
+A new model is one file with a subclass of `MapModel`, one line in `registry`, and a configuration.
+"""
+
+import dataclasses
 from typing import Any
 
 import flax.linen as nn
@@ -7,15 +11,16 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segvae_jax.model.recurrence import Gaussian
+from segvae_jax.model.gaussian import Gaussian, kl_divergence
+from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
 from segvae_jax.streams import stream_key
 
 
 @flax.struct.dataclass
 class VAEOutput:
-    """A training forward through a posterior; every field is `[B, ...]`, stacked while in a scan.
+    """Output of a training forward through a posterior; every field is `[B, ...]`.
 
-    There is one latent for each of the K classes, or a single one for all: L is K or 1.
+    There is one latent per class (L = K), or a single one for the whole map (L = 1).
     """
 
     prior: Gaussian  # mu, logvar [B, L, Z]
@@ -30,44 +35,88 @@ class VAEOutput:
 
 
 @flax.struct.dataclass
-class MapTerms:
-    """A training forward of a model without a posterior: its own loss, one term a map."""
+class StepOutput(VAEOutput):
+    """Output of the training forward of a model that steps through the classes; steps are in drawing order."""
 
-    terms: Float[Array, "B 1"]
-    present: Float[Array, "B 1"]  # 1 where the label-set has any class
+    context: Float[Array, "*b K F"]
+
+
+@flax.struct.dataclass
+class GivenShapes:
+    """Shapes that generation takes over instead of sampling them; other classes of the label-set are sampled."""
+
+    shapes: Float[Array, "*b H W"]  # in drawing order
+    mask: Float[Array, "*b H W"]  # 1 where the shape is given, 0 where it is to be sampled
+
+    def completed(self, sampled: Float[Array, "*b H W"]) -> Float[Array, "*b H W"]:
+        """The given pixels, and those of sampled shapes elsewhere."""
+        return jnp.where(self.mask > 0, self.shapes, sampled)
+
+
+@flax.struct.dataclass
+class Generated:
+    """A free-running generation."""
+
+    class_maps: Float[Array, "B H W C"]  # soft, channel 0 blank
+    sampled: Float[Array, "B K H W"]  # what the decoder returned in the steps that sample, given shapes or not
+    context: Float[Array, "B K F"]
+    prior: Gaussian  # mu, logvar [B, K, Z]
 
 
 class MapModel(nn.Module):
-    """A model of semantic maps. Knows sizes and orders of channels, no class names.
+    """A model of semantic maps. It knows sizes and orders of channels, but no class names.
 
-    Besides what is below it has a training forward, `__call__(class_maps, label_set, eps)`, of class maps
-    `[B, H, W, C]` in {0, 1}, their label-sets `[B, C]` and standard normal noise `[B, *noise_shape]`, that gives a
-    `VAEOutput` or `MapTerms`. All noise comes from outside, so that a sample depends on its own row alone.
+    A subclass defines `__call__(class_maps, label_set, eps)`, the training forward, of class maps `[B, H, W, C]` in
+    {0, 1}, their label-sets `[B, C]` and standard normal noise `[B, *noise_shape]`. It returns whatever `loss_terms`
+    takes: here the loss of each map, `[B, 1]`. All noise comes from outside, so that a sample depends on its own row
+    alone.
 
     Attributes:
       num_channels: C, with the background as channel 0.
       order: channels of the K classes, in drawing order where there is one.
-      image_size: H, W; the short side a power of two from 8.
+      image_size: H, W; the short side is a power of two, at least 8.
+      paint_order: channels of the K classes from the bottom to the top of a painted map; for models of painted maps.
+
+    Class attributes, which a subclass overrides:
+      can_reconstruct: whether there is a posterior to reconstruct from.
+      can_infer: whether there is a posterior for each class.
+      can_edit: whether it samples some classes among given ones, by `sample_among`.
+      can_pack: whether its training forward takes a `packing.Budget`, as `budget`.
+      can_reorder: whether its training forward takes another drawing order, as `order`.
     """
 
     num_channels: int
     order: tuple[int, ...]
     image_size: tuple[int, int] = (128, 128)
+    paint_order: tuple[int, ...] = dataclasses.field(default=(), kw_only=True)
+
+    can_reconstruct = False
+    can_infer = False
+    can_edit = False
+    can_pack = False
+    can_reorder = False
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """Of the noise that one example of the training forward takes."""
+        """Shape of the noise that one example of the training forward takes."""
         raise NotImplementedError
 
     @property
     def sample_noise_shape(self) -> tuple[int, ...]:
-        """Of the noise that one drawn map takes."""
+        """Shape of the noise that one sample takes."""
         return self.noise_shape
 
-    @property
-    def can_reconstruct(self) -> bool:
-        """Whether there is a posterior to reconstruct from."""
-        return False
+    @nn.nowrap
+    def loss_terms(self, output: Any, shapes: Float[Array, "B K H W"], reconstruction: str) -> LossTerms:
+        """Loss terms of each example.
+
+        Args:
+          output: of the training forward.
+          shapes: the true shapes, in drawing order.
+          reconstruction: a key of `losses.RECONSTRUCTION`; a model with a loss of its own ignores it.
+        """
+        del shapes, reconstruction
+        return LossTerms(jnp.zeros_like(output), output)
 
     @nn.nowrap
     def sample(
@@ -83,9 +132,39 @@ class MapModel(nn.Module):
           variables: of the model.
           label_set: in {0, 1}.
           eps: standard normal noise `[B, *sample_noise_shape]`.
-          temperature: below 1 more typical maps, above 1 more varied ones.
+          temperature: below 1 for more typical maps, above 1 for more varied ones.
         """
         raise NotImplementedError
+
+    @nn.nowrap
+    def sample_among(
+        self,
+        variables: Any,
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+        temperature: float | Float[Array, ""],
+        given: GivenShapes,
+    ) -> Generated:
+        """Samples some classes among given ones; to be called where `can_edit`. Arguments as in `sample`."""
+        raise NotImplementedError
+
+    @nn.nowrap
+    def on_channels(self, shapes: Float[Array, "B K H W"]) -> Float[Array, "B H W C"]:
+        """Shapes in drawing order as class maps, channel 0 blank."""
+        blank = jnp.zeros((shapes.shape[0], *self.image_size, self.num_channels))
+        return blank.at[..., jnp.asarray(self.order)].set(jnp.moveaxis(shapes, 1, -1))
+
+
+class PosteriorModel(MapModel):
+    """A variational autoencoder: its training forward returns a `VAEOutput`."""
+
+    can_reconstruct = True
+
+    @nn.nowrap
+    def loss_terms(self, output: VAEOutput, shapes: Float[Array, "B K H W"], reconstruction: str) -> LossTerms:
+        """KL divergence of each latent, and reconstruction loss of each shape; see `MapModel`."""
+        kl = kl_divergence(output.posterior, output.prior)
+        return LossTerms(kl, RECONSTRUCTION[reconstruction](output.logits, shapes))
 
     @nn.nowrap
     def reconstruct(
@@ -95,15 +174,9 @@ class MapModel(nn.Module):
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B ..."],
     ) -> Float[Array, "B H W C"]:
-        """Soft class maps decoded from the posterior, channel 0 blank; to be called where `can_reconstruct`."""
+        """Soft class maps decoded from the posterior, channel 0 blank."""
         output: Any = self.apply(variables, class_maps, label_set, eps)
         return self.on_channels(output.shapes)
-
-    @nn.nowrap
-    def on_channels(self, shapes: Float[Array, "B K H W"]) -> Float[Array, "B H W C"]:
-        """Shapes in drawing order as class maps, channel 0 blank."""
-        blank = jnp.zeros((shapes.shape[0], *self.image_size, self.num_channels))
-        return blank.at[..., jnp.asarray(self.order)].set(jnp.moveaxis(shapes, 1, -1))
 
 
 def init_variables(model: MapModel, seed: int) -> Any:

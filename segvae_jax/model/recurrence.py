@@ -3,33 +3,21 @@
 from typing import Any
 
 import flax.linen as nn
-import flax.struct
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from segvae_jax.model.encoders import ShapeEncoder
+from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.layers import Weights, dense
 from segvae_jax.model.packing import Slots
 
 Carry = tuple[Float[Array, "B D"], Float[Array, "B D"]]  # cell state, hidden state
 
 
-@flax.struct.dataclass
-class Gaussian:
-    """A diagonal normal distribution."""
-
-    mu: Float[Array, "*b Z"]
-    logvar: Float[Array, "*b Z"]
-
-    def sample(self, eps: Float[Array, "*b Z"]) -> Float[Array, "*b Z"]:
-        """`mu + sigma * eps` for standard normal noise."""
-        return self.mu + jnp.exp(self.logvar / 2) * eps
-
-
 def initial_carry(batch_size: Any, hidden_dim: int) -> Carry:
-    """The zero state before the first step; `batch_size` is a number, or `jax.export`'s symbol of one."""
+    """The zero state before the first step; `batch_size` is a number, or a symbolic size of `jax.export`."""
     return jnp.zeros((batch_size, hidden_dim)), jnp.zeros((batch_size, hidden_dim))
 
 
@@ -46,9 +34,12 @@ class LSTM(nn.Module):
     def __call__(
         self, carry: Carry, xs: Float[Array, "B T I"], advances: Float[Array, "B T"] | None = None
     ) -> tuple[Carry, Float[Array, "B T D"]]:
-        """Advances the state over the T inputs; one product serves all their input gates.
+        """Advances the state over T inputs; a single product computes the input gates of all steps.
 
-        Rows stay where they are in steps that `advances` marks with 0; all advance if None.
+        Args:
+          carry: the state before the first step.
+          xs: the inputs.
+          advances: 0 where a row keeps its state in a step; all rows advance in all steps if None.
         """
         uniform = nn.initializers.uniform(2 * self.hidden_dim**-0.5)
         centred = lambda *args: uniform(*args) - self.hidden_dim**-0.5
@@ -75,7 +66,7 @@ class LSTM(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """A layer in the place of an LSTM that carries nothing from step to step; its outputs are in (-1, 1), too."""
+    """A layer without memory that replaces an LSTM; its outputs are in (-1, 1) as well."""
 
     hidden_dim: int
 
@@ -83,7 +74,7 @@ class FeedForward(nn.Module):
     def __call__(
         self, carry: Carry, xs: Float[Array, "B T I"], advances: Float[Array, "B T"] | None = None
     ) -> tuple[Carry, Float[Array, "B T D"]]:
-        """The state as it was, and the layer of each input."""
+        """The unchanged state, and the output for each input."""
         del advances
         return carry, jnp.tanh(dense(xs, Weights((xs.shape[-1], self.hidden_dim), gain=1.0, name="layer")()))
 
@@ -108,7 +99,7 @@ class Heads(nn.Module):
 
 
 class Prior(nn.Module):
-    """The learned prior {E_psi, LSTM_psi}: sees the context feature only."""
+    """The learned prior {E_psi, LSTM_psi}; it sees the context feature only."""
 
     hidden_dim: int
     latent_dim: int
@@ -120,14 +111,14 @@ class Prior(nn.Module):
     def __call__(
         self, carry: Carry, context: Float[Array, "B T F"], advances: Float[Array, "B T"] | None = None
     ) -> tuple[Carry, Gaussian]:
-        """The next T steps from a state; `advances` as in `LSTM`."""
+        """The next T steps from a state; `advances` is that of `LSTM`."""
         weights = Weights((context.shape[-1], self.hidden_dim), self.spectral_norm, self.gain, name="embed")()
         carry, hidden = _memory(self.recurrent, self.hidden_dim)(carry, dense(context, weights), advances)
         return carry, Heads(self.latent_dim, self.spectral_norm, self.gain, name="heads")(hidden)
 
 
 class StandardPrior(nn.Module):
-    """The standard normal distribution in the place of a learned prior; has no parameters."""
+    """The standard normal distribution, which replaces a learned prior; it has no parameters."""
 
     latent_dim: int
 
@@ -141,7 +132,7 @@ class StandardPrior(nn.Module):
 
 
 class Posterior(nn.Module):
-    """The posterior {E_phi, LSTM_phi}: sees the true shape of the class as well."""
+    """The posterior {E_phi, LSTM_phi}; it also sees the true shape of the class."""
 
     image_size: tuple[int, int]
     ngf: int
@@ -163,7 +154,7 @@ class Posterior(nn.Module):
         slots: Slots | None = None,
         advances: Float[Array, "B T"] | None = None,
     ) -> tuple[Carry, Gaussian]:
-        """The next T steps from a state; `advances` as in `LSTM`."""
+        """The next T steps from a state; `advances` is that of `LSTM`."""
         norm, gain = self.spectral_norm, self.gain
         sizes = self.image_size, self.ngf, self.hidden_dim
         encoder = ShapeEncoder(*sizes, norm, gain, self.dtype, name="shape_encoder")

@@ -8,7 +8,6 @@ from segvae_jax.model.baselines.cvae import GlobalVAE
 from segvae_jax.model.baselines.diffusion import DiffusionModel
 from segvae_jax.model.baselines.layout import LayoutModel
 from segvae_jax.model.baselines.masked import MaskedModel
-from segvae_jax.model.baselines.pixels import PixelModel
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.segvae import SegVAE
 
@@ -24,7 +23,7 @@ _OF_LINEN = {"parent", "name"}
 
 
 def hyperparameters(name: str) -> frozenset[str]:
-    """Attributes of a model, besides those that follow from the classes."""
+    """Attributes of a model, without those that follow from the classes."""
     return frozenset(field.name for field in dataclasses.fields(MODELS[name])) - _OF_THE_CLASSES - _OF_LINEN
 
 
@@ -38,8 +37,6 @@ def make_model(
       num_channels: C.
       order: channels of the K classes in drawing order.
       paint_order: the same from the bottom to the top of a painted map.
-      arguments: its `hyperparameters`, as far as they are not at their defaults.
+      arguments: those of its `hyperparameters` that differ from their defaults.
     """
-    kind: Any = MODELS[name]
-    paints = {"paint_order": paint_order} if issubclass(kind, PixelModel) else {}
-    return kind(num_channels, order, **paints, **arguments)
+    return MODELS[name](num_channels, order, paint_order=paint_order, **arguments)

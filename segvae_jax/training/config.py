@@ -11,8 +11,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from segvae_jax.errors import ConfigError
-from segvae_jax.losses import RECONSTRUCTION
 from segvae_jax.model.layers import level_widths
+from segvae_jax.model.losses import RECONSTRUCTION
 from segvae_jax.model.registry import MODELS
 
 _ORDERS = ("default", "area", "organs_first", "random")
@@ -69,8 +69,9 @@ def check(config: ConfigDict) -> None:
     for key, known in choices.items():
         if config.model[key] not in known:
             raise ConfigError(f"config.model.{key}={config.model[key]!r}: expected one of {', '.join(known)}")
-    if config.model.order == "random" and config.model.name != "segvae":
-        raise ConfigError(f"config.model.order=random: expected model.name=segvae, not {config.model.name}")
+    if config.model.order == "random" and not MODELS[config.model.name].can_reorder:
+        able = ", ".join(name for name, model in MODELS.items() if model.can_reorder)
+        raise ConfigError(f"config.model.order=random: expected model.name={able}, not {config.model.name}")
     try:
         level_widths(tuple(config.model.image_size), config.model.ngf)
     except ValueError as error:

@@ -30,7 +30,7 @@ from segvae_jax.training.config import check
 from segvae_jax.training.cost import Cost, Gauges, cost_of
 from segvae_jax.training.monitor import Monitor
 from segvae_jax.training.state import create_state
-from segvae_jax.training.step import Execution, jit_train_step
+from segvae_jax.training.step import jit_train_step
 from segvae_jax.training.validation import Validate, validator
 
 _CONFIG = "config.json"  # of a run, beside its checkpoints
@@ -63,7 +63,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
             return state
         _describe(run, state)
         step, cost = _compiled(run, state)
-        validate = validator(run.model, run.objective, data, config.batch_size, mesh, state.variables(averaged=True))
+        validate = validator(run.model, run.step_config, data, config.batch_size, mesh, state.variables(averaged=True))
         quiet, gauges = jax.process_index() > 0, Gauges(cost, feed)
         begun = workdir, int(state.step), run.num_steps, config.batch_size
         with Monitor(*begun, checkpoints.latest, quiet, gauges) as monitor:
@@ -77,10 +77,8 @@ class Run:
         self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
         self.num_steps = setup.total_steps(config, len(data.split("train")))
         self.space = setup.label_space(config, data)
-        self.model, self.objective = (
-            setup.build_model(config, self.space),
-            setup.build_objective(config, self.space),
-        )
+        self.model = setup.build_model(config, self.space)
+        self.step_config = setup.build_step(config, self.space)
         self.optimizer = setup.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
         about = setup.model_arguments(config), *label_sets, str(data.directory), config.model.name
@@ -92,7 +90,7 @@ class Run:
         Raises:
           CheckpointError: if what is saved cannot be gone on from.
         """
-        use_ema = self.objective.ema_decay > 0
+        use_ema = self.step_config.ema_decay > 0
         create = functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema)
         everywhere = replicated(self.mesh)
         if checkpoints.latest() is None:
@@ -175,8 +173,7 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     """A numbered step on the next batch, and its cost; compiled now, so that the time it takes counts in no ETA."""
     shape = (run.config.batch_size, *run.data.image_size, maps.packed_channels(run.data.space.num_channels))
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
-    execution = Execution(run.config.remat, run.config.accumulate)
-    step = jit_train_step(run.model, run.optimizer, run.objective, run.mesh, execution)
+    step = jit_train_step(run.model, run.optimizer, run.step_config, run.mesh)
     packing = setup.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
     lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
     compiled = functools.cache(lambda budget: lower(budget).compile())

@@ -16,12 +16,12 @@ from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import hyperparameters, make_model
+from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import check
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
-from segvae_jax.training.step import Objective
+from segvae_jax.training.step import StepConfig
 
 _SOURCES = {"cartoon": "cartoon", "celebamask": "celebamask_hq", "folder": "folder", "human_parsing": "humanparsing"}
 
@@ -75,30 +75,32 @@ def build_model(config: ConfigDict, space: LabelSpace) -> MapModel:
     return make_model(config.model.name, space.num_channels, space.order, space.stack, arguments)
 
 
-def build_objective(config: ConfigDict, space: LabelSpace) -> Objective:
-    """What is minimised, on maps of the classes of `space`."""
-    return Objective(
-        config.loss.reconstruction,
-        config.loss.kl_weight,
-        config.optimizer.ema_decay,
-        config.seed,
-        build_augmentation(config, space),
-        config.model.order == "random",
+def build_step(config: ConfigDict, space: LabelSpace) -> StepConfig:
+    """What a step minimises and how, on maps with the classes of `space`."""
+    return StepConfig(
+        reconstruction=config.loss.reconstruction,
+        kl_weight=config.loss.kl_weight,
+        ema_decay=config.optimizer.ema_decay,
+        seed=config.seed,
+        augmentation=build_augmentation(config, space),
+        random_order=config.model.order == "random",
+        remat=config.remat,
+        accumulate=config.accumulate,
     )
 
 
 def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
-    """What is done to training maps of the classes of `space`."""
+    """The augmentation of training maps with the classes of `space`."""
     data = config.data
     return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
 
 
 def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
-    """How batches are packed, each in as many groups as there are devices; None if they are not.
+    """How batches are packed, in as many groups as there are devices; None if they are not.
 
-    Only SegVAE packs, and no random orders: what a batch asks for depends on its order.
+    Batches with random orders are not packed, since the slots that a batch needs depend on its order.
     """
-    if not config.pack or config.model.name != "segvae" or config.model.order == "random":
+    if not (config.pack and MODELS[config.model.name].can_pack) or config.model.order == "random":
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)

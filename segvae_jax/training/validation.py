@@ -16,7 +16,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import sample_noise
-from segvae_jax.training.step import Objective, validation_step
+from segvae_jax.training.step import StepConfig, validation_step
 
 _NUM_PICTURES = 24
 
@@ -24,7 +24,7 @@ Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "
 
 
 def validator(
-    model: MapModel, objective: Objective, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
+    model: MapModel, config: StepConfig, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
 ) -> Validate:
     """A function of variables that gives the validation losses, and sheets of samples and any reconstructions.
 
@@ -37,12 +37,12 @@ def validator(
         .lower(variables, *inputs)
         .compile()
     )
-    losses_of = functools.partial(validation_step, model, objective)
+    losses_of = functools.partial(validation_step, model, config)
     step = compiled(losses_of, [split, split], *next(_batches(packed, batch_size, mesh)))
-    sample = compiled(functools.partial(_sample, model, objective.seed), [everywhere], label_sets)
+    sample = compiled(functools.partial(_sample, model, config.seed), [everywhere], label_sets)
     first = packed[: len(label_sets)]
     if model.can_reconstruct:
-        reconstruct = compiled(functools.partial(_reconstruct, model, objective.seed), [everywhere], first)
+        reconstruct = compiled(functools.partial(_reconstruct, model, config.seed), [everywhere], first)
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}

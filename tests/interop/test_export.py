@@ -18,9 +18,9 @@ from segvae_jax.errors import OutputError
 from segvae_jax.generation import Generator
 from segvae_jax.interop.export import PROGRAM, draw_program, export
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.registry import MODELS, hyperparameters
-from segvae_jax.model.segvae import fold_spectral_norm
 
 ROOT = pathlib.Path(__file__).parents[2]
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))

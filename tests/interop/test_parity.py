@@ -9,11 +9,11 @@ import numpy as np
 import optax
 import pytest
 
-from segvae_jax import losses
 from segvae_jax.interop.torch_checkpoint import NETWORKS, model_arguments, to_params, to_spectral
 from segvae_jax.labels import HUMAN_PARSING
 from segvae_jax.maps import with_background
 from segvae_jax.model.layers import level_widths
+from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
 
 QUICK = {"xla_backend_optimization_level": 0}  # each program runs once: compiling takes the time
@@ -97,7 +97,7 @@ def one_update(golden: Golden):
     def loss(params, variables):
         variables = {**variables, "params": params}
         output = model.apply(variables, golden.class_maps, label_set, eps)
-        terms = losses.losses(output, shapes, "l1", meta["lambda_kl"])
+        terms = reduce_losses(golden.model.loss_terms(output, shapes, "l1"), output.present, meta["lambda_kl"])
         return terms.total, (output, terms)
 
     def update(variables):

@@ -11,10 +11,10 @@ import optax
 import pytest
 from torch_writer import release_tensors, saved, state_dicts
 
-from segvae_jax import losses
 from segvae_jax.errors import CheckpointError
 from segvae_jax.interop import verify
 from segvae_jax.maps import with_background
+from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE, generate
 
@@ -51,7 +51,7 @@ def training_step(variables, class_maps, label_set, eps_posterior, eps_prior):
 
     def loss(params):
         output = MODEL.apply({**variables, "params": params}, class_maps, label_set, eps_posterior)
-        terms = losses.losses(output, shapes, "l1", META["lambda_kl"])
+        terms = reduce_losses(MODEL.loss_terms(output, shapes, "l1"), output.present, META["lambda_kl"])
         kl, reconstruction = META["lambda_kl"] * terms.kl, META["lambda_shape"] * terms.reconstruction
         return kl + reconstruction, (output, kl, reconstruction)
 

@@ -1,17 +1,16 @@
-"""A small SegVAE in all its ways through, for the tests of the iteration and of its ablations."""
+"""A small SegVAE and its reference, for the tests of the iteration and of its ablations."""
 
 import collections
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 
-from segvae_jax.losses import losses
-from segvae_jax.model.layers import dense, flatten, level_widths, normalise, spectrally_normalised
+from segvae_jax.model import reference
+from segvae_jax.model.layers import level_widths
+from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.recurrence import Prior
-from segvae_jax.model.segvae import SegVAE, generate, teacher_forced_scan
+from segvae_jax.model.segvae import SegVAE, generate
 
 B, C, K, D, Z = 3, 5, 4, 7, 3
 LABEL_SET = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]], np.float32)  # nobody has class 2
@@ -30,7 +29,7 @@ def random_variables(model: SegVAE):
 
 
 class Case:
-    """A small model, its inputs, and its compiled ways through."""
+    """A small model, its inputs, and its compiled functions."""
 
     def __init__(self, image_size, spectral_norm, order, **changes):
         self.model = SegVAE(C, order, image_size, 2, 6, D, Z, spectral_norm, **changes)
@@ -42,7 +41,7 @@ class Case:
         self.traces = collections.Counter()
         self.train = self.compiled(self.model.apply)
         self.generate = jax.jit(self._generate)
-        self.step = jax.jit(self._step)
+        self.reference = jax.jit(lambda *inputs: reference.generate(self.model, *inputs))
 
     def present(self) -> np.ndarray:
         return LABEL_SET[:, list(self.model.order)]
@@ -51,23 +50,13 @@ class Case:
         self.traces["generate"] += 1
         return generate(self.model, variables, label_set, eps, temperature, given)
 
-    def _step(self, carry, canvas, channel, eps):
-        """One step of generation by definition."""
-        target = jnp.eye(C)[channel][None] * self.label_set[:, channel][:, None]
-        context = context_by_definition(self, canvas, self.label_set, target)
-        prior = Prior(D, Z, self.model.spectral_norm)
-        carry, gaussian = prior.apply(parts(self.variables, "prior"), carry, context[:, None])
-        z = gaussian.sample(eps[:, None])
-        logits = self.model.apply(self.variables, context[:, None], z, method="decode")
-        return carry, context, gaussian, jax.nn.sigmoid(logits[:, 0])
-
     def compiled(self, forward):
         """Output, losses and gradients of one of the two training forwards, or of any other."""
 
         def loss(params, variables, class_maps, label_set, eps):
             output = forward({**variables, "params": params}, class_maps, label_set, eps)
             shapes = jnp.moveaxis(class_maps[..., jnp.asarray(self.model.order)], -1, 1)
-            terms = losses(output, shapes, "bce_dice", kl_weight=0.1)
+            terms = reduce_losses(self.model.loss_terms(output, shapes, "bce_dice"), output.present, kl_weight=0.1)
             return terms.total, (output, terms)
 
         gradient = jax.jit(jax.grad(loss, has_aux=True), compiler_options={"xla_backend_optimization_level": 0})
@@ -85,29 +74,6 @@ class Case:
 def parts(variables, name: str):
     """The variables of one network."""
     return {collection: tree[name] for collection, tree in variables.items() if name in tree}
-
-
-def context_by_definition(case: Case, canvas, label_set, target):
-    """E_c of the spec: canvas, label-set and target as C + 2 input channels of plain convolutions."""
-    variables = parts(case.variables, "context_encoder")
-
-    def weights(*path):
-        layer, u = variables["params"], variables.get("spectral")
-        for name in path:
-            layer, u = layer[name], u and u[name]
-        kernel = spectrally_normalised(layer["kernel"], u["u"])[0] if u else layer["kernel"]
-        return kernel, layer["bias"]
-
-    def embedded(name, labels):
-        hidden = jax.nn.relu(dense(labels, weights(name, "hidden")))
-        return jax.nn.relu(dense(hidden, weights(name, "out"))).reshape(B, *case.model.image_size, 1)
-
-    x = jnp.concatenate([canvas, embedded("embed_label_set", label_set), embedded("embed_target", target)], -1)
-    for level in range(len(level_widths(case.model.image_size, 2))):
-        kernel, bias = weights(*(("levels",) if level else ()), f"down_{level}")
-        x = lax.conv_general_dilated(x, kernel, (2, 2), [(1, 1)] * 2, dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        x = normalise(x + bias.reshape(1, 1, 1, -1))
-    return flatten(x, weights("levels", "flatten"))
 
 
 def assert_close(ours, theirs, relative: float):
@@ -135,9 +101,9 @@ def by_name(tree) -> dict[str, jax.Array]:
             for path, a in jax.tree_util.tree_leaves_with_path(tree)}  # fmt: skip
 
 
-def assert_the_forward_equals_the_scan(case: Case):
+def assert_the_forward_equals_the_reference(case: Case):
     """In outputs, losses and gradients, none of which is zero."""
-    scan = case.compiled(lambda variables, *args: teacher_forced_scan(case.model, variables, *args))
+    scan = case.compiled(lambda variables, *args: reference.teacher_forced(case.model, variables, *args))
     output, terms, grads = case.train(*case.inputs())
     expected_output, expected_terms, expected_grads = scan(*case.inputs())
     assert_close(output, expected_output, 1e-5)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import LABEL_SET, B, Case, D, K, Z, assert_close, assert_the_forward_equals_the_scan, by_name, rows
+from cases import LABEL_SET, B, Case, D, K, Z, assert_close, assert_the_forward_equals_the_reference, by_name, rows
 
 ORDER = (2, 4, 3, 1)
 ABSENT = [k for k, channel in enumerate(ORDER) if not LABEL_SET[0, channel]]
@@ -23,8 +23,8 @@ def skipping() -> Case:
 
 
 @pytest.mark.parametrize("name", ["separate", "skipping"])
-def test_the_training_forward_equals_the_scan_over_the_classes(name, request):
-    assert_the_forward_equals_the_scan(request.getfixturevalue(name))
+def test_the_training_forward_equals_the_reference(name, request):
+    assert_the_forward_equals_the_reference(request.getfixturevalue(name))
 
 
 def test_what_is_switched_off_has_no_parameters(separate):
@@ -61,7 +61,7 @@ def test_the_prior_that_is_not_learned_is_standard_normal(separate):
 def test_classes_on_their_own_are_drawn_the_same_in_any_order(separate):
     generated = separate.generate(separate.variables, separate.label_set, separate.eps, 1.0)
     backwards = separate.model.clone(order=ORDER[::-1])
-    drawn = jax.jit(backwards.draw)(separate.variables, separate.label_set, separate.eps[:, ::-1])
+    drawn = jax.jit(backwards.sample)(separate.variables, separate.label_set, separate.eps[:, ::-1])
     np.testing.assert_allclose(drawn, generated.class_maps, atol=1e-6)
     np.testing.assert_array_equal(np.asarray(drawn).any((1, 2)), LABEL_SET.astype(bool))
 
@@ -78,7 +78,7 @@ def test_skipped_classes_leave_no_trace(skipping):
         assert_close(rows(theirs, 0), [a[PRESENT] for a in rows(ours, 0)], 1e-5)
     generated = skipping.generate(skipping.variables, skipping.label_set, skipping.eps, 1.0)
     np.testing.assert_allclose(
-        jax.jit(shorter.draw)(skipping.variables, *inputs)[0], generated.class_maps[0], atol=1e-5
+        jax.jit(shorter.sample)(skipping.variables, *inputs)[0], generated.class_maps[0], atol=1e-5
     )
 
 

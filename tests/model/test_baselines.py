@@ -8,11 +8,11 @@ from scipy import stats
 
 from segvae_jax import maps
 from segvae_jax.labels import CELEBAMASK_HQ
-from segvae_jax.losses import Rows, losses
 from segvae_jax.model.baselines.diffusion import DiffusionModel
 from segvae_jax.model.baselines.layout import boxes_of, placed_in
 from segvae_jax.model.baselines.masked import MaskedModel
 from segvae_jax.model.baselines.pixels import PixelModel, sampled
+from segvae_jax.model.losses import RowCounts, reduce_losses
 from segvae_jax.model.protocol import MapModel, init_variables
 from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 
@@ -67,14 +67,16 @@ def test_a_sample_depends_on_its_own_row_alone(case):
 def test_parts_of_a_batch_add_up_to_it(case):
     """In losses, and the blank map counts nothing."""
     eps = normal(B, *case.model.noise_shape, seed=3)
-    rows = Rows.of(jnp.asarray(LABEL_SET[:, list(ORDER)]))
+    present = jnp.asarray(LABEL_SET[:, list(ORDER)])
+    rows = RowCounts.of(present)
     shapes = jnp.moveaxis(case.class_maps[..., jnp.asarray(ORDER)], -1, 1)
 
     @jax.jit
-    def run(index: jax.Array, rows: Rows | None):
+    def run(index: jax.Array, rows: RowCounts | None):
         label_set = jnp.asarray(LABEL_SET)[index]
         output = case.model.apply(case.variables, case.class_maps[index], label_set, eps[index])
-        return losses(output, shapes[index], "bce", 0.1, rows)
+        terms = case.model.loss_terms(output, shapes[index], "bce")
+        return reduce_losses(terms, present[index], 0.1, rows)
 
     whole = run(jnp.arange(3), None)
     parts = [run(jnp.full(1, i), rows) for i in range(B)]

@@ -13,14 +13,14 @@ from segvae_jax.model.layers import (
     Weights,
     base_size,
     dense,
-    double,
-    down,
-    flatten,
-    halve,
+    downsample,
+    instance_norm_leaky_relu,
     level_widths,
-    normalise,
+    map_to_vector,
     spectrally_normalised,
-    unflatten,
+    strided_conv,
+    strided_conv_transpose,
+    vector_to_map,
 )
 
 
@@ -70,15 +70,15 @@ def test_instance_norm_by_its_definition():
             plane = x[sample, :, :, channel]
             centred = (plane - plane.mean()) / np.sqrt(plane.var() + 1e-5)
             expected[sample, :, :, channel] = np.where(centred > 0, centred, 0.2 * centred)
-    np.testing.assert_allclose(normalise(jnp.asarray(x, jnp.float32)), expected, atol=2e-6)
+    np.testing.assert_allclose(instance_norm_leaky_relu(jnp.asarray(x, jnp.float32)), expected, atol=2e-6)
 
 
 def test_instance_norm_of_small_variance_is_damped_by_its_epsilon():
     plane = 1e-3 * np.array([[1.0, -1.0], [-1.0, 1.0]])
     expected = 1e-3 / np.sqrt(1e-6 + 1e-5)
-    out = normalise(jnp.asarray(plane, jnp.float32).reshape(1, 2, 2, 1))[0, :, :, 0]
+    out = instance_norm_leaky_relu(jnp.asarray(plane, jnp.float32).reshape(1, 2, 2, 1))[0, :, :, 0]
     np.testing.assert_allclose(out, [[expected, -0.2 * expected], [-0.2 * expected, expected]], rtol=1e-5)
-    assert not normalise(jnp.full((1, 3, 2, 1), 7.0)).any()
+    assert not instance_norm_leaky_relu(jnp.full((1, 3, 2, 1), 7.0)).any()
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
@@ -89,7 +89,7 @@ def test_the_gradient_of_instance_norm_is_that_of_its_definition(dtype):
         return jnp.where(normal >= 0, normal, 0.2 * normal)
 
     x, g = normal(3, 4, 6, 2).astype(dtype), normal(3, 4, 6, 2, seed=1).astype(dtype)
-    ours = jax.vjp(normalise, x)[1](g)[0]
+    ours = jax.vjp(instance_norm_leaky_relu, x)[1](g)[0]
     expected = jax.vjp(definition, x.astype(jnp.float32))[1](g.astype(jnp.float32))[0]
     assert ours.dtype == dtype
     np.testing.assert_allclose(ours, expected, atol=1e-6 if dtype == jnp.float32 else 0.05)
@@ -97,13 +97,13 @@ def test_the_gradient_of_instance_norm_is_that_of_its_definition(dtype):
 
 def test_instance_norm_sees_each_sample_alone():
     x = normal(3, 4, 6, 2)
-    np.testing.assert_allclose(normalise(x)[1:2], normalise(x[1:2]), atol=1e-6)
+    np.testing.assert_allclose(instance_norm_leaky_relu(x)[1:2], instance_norm_leaky_relu(x[1:2]), atol=1e-6)
 
 
 def test_a_bias_before_instance_norm_has_no_effect():
     x, kernel = normal(2, 8, 6, 3), normal(3, 3, 3, 4)
-    biased = down(x, (kernel, jnp.array([3.0, -2.0, 0.5, 9.0])))
-    np.testing.assert_allclose(biased, down(x, (kernel, jnp.zeros(4))), atol=1e-5)
+    biased = downsample(x, (kernel, jnp.array([3.0, -2.0, 0.5, 9.0])))
+    np.testing.assert_allclose(biased, downsample(x, (kernel, jnp.zeros(4))), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (3, 3, 4, 6), (4, 4, 5, 2)])
@@ -111,11 +111,13 @@ def test_spectral_norm_divides_by_the_largest_singular_value(shape):
     kernel, u = normal(*shape), normal(shape[-1], seed=1)
     advance = jax.jit(spectrally_normalised)
     for _ in range(300):
-        normalised, u = advance(kernel, u)
+        instance_norm_leaky_relud, u = advance(kernel, u)
     left, values, _ = np.linalg.svd(np.asarray(kernel, np.float64).reshape(-1, shape[-1]).T, full_matrices=False)
-    np.testing.assert_allclose(normalised * values[0], kernel, rtol=1e-4)
+    np.testing.assert_allclose(instance_norm_leaky_relud * values[0], kernel, rtol=1e-4)
     np.testing.assert_allclose(abs(left[:, 0] @ np.asarray(u)), 1, rtol=1e-4)
-    assert np.linalg.norm(np.asarray(normalised).reshape(-1, shape[-1]), ord=2) == pytest.approx(1, rel=1e-4)
+    assert np.linalg.norm(np.asarray(instance_norm_leaky_relud).reshape(-1, shape[-1]), ord=2) == pytest.approx(
+        1, rel=1e-4
+    )
 
 
 def test_one_call_is_one_power_iteration():
@@ -123,9 +125,9 @@ def test_one_call_is_one_power_iteration():
     w = np.asarray(kernel, np.float64)
     v = w @ np.asarray(u) / np.linalg.norm(w @ np.asarray(u))
     expected = w.T @ v / np.linalg.norm(w.T @ v)
-    normalised, advanced = spectrally_normalised(kernel, u)
+    instance_norm_leaky_relud, advanced = spectrally_normalised(kernel, u)
     np.testing.assert_allclose(advanced, expected, rtol=1e-5)
-    np.testing.assert_allclose(normalised, w / (v @ w @ expected), rtol=1e-5)
+    np.testing.assert_allclose(instance_norm_leaky_relud, w / (v @ w @ expected), rtol=1e-5)
 
 
 def test_the_gradient_goes_through_sigma_with_both_vectors_fixed():
@@ -179,19 +181,19 @@ def test_kernels_start_xavier_normal(shape, fan_in, fan_out):
 
 def test_halving_and_doubling_change_only_the_size():
     x = normal(2, 8, 6, 3)
-    assert halve(x, normal(3, 3, 3, 5)).shape == (2, 4, 3, 5)
-    assert double(x, (normal(3, 3, 3, 5), normal(5))).shape == (2, 16, 12, 5)
+    assert strided_conv(x, normal(3, 3, 3, 5)).shape == (2, 4, 3, 5)
+    assert strided_conv_transpose(x, (normal(3, 3, 3, 5), normal(5))).shape == (2, 16, 12, 5)
 
 
 def test_flatten_is_a_convolution_over_the_whole_map():
     x, kernel, bias = normal(2, 6, 4, 3), normal(6, 4, 3, 5), normal(5)
     expected = lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    np.testing.assert_allclose(flatten(x, (kernel, bias)), expected[:, 0, 0] + bias[None], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(map_to_vector(x, (kernel, bias)), expected[:, 0, 0] + bias[None], rtol=1e-4, atol=1e-5)
 
 
 def test_unflatten_lays_out_one_kernel_a_feature():
     kernel, bias = normal(6, 4, 3, 5), normal(5)
-    out = unflatten(jnp.array([[0.0, 1.0, 0.0], [2.0, 0.0, -1.0]]), (kernel, bias))
+    out = vector_to_map(jnp.array([[0.0, 1.0, 0.0], [2.0, 0.0, -1.0]]), (kernel, bias))
     np.testing.assert_allclose(out[0], kernel[:, :, 1] + bias[None, None], rtol=1e-6)
     np.testing.assert_allclose(out[1], 2 * kernel[:, :, 0] - kernel[:, :, 2] + bias[None, None], rtol=1e-5, atol=1e-6)
 
@@ -199,4 +201,4 @@ def test_unflatten_lays_out_one_kernel_a_feature():
 def test_the_bias_is_added_once():
     x, bias = jnp.zeros((2, 4, 6, 3)), normal(5)
     np.testing.assert_array_equal(dense(jnp.zeros((2, 7, 3)), (normal(3, 5), bias))[1, 6], bias)
-    np.testing.assert_array_equal(double(x, (normal(3, 3, 3, 5), bias))[1, 7, 11], bias)
+    np.testing.assert_array_equal(strided_conv_transpose(x, (normal(3, 3, 3, 5), bias))[1, 7, 11], bias)

@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from segvae_jax.losses import losses
-from segvae_jax.model.packing import Budget, context_slots, demand, give, shape_slots, take
+from segvae_jax.model.losses import reduce_losses
+from segvae_jax.model.packing import Budget, context_slots, demand, gather_slots, scatter_slots, shape_slots
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
 
@@ -58,14 +58,14 @@ def test_rows_come_back_to_their_pairs(slots_of):
     present = np.array([[1, 0, 1], [0, 0, 1], [1, 1, 1], [0, 0, 0]], np.float32)
     values = jnp.arange(24, dtype=jnp.float32).reshape(4, 3, 2)
     slots = slots_of(jnp.asarray(present), Budget(2, 5, 6))
-    back = give(take(values, slots), (4, 3), slots)
+    back = scatter_slots(gather_slots(values, slots), (4, 3), slots)
     np.testing.assert_array_equal(back[present > 0], values[present > 0])
-    np.testing.assert_array_equal(give(take(values, None), (4, 3), None), values)
+    np.testing.assert_array_equal(scatter_slots(gather_slots(values, None), (4, 3), None), values)
 
 
 def test_too_small_a_budget_gives_nan_and_no_wrong_number():
     slots = shape_slots(jnp.ones((2, 3)), Budget(1, 4, 6))
-    back = give(take(jnp.ones((2, 3, 1)), slots), (2, 3), slots)
+    back = scatter_slots(gather_slots(jnp.ones((2, 3, 1)), slots), (2, 3), slots)
     np.testing.assert_array_equal(np.isnan(back[..., 0]), [[0, 0, 0], [0, 1, 1]])
 
 
@@ -86,7 +86,8 @@ def test_packing_changes_no_loss_and_no_gradient(groups, spare):
     def loss(params, budget):
         output = model.apply({**variables, "params": params}, class_maps, label_set, eps, budget)
         shapes = jnp.moveaxis(class_maps[..., jnp.asarray(order)], -1, 1)
-        return losses(output, shapes, "bce_dice", kl_weight=0.1).total, (
+        terms = model.loss_terms(output, shapes, "bce_dice")
+        return reduce_losses(terms, output.present, kl_weight=0.1).total, (
             output.context,
             output.posterior,
             output.shapes,

@@ -190,12 +190,14 @@ def test_what_is_built_is_what_the_configuration_says():
     assert (model.num_channels, model.order, model.image_size) == (3, (2, 1), (32, 16))
     for key in ("ngf", "context_dim", "hidden_dim", "latent_dim", "spectral_norm", "gain"):
         assert getattr(model, key) == config.model[key], key
-    objective = setup.build_objective(config, space)
-    plain = dict(reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False)
-    assert vars(objective) == plain | {"augmentation": Augmentation()}
+    step = setup.build_step(config, space)
+    plain = dict(
+        reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False, remat=False, accumulate=1
+    )
+    assert vars(step) == plain | {"augmentation": Augmentation()}
     config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
-    assert vars(setup.build_objective(config, space)) == plain | {"augmentation": expected}
+    assert vars(setup.build_step(config, space)) == plain | {"augmentation": expected}
     assert isinstance(setup.build_optimizer(config, 24), optax.GradientTransformation)
 
 

@@ -19,21 +19,19 @@ from segvae_jax.sharding import device_mesh, replicated, split_batch
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.state import adam
 from segvae_jax.training.step import (
-    Execution,
-    Objective,
-    drawn_order,
+    StepConfig,
     forward,
     jit_train_step,
+    random_order,
     train_step,
     validation_step,
 )
 
 SIZES = dict(num_channels=4, order=(2, 1, 3), image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
 NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False, **SIZES)
-AT_ONCE = Execution()
-OBJECTIVE = Objective("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
+CONFIG = StepConfig("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
 SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "a", "c"), pairs=(("a", "c"),))
-AUGMENTED = dataclasses.replace(OBJECTIVE, augmentation=Augmentation(SPACE, 20.0, 0.2, 0.1, 0.3))
+AUGMENTED = dataclasses.replace(CONFIG, augmentation=Augmentation(SPACE, 20.0, 0.2, 0.1, 0.3))
 
 
 def mesh_of(num_devices: int) -> Mesh:
@@ -69,21 +67,19 @@ class Steps:
     metrics: list[dict]
 
 
-def stepped(
-    num_devices: int, pack: bool = False, execution: Execution = AT_ONCE, objective: Objective = OBJECTIVE
-) -> Steps:
-    return _stepped(num_devices, pack, execution, objective)
+def stepped(num_devices: int, pack: bool = False, config: StepConfig = CONFIG) -> Steps:
+    return _stepped(num_devices, pack, config)
 
 
 @functools.cache
-def _stepped(num_devices: int, pack: bool, execution: Execution, objective: Objective) -> Steps:
+def _stepped(num_devices: int, pack: bool, config: StepConfig) -> Steps:
     # The large epsilon keeps what is zero but for rounding (biases ahead of a norm) from being blown up.
     mesh, optimizer = mesh_of(num_devices), optax.adam(1e-3, b1=0.5, eps=1e-4)
     first = jax.device_put(new_state(NORMED, optimizer, use_ema=True), replicated(mesh))
     packed = [jax.device_put(batch(i), split_batch(mesh)) for i in range(4)]
-    slots = 24 // num_devices // execution.accumulate
+    slots = 24 // num_devices // config.accumulate
     budget = Budget(num_devices, slots, slots) if pack else None
-    compiled = jit_train_step(NORMED, optimizer, objective, mesh, execution).lower(first, packed[0], budget).compile()
+    compiled = jit_train_step(NORMED, optimizer, config, mesh).lower(first, packed[0], budget).compile()
     states, metrics, state = [host(first)], [], first
     for rows in packed:
         state, measured = compiled(state, rows)
@@ -114,19 +110,19 @@ def test_one_and_eight_devices_take_the_same_steps():
     assert np.median(jax.tree.leaves(moved)) > 1e-3
 
 
-@pytest.mark.parametrize("objective", [OBJECTIVE, AUGMENTED], ids=["as they are", "augmented"])
+@pytest.mark.parametrize("config", [CONFIG, AUGMENTED], ids=["as they are", "augmented"])
 @pytest.mark.parametrize("num_devices", [1, 8])
-def test_packed_batches_take_the_same_steps(num_devices, objective):
-    plain, packed = stepped(1, objective=objective), stepped(num_devices, pack=True, objective=objective)
+def test_packed_batches_take_the_same_steps(num_devices, config):
+    plain, packed = stepped(1, config=config), stepped(num_devices, pack=True, config=config)
     for ours, theirs in zip(packed.states, plain.states, strict=True):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), vars(ours), vars(theirs))
 
 
 @pytest.mark.parametrize(
-    ("num_devices", "execution"), [(1, Execution(remat=True)), (1, Execution(accumulate=4)), (2, Execution(True, 2))]
+    ("num_devices", "changes"), [(1, dict(remat=True)), (1, dict(accumulate=4)), (2, dict(remat=True, accumulate=2))]
 )
-def test_how_a_step_is_computed_changes_no_result(num_devices, execution):
-    expected, ours = stepped(1), stepped(num_devices, pack=True, execution=execution)
+def test_how_a_step_is_computed_changes_no_result(num_devices, changes):
+    expected, ours = stepped(1), stepped(num_devices, pack=True, config=dataclasses.replace(CONFIG, **changes))
     for a, b in zip(ours.states, expected.states, strict=True):
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), vars(a), vars(b))
     for name in ("total", "kl", "reconstruction", "gradient_norm"):
@@ -136,7 +132,7 @@ def test_how_a_step_is_computed_changes_no_result(num_devices, execution):
 def test_only_rematerialisation_computes_again():
     state = new_state(NORMED, optax.identity(), use_ema=True)
     for remat in (False, True):
-        step = functools.partial(train_step, NORMED, optax.identity(), OBJECTIVE, execution=Execution(remat))
+        step = functools.partial(train_step, NORMED, optax.identity(), dataclasses.replace(CONFIG, remat=remat))
         assert ("remat" in str(jax.make_jaxpr(step)(state, batch()))) == remat
 
 
@@ -145,16 +141,16 @@ def test_bfloat16_stays_near_float32():
     single = PLAIN.clone(ngf=8, context_dim=16, hidden_dim=8)
     state = new_state(single, optax.identity(), use_ema=False)
     models = single, single.clone(dtype="bfloat16")
-    steps = [jax.jit(functools.partial(train_step, m, optax.identity(), OBJECTIVE)) for m in models]
+    steps = [jax.jit(functools.partial(train_step, m, optax.identity(), CONFIG)) for m in models]
     (_, expected), (after, ours) = (step(state, batch()) for step in steps)
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(after.params))
     apart = [abs(ours[name] / expected[name] - 1) for name in ("total", "gradient_norm")]
     assert 0 < apart[0] < 0.001 and 0 < apart[1] < 0.16, apart
 
 
-@pytest.mark.parametrize(("pack", "objective"), [(False, OBJECTIVE), (True, OBJECTIVE), (True, AUGMENTED)])
-def test_devices_exchange_sums_alone(pack, objective):
-    text = stepped(8, pack, objective=objective).compiled.as_text()
+@pytest.mark.parametrize(("pack", "config"), [(False, CONFIG), (True, CONFIG), (True, AUGMENTED)])
+def test_devices_exchange_sums_alone(pack, config):
+    text = stepped(8, pack, config=config).compiled.as_text()
     collectives = re.findall(r"(all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter|broadcast)\(", text)
     assert set(collectives) & {"all-gather", "all-to-all", "collective-permute", "reduce-scatter"} == set()
     assert "all-reduce" in collectives
@@ -200,7 +196,7 @@ def plain_step():
     """Without spectral norm and average, at a high rate."""
     mesh, optimizer = mesh_of(1), adam(optax.constant_schedule(1e-2), (0.5, 0.999))
     state = jax.device_put(new_state(PLAIN, optimizer, use_ema=False), replicated(mesh))
-    step = jit_train_step(PLAIN, optimizer, dataclasses.replace(OBJECTIVE, ema_decay=0.0), mesh)
+    step = jit_train_step(PLAIN, optimizer, dataclasses.replace(CONFIG, ema_decay=0.0), mesh)
     return step, lambda: jax.tree.map(jnp.copy, state)
 
 
@@ -255,28 +251,28 @@ def test_forward_gives_shapes_in_drawing_order_and_the_label_set(monkeypatch):
 def test_each_batch_has_an_order_of_its_own(monkeypatch):
     monkeypatch.setattr(SegVAE, "apply", lambda self, variables, *inputs, **kwargs: kwargs["order"])
     class_maps = jnp.asarray(np.random.default_rng(0).random((2, 8, 8, 4)), jnp.float32)
-    objective = dataclasses.replace(OBJECTIVE, random_order=True)
-    orders = [drawn_order(PLAIN, objective, step) for step in range(12)]
+    config = dataclasses.replace(CONFIG, random_order=True)
+    orders = [random_order(PLAIN, config, step) for step in range(12)]
     assert len({tuple(order.tolist()) for order in orders}) > 3
     for step, order in enumerate(orders):
         assert sorted(order.tolist()) == sorted(PLAIN.order)
-        np.testing.assert_array_equal(order, drawn_order(PLAIN, objective, jnp.int32(step)))
+        np.testing.assert_array_equal(order, random_order(PLAIN, config, jnp.int32(step)))
     used, shapes = forward(PLAIN, {}, class_maps, jnp.ones((2, 3, 2)), order=orders[3])
     np.testing.assert_array_equal(used, orders[3])
     np.testing.assert_array_equal(shapes, jnp.moveaxis(class_maps[..., orders[3]], -1, 1))
-    assert drawn_order(PLAIN, OBJECTIVE, 3) is None
+    assert random_order(PLAIN, CONFIG, 3) is None
 
 
 def test_a_step_sees_the_augmented_maps():
     state = dataclasses.replace(new_state(PLAIN, optax.identity(), use_ema=False), step=jnp.int32(1))
     step = jax.jit(functools.partial(train_step, PLAIN, optax.identity()), static_argnums=0)
     changed = augment(AUGMENTED.augmentation, maps.unpack(jnp.asarray(batch()), 4), AUGMENTED.seed, 1)
-    ours, theirs = step(AUGMENTED, state, batch())[1], step(OBJECTIVE, state, maps.pack(np.asarray(changed)))[1]
-    assert ours["total"] == theirs["total"] != step(OBJECTIVE, state, batch())[1]["total"]
+    ours, theirs = step(AUGMENTED, state, batch())[1], step(CONFIG, state, maps.pack(np.asarray(changed)))[1]
+    assert ours["total"] == theirs["total"] != step(CONFIG, state, batch())[1]["total"]
 
 
 def test_validation_leaves_padding_out():
-    step = jax.jit(functools.partial(validation_step, PLAIN, OBJECTIVE))
+    step = jax.jit(functools.partial(validation_step, PLAIN, CONFIG))
     params = {"params": new_state(PLAIN, optax.identity(), use_ema=False).params, "spectral": {}}
     padded, weight = batch(0), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
     other = np.concatenate([padded[:5], batch(1)[5:]])

@@ -21,8 +21,8 @@ from jaxtyping import Array, Bool, Float, Int
 from segvae_jax import maps
 from segvae_jax.errors import DataError
 from segvae_jax.evaluation.networks.random_cnn import in_batches
-from segvae_jax.losses import bce_dice
 from segvae_jax.model.convolution import conv
+from segvae_jax.model.losses import bce_dice
 
 SEED = 0
 STEPS = 400

@@ -12,11 +12,12 @@ from jaxtyping import Array, Float
 
 from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
-from segvae_jax.model.protocol import MapModel, VAEOutput
-from segvae_jax.model.recurrence import Gaussian, Heads
+from segvae_jax.model.gaussian import Gaussian
+from segvae_jax.model.protocol import PosteriorModel, VAEOutput
+from segvae_jax.model.recurrence import Heads
 
 
-class GlobalVAE(MapModel):
+class GlobalVAE(PosteriorModel):
     """A conditional VAE of whole maps, in the convolution blocks of SegVAE.
 
     Attributes: those of `SegVAE` of the same names.
@@ -42,11 +43,6 @@ class GlobalVAE(MapModel):
     def noise_shape(self) -> tuple[int, ...]:
         """One latent."""
         return 1, self.latent_dim
-
-    @property
-    def can_reconstruct(self) -> bool:
-        """From the posterior."""
-        return True
 
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B 1 Z"]

@@ -18,11 +18,9 @@ from segvae_jax.model.baselines.pixels import (
     allowed,
     class_maps_of,
     cross_entropy,
-    map_terms,
     sampled,
     softened,
 )
-from segvae_jax.model.protocol import MapTerms
 
 
 class DiffusionModel(PixelModel):
@@ -44,14 +42,14 @@ class DiffusionModel(PixelModel):
 
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B N"]
-    ) -> MapTerms:
-        """Training forward."""
+    ) -> Float[Array, "B 1"]:
+        """Training forward: the loss of each map."""
         truth, time = self.painted(class_maps), ndtr(eps[:, 0])
         keeps, which = eps[:, 1:].reshape(-1, 2, *self.image_size).swapaxes(0, 1)
         kept = ndtr(keeps) < _signal(time)[:, None, None]
         tokens = jnp.where(kept[..., None], truth, sampled(self._noise(label_set), which))
         loss = cross_entropy(self.logits(tokens, time, label_set), truth)
-        return map_terms(loss.mean((1, 2)), label_set)
+        return loss.mean((1, 2))[:, None]
 
     @nn.nowrap
     def _noise(self, label_set: Float[Array, "B C"]) -> Float[Array, "B H W C"]:

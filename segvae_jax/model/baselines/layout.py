@@ -9,11 +9,10 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float
 
 from segvae_jax.model.decoder import Decoder
-from segvae_jax.model.protocol import MapModel, MapTerms
+from segvae_jax.model.protocol import MapModel
 
 _ROUNDS = 3
 _MASK = 16  # pixels of a mask's side
@@ -60,17 +59,16 @@ class LayoutModel(MapModel):
 
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B K Z"]
-    ) -> MapTerms:
-        """Training forward."""
+    ) -> Float[Array, "B 1"]:
+        """Training forward: the loss of each map."""
         shapes = jnp.moveaxis(class_maps[..., np.asarray(self.order)], -1, 1)
         present = label_set[:, np.asarray(self.order)]
         truth = boxes_of(shapes > 0)
         boxes, masks = self.layout(label_set, eps)
         placed, inside = placed_in(truth, masks, self.image_size)
-        entropy = (optax.sigmoid_binary_cross_entropy(placed, shapes) * inside).sum((2, 3))
+        entropy = ((nn.softplus(placed) - shapes * placed) * inside).sum((2, 3))
         terms = jnp.abs(boxes - truth).sum(-1) + entropy / jnp.maximum(inside.sum((2, 3)), 1)
-        mean = (terms * present).sum(1, keepdims=True) / jnp.maximum(present.sum(1, keepdims=True), 1)
-        return MapTerms(mean, present.max(1, keepdims=True))
+        return (terms * present).sum(1, keepdims=True) / jnp.maximum(present.sum(1, keepdims=True), 1)
 
     @nn.nowrap
     def sample(

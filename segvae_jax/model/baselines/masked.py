@@ -12,11 +12,9 @@ from segvae_jax.model.baselines.pixels import (
     PixelModel,
     class_maps_of,
     cross_entropy,
-    map_terms,
     sampled,
     softened,
 )
-from segvae_jax.model.protocol import MapTerms
 
 _CHOICE = 4.5  # noise on the confidence at the start; MaskGIT's
 
@@ -40,13 +38,13 @@ class MaskedModel(PixelModel):
 
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B N"]
-    ) -> MapTerms:
-        """Training forward."""
+    ) -> Float[Array, "B 1"]:
+        """Training forward: the loss of each map."""
         truth, uniform = self.painted(class_maps), ndtr(eps)
         share = jnp.cos(jnp.pi / 2 * uniform[:, 0])
         hidden = (uniform[:, 1:].reshape(truth.shape[:3]) < share[:, None, None]).astype(jnp.float32)
         loss = cross_entropy(self.predict(truth, hidden, label_set), truth) * hidden
-        return map_terms(loss.sum((1, 2)) / jnp.maximum(hidden.sum((1, 2)), 1), label_set)
+        return (loss.sum((1, 2)) / jnp.maximum(hidden.sum((1, 2)), 1))[:, None]
 
     def predict(
         self, known: Float[Array, "B H W C"], hidden: Float[Array, "B H W"], label_set: Float[Array, "B C"]

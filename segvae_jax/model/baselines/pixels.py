@@ -1,4 +1,4 @@
-"""What the models of pixels as tokens share: painted maps, the U-Net, and draws from its probabilities."""
+"""What models of pixels as tokens share: painted maps, the U-Net, and samples from its probabilities."""
 
 import math
 
@@ -10,7 +10,7 @@ from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
 from segvae_jax.model.layers import BASE
-from segvae_jax.model.protocol import MapModel, MapTerms
+from segvae_jax.model.protocol import MapModel
 
 _HALVINGS = 3
 
@@ -69,16 +69,14 @@ class PixelModel(MapModel):
     Attributes:
       ngf: width of the U-Net at full resolution; doubles at every halving.
       hidden_dim: width of the embedded condition.
-      draw_steps: S, calls of the network for a drawn map.
+      draw_steps: S, number of calls of the network per sample.
       dtype: as in `SegVAE`.
-      paint_order: channels of the K classes from the bottom to the top of a painted map.
     """
 
     ngf: int = 64
     hidden_dim: int = 256
     draw_steps: int = 24
     dtype: str = "float32"
-    paint_order: tuple[int, ...] = ()
 
     def setup(self):
         """One network."""
@@ -117,13 +115,8 @@ def cross_entropy(logits: Float[Array, "B H W C"], truth: Float[Array, "B H W C"
     return -(truth * jax.nn.log_softmax(logits)).sum(-1)
 
 
-def map_terms(terms: Float[Array, "B"], label_set: Float[Array, "B C"]) -> MapTerms:
-    """Loss terms of maps that hold any class."""
-    return MapTerms(terms[:, None], label_set[:, 1:].max(axis=1, keepdims=True))
-
-
 def sampled(probabilities: Float[Array, "*b C"], eps: Float[Array, "*b"]) -> Float[Array, "*b C"]:
-    """One-hot draws, by the inverse of the distribution function at the uniform number of each normal one."""
+    """One-hot samples, by inverting the distribution function at the uniform number that each normal one stands for."""
     total = jnp.cumsum(probabilities, axis=-1)
     index = (total < ndtr(eps)[..., None] * total[..., -1:]).sum(-1)
     return jax.nn.one_hot(index, probabilities.shape[-1])

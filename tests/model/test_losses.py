@@ -10,9 +10,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import integrate, stats
 from scipy.special import expit
 
-from segvae_jax.losses import RECONSTRUCTION, bce, bce_dice, kl_divergence, l1, losses, reduce_steps
-from segvae_jax.model.recurrence import Gaussian
-from segvae_jax.model.segvae import StepOutput
+from segvae_jax.model.gaussian import Gaussian, kl_divergence
+from segvae_jax.model.losses import RECONSTRUCTION, LossTerms, bce, bce_dice, l1, reduce_losses
 
 B, K, H, W, Z = 2, 3, 8, 6, 4
 
@@ -101,27 +100,33 @@ def test_blank_and_full_shapes_are_fine(name, fill):
     assert (jnp.sign(grad) == (1 if fill == 0 else -1)).all()
 
 
+def reconstruction_of(terms, present):
+    """The reduction of terms without a KL divergence."""
+    return reduce_losses(LossTerms(jnp.zeros((len(terms), 1)), terms), present, kl_weight=1.0).reconstruction
+
+
 def test_steps_are_averaged_over_rows_that_have_the_class_and_summed():
     terms = jnp.array([[1.0, 10.0, 100.0], [3.0, 20.0, 200.0]])
     present = jnp.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])  # nobody has the last class
-    assert float(reduce_steps(terms, present)) == (1 + 3) / 2 + 20
+    assert float(reconstruction_of(terms, present)) == (1 + 3) / 2 + 20
     np.testing.assert_array_equal(
-        jax.grad(lambda terms: reduce_steps(terms, present))(terms), [[0.5, 0, 0], [0.5, 1, 0]]
+        jax.grad(lambda terms: reconstruction_of(terms, present))(terms), [[0.5, 0, 0], [0.5, 1, 0]]
     )
-    assert float(reduce_steps(terms, jnp.zeros_like(present))) == 0
+    assert float(reconstruction_of(terms, jnp.zeros_like(present))) == 0
 
 
-def step_output() -> StepOutput:
-    present = jnp.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
-    prior, posterior = gaussian(B, K, Z, seed=1), gaussian(B, K, Z)
-    return StepOutput(prior, posterior, 3 * normal(B, K, H, W, seed=3), present, normal(B, K, 5))
+def test_terms_of_whole_maps_are_averaged_over_maps_that_hold_any_class():
+    terms, present = jnp.array([[1.0], [3.0], [100.0]]), jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 0.0]])
+    losses = reduce_losses(LossTerms(10 * terms, terms), present, kl_weight=0.5)
+    assert (float(losses.kl), float(losses.reconstruction), float(losses.total)) == (20, 2, 12)
 
 
 @pytest.mark.parametrize("name", RECONSTRUCTION)
 def test_the_loss_is_the_weighted_sum_of_its_parts(name):
-    output, shapes = step_output(), binary(B, K, H, W)
-    terms = losses(output, shapes, name, kl_weight=0.25)
-    kl, recon = kl_divergence(output.posterior, output.prior), RECONSTRUCTION[name](output.logits, shapes)
+    present = jnp.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+    kl = kl_divergence(gaussian(B, K, Z), gaussian(B, K, Z, seed=1))
+    recon = RECONSTRUCTION[name](3 * normal(B, K, H, W, seed=3), binary(B, K, H, W))
+    terms = reduce_losses(LossTerms(kl, recon), present, kl_weight=0.25)
     np.testing.assert_allclose(terms.kl, (kl[0, 0] + kl[1, 0]) / 2 + kl[1, 1], rtol=1e-5)
     np.testing.assert_allclose(terms.reconstruction, (recon[0, 0] + recon[1, 0]) / 2 + recon[1, 1], rtol=1e-5)
     np.testing.assert_allclose(terms.total, 0.25 * terms.kl + terms.reconstruction, rtol=1e-6)

@@ -1,0 +1,24 @@
+"""Diagonal normal distributions over a latent."""
+
+import flax.struct
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+@flax.struct.dataclass
+class Gaussian:
+    """A diagonal normal distribution."""
+
+    mu: Float[Array, "*b Z"]
+    logvar: Float[Array, "*b Z"]
+
+    def sample(self, eps: Float[Array, "*b Z"]) -> Float[Array, "*b Z"]:
+        """`mu + sigma * eps` for standard normal noise (reparametrisation)."""
+        return self.mu + jnp.exp(self.logvar / 2) * eps
+
+
+def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Float[Array, "*b"]:
+    """KL(posterior || prior) in nats, summed over the latent."""
+    difference = posterior.logvar - prior.logvar
+    squared = jnp.square(posterior.mu - prior.mu) * jnp.exp(-prior.logvar)
+    return 0.5 * (jnp.exp(difference) + squared - 1 - difference).sum(-1)
