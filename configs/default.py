@@ -1,4 +1,4 @@
-"""Every key of a configuration: our recipe for maps of 128 px. The other files change what differs.
+"""Every key of a configuration, with our recipe for maps of 128 px. The other files change what differs.
 
 `PAPER` holds the values of the authors' release where they differ; the variant `:paper` of an experiment sets them.
 `SMALL` is 64 px and a quarter of the widths, for two CPU cores; `:tiny` variants build on it.
@@ -42,10 +42,10 @@ def get_config() -> ConfigDict:
     config.num_epochs = 0  # ... or this; the other is 0
     config.log_every = 50  # steps
     config.checkpoint_every = 1_000  # steps; validation and pictures come with it
-    config.pack = True  # computes what differs between the classes of a batch; saves time, changes nothing
-    config.accumulate = 1  # parts of a batch computed one after the other; saves memory
-    config.remat = False  # computes norms and activations again in the backward pass; saves memory
-    config.keep_checkpoints = 3  # the latest; the best is kept beside them
+    config.pack = True  # computes only steps of a batch whose results differ; saves time, changes no result
+    config.accumulate = 1  # number of parts of a batch that are computed one after the other; saves memory
+    config.remat = False  # computes norms and activations a second time in the backward pass; saves memory
+    config.keep_checkpoints = 3  # number of latest checkpoints to keep; the best one is kept as well
 
     config.data = ConfigDict()
     config.data.source = "cartoon"  # one of cartoon, celebamask, folder, human_parsing
@@ -64,7 +64,7 @@ def get_config() -> ConfigDict:
     config.data.shift = 0.0  # ... and shifts them by up to this share of height and of width
     config.data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
     config.data.kind = "faces"  # cartoon: faces or people
-    config.data.num_maps = 8_000  # cartoon
+    config.data.num_maps = 8_000  # cartoon: how many maps
 
     config.model = ConfigDict()
     config.model.name = "segvae"  # or cvae_global, sg2im, masked, diffusion, which know fewer of the keys below
@@ -72,17 +72,17 @@ def get_config() -> ConfigDict:
     config.model.ngf = 64
     config.model.context_dim = 512
     config.model.hidden_dim = 256
-    # Many latents code one fact many times over; their noise averages out, and samples vary little.
+    # With many latents one fact is encoded many times; the noise averages out, and samples vary little.
     config.model.latent_dim = 32
     config.model.spectral_norm = False
     config.model.gain = 1.0  # of the Xavier initialisation
     config.model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
-    config.model.recurrent = True  # False: layers without memory in the place of the LSTMs
+    config.model.recurrent = True  # False: layers without memory instead of the LSTMs
     config.model.learned_prior = True  # False: a standard normal prior
-    config.model.canvas = True  # False: no class sees those drawn before it
-    config.model.hard_canvas = False  # generated shapes are thresholded before others are drawn onto them
-    config.model.skip_absent = False  # the LSTMs stay where they are in steps of absent classes
-    config.model.draw_steps = 24  # masked, diffusion: calls of the network for a drawn map
+    config.model.canvas = True  # False: no class sees the classes before it
+    config.model.hard_canvas = False  # True: generated shapes are thresholded before later classes see them
+    config.model.skip_absent = False  # True: the LSTM states do not advance in steps of absent classes
+    config.model.draw_steps = 24  # masked, diffusion: number of calls of the network per sample
     config.model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
 
     config.loss = ConfigDict()

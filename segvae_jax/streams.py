@@ -1,4 +1,4 @@
-"""Random keys by name: folded from (seed, stream, index), so nothing random is ever stored.
+"""Random keys by name: folded from (seed, stream, index), so that no random state is ever stored.
 
 Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `order`, `posterior`, `prior`, `generate`, `label_sets`. An
 index is a training step or the number of a sample; a sample's noise therefore never depends on its batch.

@@ -7,7 +7,7 @@ import flax.struct
 
 @flax.struct.dataclass
 class TrainState:
-    """All that training carries from step to step; keys are folded from the seed and `step`."""
+    """Everything that training carries from step to step; keys are folded from the seed and `step`."""
 
     step: Any  # int32 [], updates done
     params: Any

@@ -1,7 +1,7 @@
-"""What is done to the training maps of a batch, on the devices, anew at each step. All of it is off by default.
+"""Augmentation of the training maps of a batch, on the devices and anew at each step.
 
-Keys are folded from seed, stream and step, so that a resumed run sees the same maps. Nothing here but the
-flip, which exchanges classes, gives a map a class that it did not have: `training.packing` counts on it.
+Keys are folded from seed, stream and step, so that a resumed run sees the same maps. Only the flip, which exchanges
+left and right classes, can give a map a class that it did not have; `training.packing` relies on that.
 """
 
 import dataclasses
@@ -18,14 +18,14 @@ from segvae_jax.streams import stream_key
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """How far maps may be changed.
+    """How far maps may be changed; by default not at all.
 
     Attributes:
-      mirrored_in: the classes by which half of the maps are flipped; `None` flips none.
-      rotate: degrees at most, either way.
-      scale: share at most: 0.1 scales by 0.9 to 1.1.
-      shift: share of height and of width at most.
-      drop_classes: probability that a class is taken out of a map that holds others.
+      mirrored_in: label space by whose pairs half of the maps are flipped; None flips no map.
+      rotate: largest rotation in degrees, in either direction.
+      scale: largest relative change of size; 0.1 scales by 0.9 to 1.1.
+      shift: largest shift as a share of height and of width.
+      drop_classes: probability that a class is removed from a map that holds other classes.
     """
 
     mirrored_in: LabelSpace | None = None
@@ -38,7 +38,7 @@ class Augmentation:
 def augment(
     augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: int, step: Any
 ) -> Float[Array, "B H W C"]:
-    """Flips, moves, and takes classes out; binary maps stay binary, and no map becomes blank."""
+    """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank."""
     how = augmentation
     if how.mirrored_in is not None:
         flip = jax.random.bernoulli(stream_key(seed, "flip", step), shape=(class_maps.shape[0], 1, 1, 1))
@@ -46,7 +46,7 @@ def augment(
     if how.rotate or how.scale or how.shift:
         class_maps = _moved(how, class_maps, stream_key(seed, "affine", step))
     if how.drop_classes:
-        class_maps = _thinned(how.drop_classes, class_maps, stream_key(seed, "drop_classes", step))
+        class_maps = _without_classes(how.drop_classes, class_maps, stream_key(seed, "drop_classes", step))
     return class_maps
 
 
@@ -56,12 +56,14 @@ def affine(
     factor: Float[Array, "B"],
     shift: Float[Array, "B 2"],
 ) -> Float[Array, "B H W C"]:
-    """Turns and scales maps about their centre, then shifts them; nearest neighbours, blank from outside.
+    """Rotates and scales maps about their centre, then shifts them.
+
+    Pixels are sampled by nearest neighbour; what comes from outside of the map is blank.
 
     Args:
       class_maps: the maps.
       angle: counter-clockwise, in radians.
-      factor: above 1 enlarges.
+      factor: scale; above 1 enlarges.
       shift: pixels down and right.
     """
     height, width = class_maps.shape[1:3]
@@ -77,7 +79,7 @@ def affine(
 
 
 def _moved(how: Augmentation, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:
-    """Random affine maps; what they would push out of the picture altogether stays where it was."""
+    """Applies random affine transformations; a map that would leave the picture altogether stays where it was."""
     count, height, width, _ = class_maps.shape
     draws = jax.random.uniform(key, (count, 4), minval=-1.0, maxval=1.0)
     angle, factor = jnp.deg2rad(how.rotate) * draws[:, 0], 1 + how.scale * draws[:, 1]
@@ -85,9 +87,9 @@ def _moved(how: Augmentation, class_maps: Float[Array, "B H W C"], key: Array) -
     return jnp.where(moved.any(axis=(1, 2, 3), keepdims=True), moved, class_maps)
 
 
-def _thinned(probability: float, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:
-    """Takes classes out of maps; the luckiest of a map always stays."""
+def _without_classes(probability: float, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:
+    """Removes classes from maps at random; one class of each map always stays."""
     present = maps.label_set_of(class_maps)
-    luck = jnp.where(present, jax.random.uniform(key, present.shape), -1.0)
-    kept = (luck >= probability) | (luck == luck.max(axis=1, keepdims=True))
+    chance = jnp.where(present, jax.random.uniform(key, present.shape), -1.0)
+    kept = (chance >= probability) | (chance == chance.max(axis=1, keepdims=True))
     return jnp.where(kept[:, None, None], class_maps, 0)

@@ -1,6 +1,6 @@
-"""What a configuration may say: the ranges of its values, and its variants.
+"""Checks the values of a configuration, and sets its variants.
 
-Experiments live in `configs/`; `configs/default.py` has every key. `setup` builds what they say.
+Experiments live in `configs/`; `configs/default.py` has every key. `setup` builds what a configuration describes.
 """
 
 import functools
@@ -30,7 +30,12 @@ _RANGES = {
 
 
 def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mapping[str, Any]]) -> ConfigDict:
-    """Sets the entries (`"model.ngf": 16`) of the variant named in `--config=FILE:variant`; `""` is the experiment.
+    """Sets the entries of a variant, as named in `--config=FILE:variant`.
+
+    Args:
+      config: to be changed.
+      variant: a key of `variants`; `""` is the experiment itself.
+      variants: entries such as `"model.ngf": 16` of each variant.
 
     Raises:
       ConfigError: if there is no such variant.
@@ -43,7 +48,7 @@ def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mappin
 
 
 def check(config: ConfigDict) -> None:
-    """Checks values, as far as a type check does not see and no data are needed.
+    """Checks values, as far as this is possible without data; types are checked elsewhere.
 
     Raises:
       ConfigError: naming the first key whose value cannot be used.

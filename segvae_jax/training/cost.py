@@ -1,4 +1,4 @@
-"""What a training step costs, and how much of the machine it uses."""
+"""The cost of a training step, and how much of the machine it uses."""
 
 import dataclasses
 import time
@@ -8,18 +8,18 @@ import jax.numpy as jnp
 
 from segvae_jax.data.feed.feeding import Feed
 
-_SIDE = {"cpu": 1024}  # of the matrices whose product tells the peak
+_SIDE = {"cpu": 1024}  # of the square matrices whose product measures the peak
 _SIDE_ELSEWHERE = 8192
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """Of a compiled step.
+    """Cost of a compiled step.
 
     Attributes:
-      flops: floating-point operations, counted before compilation: library calls would hide theirs.
-      bytes: read and written by the compiled program, by the compiler's account; on one device.
-      peak: operations a second that large matrix products reach on all devices.
+      flops: floating-point operations, counted before compilation, because library calls hide theirs afterwards.
+      bytes: bytes that the compiled program reads and writes on one device, as the compiler counts them.
+      peak: operations per second that large matrix products reach on all devices.
     """
 
     flops: float
@@ -28,13 +28,13 @@ class Cost:
 
     def __str__(self) -> str:
         return (
-            f"a step: {self.flops / 1e9:,.1f} GFLOP, {self.bytes / 1e9:,.2f} GB a device; "
+            f"one step: {self.flops / 1e9:,.1f} GFLOP, {self.bytes / 1e9:,.2f} GB per device; "
             f"matrix products reach {self.peak / 1e9:,.0f} GFLOP/s here"
         )
 
 
 def cost_of(lowered: jax.stages.Lowered, compiled: jax.stages.Compiled, dtype: str) -> Cost:
-    """Counts operations and bytes, and measures the peak for products in `dtype`."""
+    """Counts operations and bytes, and measures the peak rate of matrix products in `dtype`."""
     operations, accesses = lowered.cost_analysis() or {}, compiled.cost_analysis() or {}
     peak = jax.device_count() * _measured_peak(dtype)
     return Cost(float(operations.get("flops", 0)), float(accesses.get("bytes accessed", 0)), peak)
@@ -53,17 +53,21 @@ def _measured_peak(dtype: str) -> float:
 
 
 class Gauges:
-    """Scalars on the use of the machine, for the training log."""
+    """Scalars for the training log that describe the use of the machine."""
 
     def __init__(self, cost: Cost, feed: Feed):
         self._cost, self._feed, self._waited = cost, feed, feed.waited
 
     def __call__(self, steps: int, seconds: float) -> dict[str, float]:
-        """Shares of the last so many steps, which took so long.
+        """Shares over the last steps.
+
+        Args:
+          steps: how many.
+          seconds: that they took.
 
         Returns:
-          `utilisation`: of the peak that the steps' arithmetic reached; `data_wait`: of the time that batches
-          were waited for.
+          `utilisation`, the share of the peak rate that the steps reached, and `data_wait`, the share of the time that
+          they waited for batches.
         """
         waited, self._waited = self._feed.waited - self._waited, self._feed.waited
         achieved = self._cost.flops * steps / seconds

@@ -39,13 +39,13 @@ Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
 
 
 def train(config: ConfigDict, workdir: str | Path) -> TrainState:
-    """Trains by `config` in `workdir`, going on where an earlier run there stopped.
+    """Trains by `config` in `workdir`, and continues an earlier run there.
 
-    Keys are folded from the seed and the step and the data iterator is saved with the state, so a run
-    that is killed and started again ends with the same parameters, bit for bit.
+    Keys are folded from the seed and the step, and the data iterator is saved with the state. A run that is killed and
+    started again therefore ends with the same parameters, bit for bit.
 
     Returns:
-      the final state; at a SIGTERM the state reached, saved.
+      the final state; after a SIGTERM the state that was reached, which is saved.
 
     Raises:
       SegVAEError: if configuration, data or checkpoint cannot be used, or training diverges.
@@ -59,7 +59,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     with contextlib.closing(Checkpoints(workdir, config.keep_checkpoints)) as checkpoints:
         state = run.initial_state(checkpoints)
         if int(state.step) >= run.num_steps:
-            print(f"{workdir}: trained already, {int(state.step)} steps: {run.num_steps} are all that was asked for")
+            print(f"{workdir}: trained already, {int(state.step)} of {run.num_steps} steps are done")
             return state
         _describe(run, state)
         step, cost = _compiled(run, state)
@@ -71,7 +71,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
 
 
 class Run:
-    """What a configuration makes of a data set."""
+    """Everything that a configuration builds for a data set."""
 
     def __init__(self, config: ConfigDict, data: Prepared, mesh: Mesh, feed: Feed, workdir: Path):
         self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
@@ -88,7 +88,7 @@ class Run:
         """The latest saved state, or a new one.
 
         Raises:
-          CheckpointError: if what is saved cannot be gone on from.
+          CheckpointError: if the run cannot be continued from what is saved.
         """
         use_ema = self.step_config.ema_decay > 0
         create = functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema)
@@ -100,7 +100,7 @@ class Run:
         return checkpoints.restore(jax.eval_shape(create), everywhere, self.feed.iterator)
 
     def _require_same_batches(self) -> None:
-        """The place in the data counts batches of the size and the seed that a run began with."""
+        """Makes sure that batch size and seed are those of the saved data iterator."""
         try:
             begun = json.loads((self.workdir / _CONFIG).read_text())
         except (OSError, ValueError) as error:
@@ -108,15 +108,15 @@ class Run:
         for key in ("batch_size", "seed"):
             if begun[key] != self.config[key]:
                 raise CheckpointError(
-                    f"{self.workdir}: a run with {key}={begun[key]}, the configuration says {self.config[key]}: go on"
-                    " as it began, or use another --workdir"
+                    f"{self.workdir}: a run with {key}={begun[key]}, but the configuration says {self.config[key]}:"
+                    " continue with the value that it began with, or use another --workdir"
                 )
 
 
 def _advance(
     run: Run, checkpoints: Checkpoints, monitor: Monitor, validate: Validate, step: Step, state: TrainState
 ) -> TrainState:
-    """Steps to the end or to a SIGTERM, with reports, checkpoints and validation on the way."""
+    """Takes steps until the end or a SIGTERM, with reports, checkpoints and validation on the way."""
     with _termination() as terminated:
         for number in range(int(state.step) + 1, run.num_steps + 1):
             state, metrics = step(state, number)
@@ -149,7 +149,7 @@ def _writable(workdir: str | Path) -> Path:
 
 
 def _prepare_in_turn(config: ConfigDict) -> Prepared:
-    """Process 0 prepares first; on a shared disk the others find what it left."""
+    """Process 0 prepares the data first; the others find them on the shared disk."""
     check(config)
     if jax.process_count() == 1:
         return setup.prepare_data(config)
@@ -170,7 +170,7 @@ def _require_even_parts(config: ConfigDict, mesh: Mesh) -> None:
 
 
 def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
-    """A numbered step on the next batch, and its cost; compiled now, so that the time it takes counts in no ETA."""
+    """Compiles the step and computes its cost; compiled now, so that the time does not count towards the ETA."""
     shape = (run.config.batch_size, *run.data.image_size, maps.packed_channels(run.data.space.num_channels))
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
     step = jit_train_step(run.model, run.optimizer, run.step_config, run.mesh)
@@ -186,7 +186,7 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
 
 
 def _describe(run: Run, state: TrainState) -> None:
-    """Writes what others need to use the checkpoint, and prints an overview of the parameters."""
+    """Writes the model card and the configuration, and prints an overview of the parameters."""
     if jax.process_index() > 0:
         return
     run.card.write(run.workdir)
@@ -197,7 +197,7 @@ def _describe(run: Run, state: TrainState) -> None:
 
 @contextlib.contextmanager
 def _termination() -> Iterator[Callable[[int], bool]]:
-    """A function that tells whether to stop after a step: SIGTERM was received, by whichever process."""
+    """A function that tells whether to stop after a step, because some process received a SIGTERM."""
     if jax.process_count() > 1:  # JAX's own handler agrees on one step for all processes
         yield multihost_utils.reached_preemption_sync_point
         return

@@ -1,4 +1,4 @@
-"""What a person sees of a run: progress with ETA, metrics, and an alarm at non-finite numbers."""
+"""Reports of a training run: progress with ETA, metrics, and an error at non-finite numbers."""
 
 import datetime
 import math
@@ -14,20 +14,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from segvae_jax.errors import TrainingDiverged
 from segvae_jax.training.writers import MetricWriter
 
-_IN_FLIGHT = 2  # steps given to the device ahead of it: enough to keep it busy, few enough for a true progress bar
-_SHOWN = 8  # names of an alarm
+_IN_FLIGHT = 2  # steps dispatched ahead of the device: enough to keep it busy, few enough for a true progress bar
+_SHOWN = 8  # names in an error message
 
 
 class Monitor:
-    """Keeps metrics on the device until `flush`, so that steps are not waited for one by one.
+    """Keeps metrics on the device until `flush`, so that the host does not wait for single steps.
 
     Args:
       workdir: where `metrics.jsonl` and the TensorBoard events go.
-      first_step, num_steps: done before this process, and of the whole run.
+      first_step: number of steps that were done before this process.
+      num_steps: of the whole run.
       batch_size: over all devices.
-      last_good: gives the latest checkpoint's step, if any; named when training diverges.
+      last_good: returns the step of the latest checkpoint, if any; named when training diverges.
       quiet: whether another process does the reporting.
-      gauges: gives further scalars on so many steps that took so many seconds.
+      gauges: returns further scalars, given a number of steps and the seconds that they took.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Monitor:
             self._writer.close()
 
     def record(self, step: int, metrics: dict[str, Any]) -> None:
-        """Takes the metrics of a step, still on the device."""
+        """Adds the metrics of a step, which are still on the device."""
         self._pending.append((step, metrics))
         if len(self._pending) > _IN_FLIGHT:
             done, earlier = self._pending[-1 - _IN_FLIGHT]
@@ -69,7 +70,7 @@ class Monitor:
             self._advance(done)
 
     def flush(self) -> dict[str, float]:
-        """Fetches what is pending, looks for non-finite numbers, and returns the latest scalars.
+        """Fetches pending metrics, checks that they are finite, and returns the latest scalars.
 
         Raises:
           TrainingDiverged: naming the step, the tensors and the last good checkpoint.
@@ -85,7 +86,7 @@ class Monitor:
         return {**_scalars(metrics), "steps_per_second": rate, "samples_per_second": rate * self._batch_size, **gauges}
 
     def write(self, step: int, scalars: dict[str, float], images: dict[str, Any]) -> None:
-        """Writes and prints the scalars of a step, and writes its pictures. Speed is measured from here on.
+        """Writes and prints the scalars of a step, writes its pictures, and starts the next measurement of speed.
 
         Raises:
           TrainingDiverged: as `flush`.
@@ -102,7 +103,7 @@ class Monitor:
         self._progress.update(self._task, completed=step, eta=self._eta(step))
 
     def _eta(self, step: int) -> datetime.timedelta:
-        """At the average speed of this process so far, validation and checkpoints included."""
+        """Time left at the average speed of this process so far, including validation and checkpoints."""
         seconds_per_step = (time.monotonic() - self._begin) / (step - self._first_step)
         return datetime.timedelta(seconds=round(seconds_per_step * (self._num_steps - step)))
 

@@ -1,7 +1,7 @@
 """The packing budget of each training step, from the label-sets of its batch.
 
-What is foreseen holds under every augmentation: a map that loses classes asks for no more slots than before,
-since a pair has a slot of its own for what is there, never for what is missing; only a flip adds classes.
+A budget that is computed before augmentation also holds after it: a map that loses classes needs no more slots than
+before, and only a flip adds classes, which is taken into account.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from jaxtyping import Bool, Int
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget, demand
 
-_WORTH_MOVING = 0.9  # packing moves the maps of the first level, which has to be made up for
-_LOOK_AHEAD = 1_000  # batches whose largest demand is met
+_WORTH_MOVING = 0.9  # packing moves the maps of the first level; it has to save more than that costs
+_LOOK_AHEAD = 1_000  # batches whose largest demand the budget meets
 
 
 class Packing:
-    """Knows what every batch of a run will ask for, before it is read.
+    """Knows how many slots every batch of a run needs, before the batch is read.
 
     Attributes:
-      budget: meets the demand of the run's first thousand batches, and so of nearly all; None if that
-        would save too little.
+      budget: meets the demand of the first thousand batches of the run, and so of nearly all; None if packing would
+        save too little.
     """
 
     def __init__(
@@ -35,16 +35,16 @@ class Packing:
         num_steps: int,
         flip: bool = False,
     ):
-        """Looks ahead.
+        """Computes the budget.
 
         Args:
           label_sets: of the training data.
           space: their classes.
-          batches: numbers of the maps of each step's batch.
-          groups: of neighbours in a batch, one a device.
-          parts: of a group that are computed one after the other, each of every so-many-th map.
+          batches: numbers of the maps in the batch of each step.
+          groups: number of groups of neighbours in a batch, one per device.
+          parts: number of parts of a group that are computed one after the other; each takes every `parts`-th map.
           num_steps: of the run.
-          flip: whether any map may be mirrored.
+          flip: whether maps may be mirrored.
         """
         self._demand = _demand(label_sets, space)
         if flip:
@@ -56,14 +56,14 @@ class Packing:
         self.budget = Budget(groups, int(shapes), int(contexts)) if shapes < _WORTH_MOVING * pairs else None
 
     def of(self, step: int) -> Budget | None:
-        """The budget for a step, counted from 0; None if its batch asks for more than was foreseen."""
+        """The budget of a step, counted from 0; None if its batch needs more slots than the budget has."""
         if self.budget is None:
             return None
         shapes, contexts = self._needs(step)
         return self.budget if shapes <= self.budget.shapes and contexts <= self.budget.contexts else None
 
     def _needs(self, step: int) -> Int[np.ndarray, "2"]:
-        """Slots for the most demanding part of a group, with the one for no shape."""
+        """Slots that the most demanding part of a group needs, including the one for blank shapes."""
         rows = self._demand[self._batches[step]].reshape(self._shape)
         return rows.sum(axis=1).max(axis=(0, 1)) + np.array([1, 0])
 

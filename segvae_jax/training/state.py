@@ -17,13 +17,13 @@ def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed:
 
 
 def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay_from: float) -> optax.Schedule:
-    """Linear warm-up, constant, then linear decay: zero once `num_steps` updates are done, and from then on.
+    """Linear warm-up, constant rate, then linear decay to zero, which is reached after `num_steps` updates.
 
     Args:
-      peak: learning rate between the two.
+      peak: constant learning rate between warm-up and decay.
       num_steps: of the whole run.
-      warmup_steps: steps of rising; the first is at `peak / warmup_steps`.
-      decay_from: fraction of the run at which the decay begins; the release's is 0.75.
+      warmup_steps: length of the warm-up; the first step has the rate `peak / warmup_steps`.
+      decay_from: fraction of the run at which the decay begins; 0.75 in the release.
     """
     begin = max(round(decay_from * num_steps), warmup_steps)
     parts = [

@@ -1,4 +1,4 @@
-"""Validation losses and the pictures that go with them."""
+"""Validation losses, and pictures of samples and reconstructions."""
 
 import functools
 from collections.abc import Callable, Iterator
@@ -26,9 +26,9 @@ Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "
 def validator(
     model: MapModel, config: StepConfig, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
 ) -> Validate:
-    """A function of variables that gives the validation losses, and sheets of samples and any reconstructions.
+    """Compiles a function of variables that returns validation losses, and sheets of samples and reconstructions.
 
-    It is compiled here, for variables like those given.
+    There are no reconstructions from a model without a posterior.
     """
     packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
     everywhere, split = replicated(mesh), split_batch(mesh)
@@ -59,7 +59,7 @@ def validator(
 
 
 def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Iterator[tuple[Array, Array]]:
-    """Full batches over all processes; the last is padded with rows of weight 0."""
+    """Full batches over all processes; the last one is padded with rows of weight 0."""
     share = size // jax.process_count()
     for start in range(0, len(packed), size):
         rows = np.arange(start, start + size)
@@ -79,7 +79,7 @@ def _sample(model: MapModel, seed: int, variables: Any, label_sets: Bool[Array, 
 def _reconstruct(
     model: MapModel, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
 ) -> Float[Array, "2*B H W C"]:
-    """Truth and reconstruction by turns."""
+    """True maps and their reconstructions, in turn."""
     eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), model.noise_shape)
     truth = maps.unpack(packed, model.num_channels)
     ours = model.reconstruct(variables, truth, maps.label_set_of(truth).astype(jnp.float32), eps)

@@ -72,7 +72,7 @@ def test_a_finished_run_is_left_alone(run, capsys):
     state = train(run.config, run.workdir)
     assert_same(vars(state), vars(run.state))
     assert (run.workdir / "metrics.jsonl").read_bytes() == before
-    assert "trained already, 24 steps" in capsys.readouterr().out
+    assert "trained already, 24 of 24 steps" in capsys.readouterr().out
 
 
 def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, config, tmp_path, monkeypatch):
@@ -109,8 +109,8 @@ def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, c
         ({"model.ngf": 4}, "holds a model with ngf=2, the configuration says 4"),
         ({"data.kind": "people"}, "holds a model with classes="),
         ({"optimizer.ema_decay": 0.0}, "of another config.optimizer"),
-        ({"batch_size": 16}, "a run with batch_size=8, the configuration says 16"),
-        ({"seed": 1}, "a run with seed=0, the configuration says 1"),
+        ({"batch_size": 16}, "a run with batch_size=8, but the configuration says 16"),
+        ({"seed": 1}, "a run with seed=0, but the configuration says 1"),
     ],
 )
 def test_a_directory_of_another_run_is_refused_and_left_as_it_was(run, config, changes, expected):
