@@ -1,8 +1,8 @@
-"""SegVAE with one thing changed at a time, on the recipe of `configs/celeba.py:tiny`.
+"""Ablations: SegVAE with one change at a time, on the recipe of `configs/celeba.py:tiny`.
 
     python train.py --config=configs/ablations.py:no_lstm --config.data.path=FOLDER --workdir=runs/no_lstm
 
-`:base` changes nothing. Any data source will do: `--config.data.source=cartoon`.
+`:base` changes nothing. Every data set can be used, e.g. `--config.data.source=cartoon`.
 """
 
 from ml_collections import ConfigDict

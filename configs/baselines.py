@@ -1,9 +1,10 @@
-"""Other models, at the size and on the recipe of `configs/celeba.py:tiny`.
+"""Baselines: other models at the size and on the recipe of `configs/celeba.py:tiny`.
 
     python train.py --config=configs/baselines.py:masked --config.data.path=FOLDER --workdir=runs/masked
 
-`:cvae_sep` each class by itself, `:cvae_global` all from one latent, `:sg2im` a box and a mask a class, `:masked` and
-`:diffusion` pixels as tokens. Any data source will do: `--config.data.source=cartoon`.
+`:cvae_sep` generates each class by itself, `:cvae_global` all classes from one latent, `:sg2im` one box and one mask
+per class; `:masked` and `:diffusion` treat pixels as tokens. Every data set can be used, e.g.
+`--config.data.source=cartoon`.
 """
 
 from ml_collections import ConfigDict

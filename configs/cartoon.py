@@ -1,9 +1,10 @@
-"""Faces that the project draws itself: the embedded default, no data needed.
+"""Cartoon faces that the project draws itself: the default, which needs no data.
 
     python train.py --config=configs/cartoon.py --workdir=runs/cartoon
 
-64 px. `:tiny` is 32 px, a few minutes on two CPU cores, and what `make demo` trains; `:shipped` is what the
-checkpoint `cartoon` was trained with; `:people` is standing figures in the HumanParsing classes, 64 x 32 px.
+Maps have 64 px. `:tiny` has 32 px, takes a few minutes on two CPU cores, and is what `make demo` trains. The shipped
+checkpoint `cartoon` was trained with `:shipped`. `:people` draws standing figures in the classes of HumanParsing,
+64 x 32 px.
 """
 
 from ml_collections import ConfigDict
@@ -18,7 +19,7 @@ RECIPE = {
     "data.flip": False,
 }
 TINY = {"num_steps": 1_200, "log_every": 100, "data.num_maps": 4_000, "model.image_size": (32, 32)}
-# The three embeddings of labels, hidden_dim x height x width each, are most of the weights; a narrow one will do.
+# Most weights are in the three label embeddings, hidden_dim x height x width each; narrow ones are sufficient.
 SHIPPED = {"num_steps": 1_600, "data.num_maps": 16_000, "model.hidden_dim": 64}
 PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 

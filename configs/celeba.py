@@ -1,11 +1,11 @@
-"""Faces: CelebAMask-HQ index maps at 128 px, the release's architecture.
+"""Faces: CelebAMask-HQ at 128 px, with the architecture of the release.
 
     python train.py --config=configs/celeba.py --config.data.path=FOLDER --workdir=runs/celeba
 
-FOLDER is CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
-order), one PNG each; or a .zip of any of these. `--config=configs/celeba.py:tiny`
-is 64 px and a quarter of the widths, half an hour on two CPU cores for the scores in the README;
-`:paper` is the authors' settings in full. The 128 px settings are those of `:tiny` carried over, not searched for.
+FOLDER holds CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
+order), one PNG each; a .zip of any of these works as well. `:tiny` has 64 px and a quarter of the widths; it takes half
+an hour on two CPU cores and reaches the scores in the README. `:paper` has all settings of the authors. The settings at
+128 px follow those of `:tiny`; they were not tuned.
 """
 
 from ml_collections import ConfigDict

@@ -3,8 +3,8 @@
     python train.py --config=configs/clothing.py:tiny --config.data.path=FOLDER \\
         --config.data.labels=label_names.json --workdir=runs/clothing
 
-An example of an experiment on maps of one's own, which docs/own_data.md goes through. Maps are half again as
-high as wide; variants as in `configs/celeba.py`, and `:shipped`, which is `:tiny` with weights of half the size.
+An example of an experiment on your own maps; docs/own_data.md walks through it. The height of the maps is 1.5 times
+their width. The variants are those of `configs/celeba.py`, and `:shipped`, which is `:tiny` with half as many weights.
 """
 
 from ml_collections import ConfigDict
@@ -25,7 +25,7 @@ MERGE = """
 """
 CLASSES = "skin,hair,top,dress,coat,pants,skirt,shorts,tights,shoes,hat,belt,scarf,glasses,bag"
 
-# The three embeddings of labels, hidden_dim x height x width each, are most of the weights; a narrow one will do.
+# Most weights are in the three label embeddings, hidden_dim x height x width each; narrow ones are sufficient.
 SHIPPED = {"num_steps": 3_500, "model.hidden_dim": 64}
 
 

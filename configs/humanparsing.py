@@ -1,10 +1,10 @@
-"""Standing people: HumanParsing (ATR) index maps at 128 px, the release's architecture.
+"""Standing people: HumanParsing (ATR) at 128 px, with the architecture of the release.
 
     python train.py --config=configs/humanparsing.py --config.data.path=FOLDER --workdir=runs/people
 
-FOLDER holds index maps (0-17 in ATR order), one PNG each. `--config=configs/humanparsing.py:tiny` is
-64 px and a quarter of the widths, for two CPU cores; `:paper` is the authors' settings in full. The
-objective is the one found best on faces; on people it was not searched for.
+FOLDER holds index maps (0-17 in ATR order), one PNG each. `:tiny` has 64 px and a quarter of the widths, for two CPU
+cores; `:paper` has all settings of the authors. The loss is the one that was best on faces; nothing was tuned on
+people.
 """
 
 from ml_collections import ConfigDict

@@ -1,6 +1,6 @@
-"""C-VAE_global: all classes at once from a single latent.
+"""C-VAE_global: generates all classes at once from a single latent.
 
-C-VAE_sep, each class by itself from the label-set, is `SegVAE` without canvas, recurrence and learned prior.
+C-VAE_sep, which generates each class by itself, is `SegVAE` without canvas, recurrence and learned prior.
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ from segvae_jax.model.recurrence import Heads
 
 
 class GlobalVAE(PosteriorModel):
-    """A conditional VAE of whole maps, in the convolution blocks of SegVAE.
+    """A conditional VAE of whole maps, with the convolution blocks of SegVAE.
 
-    Attributes: those of `SegVAE` of the same names.
+    Attributes: as in `SegVAE`.
     """
 
     ngf: int = 64

@@ -1,7 +1,8 @@
 """Categorical diffusion with uniform noise.
 
 Multinomial diffusion (Hoogeboom et al., NeurIPS 2021), D3PM-uniform (Austin et al., NeurIPS 2021), in continuous
-time: at time t a pixel has kept its class with probability `cos(pi t / 2)^2`, and else has any class asked for.
+time: at time t a pixel has kept its class with probability `cos(pi t / 2)^2`; otherwise it has a random class of the
+label-set.
 """
 
 from typing import Any
@@ -26,18 +27,18 @@ from segvae_jax.model.baselines.pixels import (
 class DiffusionModel(PixelModel):
     """Predicts the finished map from a noisy one.
 
-    Loss: the mean cross-entropy of the true classes at a uniform time, D3PM's auxiliary term alone.
+    Loss: the mean cross-entropy of the true classes at a uniform time, which is the auxiliary term of D3PM.
     """
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """For the time, and for each pixel whether it keeps its class and which one else it has."""
+        """One number for the time, and two per pixel: for whether it keeps its class, and for the class otherwise."""
         height, width = self.image_size
         return (1 + 2 * height * width,)
 
     @property
     def sample_noise_shape(self) -> tuple[int, ...]:
-        """For the class of each pixel at the start and at each step but the last."""
+        """One number per pixel at the start and at each step except the last."""
         return self.draw_steps, *self.image_size
 
     def __call__(
@@ -53,7 +54,7 @@ class DiffusionModel(PixelModel):
 
     @nn.nowrap
     def _noise(self, label_set: Float[Array, "B C"]) -> Float[Array, "B H W C"]:
-        """Uniform over the classes asked for and the background."""
+        """Uniform distribution over the classes of the label-set and the background."""
         share = allowed(label_set)
         shape = label_set.shape[0], *self.image_size, self.num_channels
         return jnp.broadcast_to(share / share.sum(-1, keepdims=True), shape)
@@ -66,7 +67,7 @@ class DiffusionModel(PixelModel):
         eps: Float[Array, "B S H W"],
         temperature: float | Float[Array, ""] = 1.0,
     ) -> Float[Array, "B H W C"]:
-        """Hard class maps: ancestral sampling from time 1, and the likeliest classes at the end."""
+        """Hard class maps: ancestral sampling from time 1, and the most likely classes at the end."""
         uniform, eps = self._noise(label_set), jnp.moveaxis(eps, 1, 0)
         times = jnp.linspace(1, 0, self.draw_steps + 1)
 
@@ -83,8 +84,8 @@ class DiffusionModel(PixelModel):
             return sampled(posterior, noise), None
 
         tokens, _ = lax.scan(step, sampled(uniform, eps[0]), (eps[1:], times[:-2], times[1:-1]))
-        likeliest = predict(tokens, times[-2]).argmax(-1)
-        return class_maps_of(jax.nn.one_hot(likeliest, self.num_channels))
+        most_likely = predict(tokens, times[-2]).argmax(-1)
+        return class_maps_of(jax.nn.one_hot(most_likely, self.num_channels))
 
 
 def _signal(time: Float[Array, "*b"]) -> Float[Array, "*b"]:

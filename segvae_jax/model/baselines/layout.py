@@ -1,7 +1,7 @@
 """Boxes and masks from the set of classes, after sg2im (Johnson, Gupta, Fei-Fei, CVPR 2018).
 
-The graph is complete: every class asked for exchanges messages with every other. There is no adversary here, and
-noise comes in as in sg2im, beside the embeddings; nothing makes the model use it.
+The graph is complete: each class of the label-set exchanges messages with every other. There is no adversarial loss.
+As in sg2im, noise is concatenated to the embeddings; nothing makes the model use it.
 """
 
 from typing import Any
@@ -16,16 +16,16 @@ from segvae_jax.model.protocol import MapModel
 
 _ROUNDS = 3
 _MASK = 16  # pixels of a mask's side
-_OUTSIDE = -10.0  # logit outside of the box
+_OUTSIDE = -10.0  # logit outside of a box
 
 
 class LayoutModel(MapModel):
-    """A box and a mask for each class, the mask laid into the box bilinearly.
+    """One box and one mask per class; the mask is resized bilinearly into the box.
 
-    Loss, the mean over the classes of a map: L1 of the box's sides, in shares of the map, and the binary
-    cross-entropy, within the true box, of the mask laid into it.
+    Loss: the mean over the classes of a map of the L1 distance of the sides of the box, in shares of the map, plus the
+    binary cross-entropy of the mask within the true box.
 
-    Attributes: those of `SegVAE` of the same names; `hidden_dim` is the width of a class's features.
+    Attributes: as in `SegVAE`; `hidden_dim` is the width of the features of a class.
     """
 
     ngf: int = 64
@@ -36,7 +36,7 @@ class LayoutModel(MapModel):
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """A vector for each class."""
+        """One vector per class."""
         return len(self.order), self.latent_dim
 
     @nn.compact
@@ -86,7 +86,7 @@ class LayoutModel(MapModel):
 
 
 class _Messages(nn.Module):
-    """One round: each class hears the mean of what it makes of itself and each class present."""
+    """One round of messages: each class receives the mean of the messages from all present classes."""
 
     width: int
 
@@ -113,7 +113,7 @@ def boxes_of(shapes: Bool[Array, "B K H W"]) -> Float[Array, "B K 4"]:
 def placed_in(
     boxes: Float[Array, "B K 4"], masks: Float[Array, "B K M N"], image_size: tuple[int, int]
 ) -> tuple[Float[Array, "B K H W"], Float[Array, "B K H W"]]:
-    """Logits of masks laid into boxes, and 1 where the boxes are."""
+    """Logits of masks that are resized into boxes, and 1 inside the boxes."""
     rows, in_rows = _along(boxes[..., 0], boxes[..., 2], image_size[0], masks.shape[-2])
     columns, in_columns = _along(boxes[..., 1], boxes[..., 3], image_size[1], masks.shape[-1])
     inside = in_rows[..., :, None] * in_columns[..., None, :]
@@ -124,7 +124,7 @@ def placed_in(
 def _along(
     begin: Float[Array, "B K"], end: Float[Array, "B K"], pixels: int, cells: int
 ) -> tuple[Float[Array, "B K P M"], Float[Array, "B K P"]]:
-    """Bilinear weights of a box's cells in the pixels of one axis, and 1 for pixels whose centre is in the box."""
+    """Bilinear weights of the cells of a box for the pixels of one axis, and 1 for pixels inside the box."""
     centres = ((jnp.arange(pixels) + 0.5) / pixels)[None, None]
     begin, end = begin[..., None], end[..., None]
     where = (centres - begin) / jnp.maximum(end - begin, 1e-3) * cells - 0.5

@@ -1,4 +1,4 @@
-"""Masked tokens: pixels are hidden and predicted, most confident ones first (Chang et al., MaskGIT, CVPR 2022)."""
+"""Masked tokens: hidden pixels are predicted, the most confident ones first (Chang et al., MaskGIT, CVPR 2022)."""
 
 from typing import Any
 
@@ -16,24 +16,24 @@ from segvae_jax.model.baselines.pixels import (
     softened,
 )
 
-_CHOICE = 4.5  # noise on the confidence at the start; MaskGIT's
+_CHOICE = 4.5  # scale of the noise on the confidence at the start, as in MaskGIT
 
 
 class MaskedModel(PixelModel):
-    """Iterative parallel decoding of pixels; an absorbing mask is one more token.
+    """Iterative parallel decoding of pixels; the mask is one more token.
 
     Loss: the mean cross-entropy of the hidden pixels, a share `cos(pi u / 2)` of all for uniform u.
     """
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """For the share of hidden pixels, and for each pixel whether it is hidden."""
+        """One number for the share of hidden pixels, and one per pixel for whether it is hidden."""
         height, width = self.image_size
         return (1 + height * width,)
 
     @property
     def sample_noise_shape(self) -> tuple[int, ...]:
-        """For the class of each pixel at each step, and for the confidence in it."""
+        """Two numbers per pixel and step: for its class, and for the confidence in it."""
         return self.draw_steps, *self.image_size, 2
 
     def __call__(
@@ -61,7 +61,7 @@ class MaskedModel(PixelModel):
         eps: Float[Array, "B S H W 2"],
         temperature: float | Float[Array, ""] = 1.0,
     ) -> Float[Array, "B H W C"]:
-        """Hard class maps: at each step all hidden pixels are drawn, and the least sure ones hidden again."""
+        """Hard class maps: each step samples all hidden pixels, and hides the least confident ones again."""
         steps, size = self.draw_steps, self.image_size[0] * self.image_size[1]
         left = jnp.floor(jnp.cos(jnp.pi / 2 * jnp.arange(1, steps + 1) / steps) * size).astype(jnp.int32).at[-1].set(0)
 

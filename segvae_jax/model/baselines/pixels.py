@@ -16,9 +16,9 @@ _HALVINGS = 3
 
 
 class UNet(nn.Module):
-    """Features of every pixel at full resolution from one-hot tokens, under a condition for the whole map.
+    """Logits of every pixel at full resolution from one-hot tokens, under a condition for the whole map.
 
-    Stride is left to pooling and repetition: strided convolutions have slow gradients on a CPU.
+    It uses pooling and repetition instead of strided convolutions, whose gradients are slow on a CPU.
     """
 
     image_size: tuple[int, int]
@@ -29,7 +29,7 @@ class UNet(nn.Module):
 
     @nn.compact
     def __call__(self, tokens: Float[Array, "B H W T"], condition: Float[Array, "B D"]) -> Float[Array, "B H W O"]:
-        """Logits; the coarsest maps have a learned bias a pixel, since maps are aligned."""
+        """Logits; the coarsest maps have a learned bias per pixel, since maps are aligned."""
         levels = min(_HALVINGS, int(math.log2(min(self.image_size) / BASE)))
         condition = nn.silu(nn.Dense(self.hidden_dim, name="condition")(condition))
         block = lambda name, x, level: _Block(self.ngf * 2**level, self.dtype, name=name)(x, condition)
@@ -44,7 +44,7 @@ class UNet(nn.Module):
 
 
 class _Block(nn.Module):
-    """Two convolutions beside a shortcut; the condition scales and shifts what is between them."""
+    """Two convolutions with a shortcut; the condition scales and shifts the features between them."""
 
     width: int
     dtype: str
@@ -64,10 +64,10 @@ def _repeated(x: Float[Array, "B h w I"]) -> Float[Array, "B 2*h 2*w I"]:
 
 
 class PixelModel(MapModel):
-    """A model of what a viewer sees: one class a pixel, the background among them.
+    """A model of painted maps: one class per pixel, or background.
 
     Attributes:
-      ngf: width of the U-Net at full resolution; doubles at every halving.
+      ngf: width of the U-Net at full resolution; it doubles with every halving of the map.
       hidden_dim: width of the embedded condition.
       draw_steps: S, number of calls of the network per sample.
       dtype: as in `SegVAE`.
@@ -85,11 +85,11 @@ class PixelModel(MapModel):
     def logits(
         self, tokens: Float[Array, "B H W T"], time: Float[Array, "B"], label_set: Float[Array, "B C"]
     ) -> Float[Array, "B H W C"]:
-        """Of the classes of each pixel; those outside the label-set are as good as impossible.
+        """Logits of the classes of each pixel; classes outside of the label-set get -1e9.
 
         Args:
           tokens: one-hot.
-          time: in [0, 1], from a finished map to one of which nothing is known.
+          time: in [0, 1], from a finished map (0) to an unknown one (1).
           label_set: in {0, 1}.
         """
         angles = jnp.pi * time[:, None] * 2.0 ** jnp.arange(-1, 3)[None]
@@ -106,12 +106,12 @@ class PixelModel(MapModel):
 
 
 def allowed(label_set: Float[Array, "B C"]) -> Float[Array, "B 1 1 C"]:
-    """1 for the classes asked for and the background."""
+    """1 for the classes of the label-set and the background."""
     return label_set.at[:, 0].set(1)[:, None, None]
 
 
 def cross_entropy(logits: Float[Array, "B H W C"], truth: Float[Array, "B H W C"]) -> Float[Array, "B H W"]:
-    """Of each pixel, in nats."""
+    """Cross-entropy of each pixel, in nats."""
     return -(truth * jax.nn.log_softmax(logits)).sum(-1)
 
 
@@ -123,7 +123,7 @@ def sampled(probabilities: Float[Array, "*b C"], eps: Float[Array, "*b"]) -> Flo
 
 
 def softened(logits: Float[Array, "*b C"], temperature: float | Float[Array, ""]) -> Float[Array, "*b C"]:
-    """Probabilities at a temperature; at 0, the likeliest class."""
+    """Probabilities at a temperature; the most likely class at 0."""
     return jax.nn.softmax(logits / jnp.maximum(temperature, 1e-3))
 
 
