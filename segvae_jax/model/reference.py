@@ -95,7 +95,7 @@ def generation_step(
     z = p.mu + jnp.exp(p.logvar / 2) * eps  # z ~ p(z_k | f_1 .. f_k)
     sampled = nn.sigmoid(decoder(model, params["decoder"], f, z)) * present[:, None, None]
     shape = sampled if given is None else given.completed(sampled)
-    shown = jnp.round(shape) if model.hard_canvas else shape
+    shown = (shape >= 0.5).astype(shape.dtype) if model.hard_canvas else shape
     return (state, canvas.at[..., k].set(shown), class_maps.at[..., k].set(shape)), (sampled, f, p)
 
 
