@@ -1,4 +1,4 @@
-"""What MkDocs builds the site from: files of the repository at their own places, and a page for each package."""
+"""The files that MkDocs builds the site from: pages of the repository at their own places, and one page per package."""
 
 from pathlib import Path
 
@@ -14,6 +14,7 @@ _LINKED = (
     "notebooks/*.ipynb",
     "docs/site.css",
     "docs/**/*.png",
+    "docs/**/*.svg",
     "docs/**/*.json",
 )
 
