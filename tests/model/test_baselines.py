@@ -149,7 +149,7 @@ def test_noise_of_the_diffusion_grows_with_time():
     model = DiffusionEcho(C, ORDER, SIZE, paint_order=(1, 2, 3, 4))
     class_maps = TRUTH.at[..., 0].set(0)
     loss = lambda time: model.apply({}, class_maps, jnp.ones((2, C)), normal(2, *model.noise_shape).at[:, 0].set(time))
-    none, half, full = (float(loss(time).terms.mean()) for time in (-9.0, 0.0, 9.0))
+    none, half, full = (float(loss(time).mean()) for time in (-9.0, 0.0, 9.0))
     # A pixel that has another class costs 40; at most 4 in 5 have, and half as many at time 1/2.
     assert none < 1e-6 and abs(half / 40 - 0.4) < 0.1 and abs(full / 40 - 0.8) < 0.1
 

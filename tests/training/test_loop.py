@@ -52,7 +52,7 @@ def test_the_checkpoint_is_the_final_state_and_its_card_says_what_it_was_trained
     assert {len(leaf.devices()) for leaf in jax.tree.leaves(variables)} == {1}, "whatever it was trained on"
     assert_same(variables["spectral"], run.state.spectral)
     data = open_prepared(card.prepared)
-    assert card.space == data.space and card.model() == loop.configs.build_model(run.config, data.space)
+    assert card.space == data.space and card.model() == loop.setup.build_model(run.config, data.space)
     label_sets = data.label_sets("train")
     assert card.counts.sum() == len(label_sets)
     assert {row.tobytes() for row in card.label_sets} == {row.tobytes() for row in label_sets}
