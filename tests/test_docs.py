@@ -1,4 +1,4 @@
-"""The commands in docs/ use flags and configuration keys that exist, and its links lead to files."""
+"""The commands in the README and docs/ use flags and configuration keys that exist, and its links lead to files."""
 
 import importlib
 import pathlib
@@ -10,7 +10,7 @@ import pytest
 from absl import flags
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "segvae_jax" / "shipped" / "README.md"]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "segvae_jax" / "shipped" / "README.md"]
 COMMAND = re.compile(r"(?:python |segvae )(train|generate|eval|export|edit|prepare|demo)(?:\.py\b|\b(?= +-))(.*)")
 
 
