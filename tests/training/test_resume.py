@@ -114,7 +114,7 @@ def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_compiled", stopping)
         assert main(["train", *arguments(run, tmp_path)]) == 0
-    assert "stopped by SIGTERM after step 5, saved" in capsys.readouterr().out
+    assert "stopped by SIGTERM after step 5, saved" in capsys.readouterr().err
     assert last_row(tmp_path) == 5 and "5" in names(tmp_path / "steps")
     assert main(["train", *arguments(run, tmp_path)]) == 0
     assert_same(everything(tmp_path, 24), everything(run.workdir, 24))
