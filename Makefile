@@ -1,10 +1,11 @@
-# make page | demo | test | check | docs: each makes its own environment first. PYTHON=python3.12 picks another Python.
+# make page | demo | test | test-all | check | docs: each makes its own environment first. PYTHON=python3.12 picks another Python.
 PYTHON ?= python3
 VENV ?= .venv-$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 DEMO ?= demo
+PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
-.PHONY: page demo test check docs clean
+.PHONY: page demo test test-all check docs clean
 
 $(VENV)/.installed: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12")'
@@ -21,7 +22,10 @@ demo: $(VENV)/.installed
 	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --fid --out=$(DEMO)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/.installed
+	$(PYTEST)
 
 check: $(VENV)/.installed
 	$(BIN)/ruff check .

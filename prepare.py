@@ -1,62 +1,6 @@
-"""Prepares a data set once, for training and for tfds: python prepare.py --source=NAME --path=DIR --out=DIR
+"""The command `segvae prepare`: see segvae_jax/cli/prepare.py."""
 
-Maps, and with --image_size their pictures, go into ArrayRecord files; what was found goes to the terminal and
-into report.html. A run that was stopped, by whatever means, goes on when started again.
-"""
-
-import dataclasses
-import os
-
-from absl import flags
-from rich.console import Console
-
-from segvae_jax.cli.script import run_user_script
-from segvae_jax.data.prepare.beam import beam_runner
-from segvae_jax.data.prepare.builder import REPORT, build
-from segvae_jax.data.prepare.catalog import SOURCES, SourceOptions, open_source, recipe_for
-from segvae_jax.data.prepare.report_print import print_survey
-from segvae_jax.workers import processes
-
-_SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", required=True)
-_OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, empty, or begun before.", required=True)
-_WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
-_BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
-
-# The fields of SourceOptions.
-flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
-flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
-flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
-flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index, or of each colour.")
-flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
-flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
-flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255)
-flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.")
-flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
-flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
-
-# The arguments of recipe_for.
-_RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
-flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
-flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
-flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
-flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
-flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
-flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
-
-
-def main(argv: list[str]) -> None:
-    """Prepares."""
-    del argv
-    given = flags.FLAGS.flag_values_dict()
-    options = SourceOptions(**{field.name: given[field.name] for field in dataclasses.fields(SourceOptions)})
-    source = open_source(_SOURCE.value, options)
-    recipe = recipe_for(_SOURCE.value, source, **{name: given[name] for name in _RECIPE})
-    run = processes(_WORKERS.value) if _BEAM.value is None else beam_runner(_BEAM.value.split())
-    prepared = build(source, recipe, _OUT.value, run)
-    console = Console()
-    print_survey(prepared.survey(), console)
-    console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)
-
+from segvae_jax.cli.main import run_script
 
 if __name__ == "__main__":
-    run_user_script(main)
+    run_script("prepare")

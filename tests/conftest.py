@@ -27,6 +27,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list) -> None:
-    """Files that take minutes come first, so that workers, which are dealt whole files, end together."""
-    long = "test_readme.py", "test_run.py", "test_own_data.py", "test_notebooks.py", "test_resume.py"
+    """Long files come first, so that the workers, which are given whole files, end at about the same time."""
+    long = (
+        "test_readme.py", "test_run.py", "test_own_data.py", "test_notebooks.py", "test_resume.py", "test_guides.py",
+        "test_tables.py", "test_step.py", "test_export.py", "test_editing.py", "test_segvae.py",
+    )  # fmt: skip
     items.sort(key=lambda item: item.path.name not in long)

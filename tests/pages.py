@@ -1,5 +1,7 @@
 """Runs the commands of the README and of pages in docs/ as they stand, at a tiny size."""
 
+import contextlib
+import io
 import os
 import pathlib
 import re
@@ -8,6 +10,9 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Sequence
+
+from segvae_jax.cli.main import COMMANDS, main
 
 ROOT = pathlib.Path(__file__).parent.parent
 SMALL = [
@@ -18,6 +23,8 @@ SMALL = [
         "data.num_maps=60", "data.prepared=prepared",
     )
 ]  # fmt: skip
+SMALL_SHARDS = ["--num=48", "--shard_size=32"]
+SMALL_EXPERIMENT = ["--rows=cvae_sep", "--suite=quick", "--prepared=prepared"]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -29,52 +36,73 @@ def commands(page: str) -> list[list[str]]:
     return [shlex.split(line, comments=True) for line in lines if line.strip()]
 
 
-def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs a command as it stands; trainings, bulk generation and experiments get a tiny size on top.
+def name_of(command: Sequence[str]) -> str | None:
+    """The name of a command of this project, `train` of both `segvae train` and `python train.py`; else `None`."""
+    match command:
+        case ["segvae", name, *_]:
+            return name
+        case ["python", script, *_] if script.removesuffix(".py") in COMMANDS:
+            return script.removesuffix(".py")
+    return None
 
-    A server is started on a port that is free, asked for its page, and stopped.
+
+def run_all(page: str, folder: pathlib.Path) -> set[str | None]:
+    """Runs the commands of a page in their order, each of which has to succeed; returns the names of them.
+
+    Trainings, bulk generation and experiments get a tiny size on top. Commands of this project run in this process,
+    which is fast; `demo` and other programs run in processes of their own.
     """
-    cache = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
+    ran = [command for command in commands(page) if command[0] in ("python", "segvae")]
+    for command in ran:
+        status, errors = run(command, folder)
+        assert status == 0, f"{shlex.join(command)}\n{errors[-2000:]}"
+        assert "Traceback" not in errors
+    return {name_of(command) for command in ran}
+
+
+def run(command: list[str], folder: pathlib.Path) -> tuple[int, str]:
+    """Exit status and errors of one command."""
+    name = name_of(command)
+    if name == "demo":
+        return _served(command[2:], folder)
+    if name:
+        with contextlib.chdir(folder), contextlib.redirect_stderr(io.StringIO()) as errors:
+            return main([name, *_small(name, command[2:])]), errors.getvalue()
+    words = [str(ROOT / word) if word.endswith(".py") else word for word in command[1:]]
+    words += SMALL_EXPERIMENT if "experiments.run" in words else []
+    done = subprocess.run([sys.executable, *words], capture_output=True, **_options(folder))
+    return done.returncode, done.stderr
+
+
+def _small(name: str, words: list[str]) -> list[str]:
+    words = [re.sub(r"^--config=", f"--config={ROOT}/", word) for word in words]
+    if name == "train":
+        return [*words, *SMALL]
+    return [*words, *SMALL_SHARDS] if any(word.startswith("--format=") for word in words) else words
+
+
+def _options(folder: pathlib.Path) -> dict:
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        "JAX_COMPILATION_CACHE_DIR": cache,
+        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
     }
-    command = [str(ROOT / word) if word.endswith(".py") else word for word in command[1:]]
-    command = [re.sub(r"^--config=", f"--config={ROOT}/", word) for word in command]
-    extra = SMALL if command[0].endswith("train.py") else []
-    if any(word.startswith("--format=") for word in command):
-        extra = ["--num=48", "--shard_size=32"]
-    if "experiments.run" in command:
-        extra = ["--rows=cvae_sep", "--suite=quick", "--prepared=prepared"]
-    options = {"cwd": folder, "env": environment, "text": True}
-    if command[0].endswith("demo.py"):
-        return _asked([sys.executable, *command, f"--port={_free_port()}"], options)
-    return subprocess.run([sys.executable, *command, *extra], capture_output=True, **options)
+    return {"cwd": folder, "env": environment, "text": True}
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def _asked(command: list[str], options: dict) -> subprocess.CompletedProcess:
-    """A server that has shown its page; it fails where the page cannot be had at the address that it prints."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as server:
+def _served(words: list[str], folder: pathlib.Path) -> tuple[int, str]:
+    """Starts the server on a free port, and stops it; fails if there is no page at the address that it prints."""
+    command = [sys.executable, str(ROOT / "demo.py"), *words, f"--port={_free_port()}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **_options(folder)) as server:
         if address := re.search(r"http://\S+", server.stdout.readline()):
             with urllib.request.urlopen(address[0]) as page:
                 assert "SegVAE" in page.read().decode()
             server.terminate()
         _, errors = server.communicate()
-    return subprocess.CompletedProcess(command, 0 if address else server.returncode, stderr=errors)
+    return (0 if address else server.returncode), errors
 
 
-def run_all(page: str, folder: pathlib.Path) -> list[list[str]]:
-    """Runs the Python commands of a page in their order; each has to succeed."""
-    ran = [command for command in commands(page) if command[0] == "python"]
-    for command in ran:
-        done = run(command, folder)
-        assert done.returncode == 0, f"{shlex.join(command)}\n{done.stderr[-2000:]}"
-        assert "Traceback" not in done.stderr
-    return ran
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]

@@ -102,6 +102,7 @@ def test_a_complete_folder_stays_as_it_is(generator, written):
     assert {path: path.stat().st_mtime_ns for path in written.glob("*array_record*")} == before
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_path):
     checkpoint, killed, whole = tmp_path / "checkpoint", tmp_path / "killed", tmp_path / "whole"
     save_variables(checkpoint, card, variables)

@@ -1,41 +1,38 @@
-"""The commands in docs/ use flags and configuration keys that exist, and its links lead to files."""
+"""The commands in the README and docs/ use flags and configuration keys that exist, and its links lead to files."""
 
-import functools
-import json
+import importlib
 import pathlib
 import re
 import runpy
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
+from absl import flags
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "segvae_jax" / "shipped" / "README.md"]
-COMMAND = re.compile(r"python (train|generate|eval|export)\.py\b(.*)")
-NAMES_OF_FLAGS = "import json, sys, {script}; from absl import flags; json.dump(sorted(flags.FLAGS), sys.stdout)"
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "segvae_jax" / "shipped" / "README.md"]
+COMMAND = re.compile(r"(?:python |segvae )(train|generate|eval|export|edit|prepare|demo)(?:\.py\b|\b(?= +-))(.*)")
 
 
 def commands(text: str) -> list[tuple[str, list[str]]]:
-    """Script and flags of every command in the fenced blocks, wherever in a line or a YAML string it begins."""
+    """Name and flags of every command in the fenced blocks, wherever in a line or a YAML string it begins."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     lines = re.sub(r"\\\n\s*", "", "\n".join(blocks)).splitlines()
     found = [match for line in lines for match in COMMAND.finditer(line)]
     return [(match[1], re.findall(r"(?<!\S)--[^\s\"]+", match[2])) for match in found]
 
 
-@functools.cache
-def flags_of(script: str) -> frozenset[str]:
-    command = [sys.executable, "-c", NAMES_OF_FLAGS.format(script=script)]
-    return frozenset(json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout))
+def flags_of(command: str) -> set[str]:
+    own = flags.FlagValues()
+    importlib.import_module(f"segvae_jax.cli.{command}").define_flags(own, [])
+    return set(own)
 
 
-def unknown(script: str, flags: list[str]) -> list[str]:
-    """Those flags that the script would refuse."""
-    named = dict(flag.removeprefix("--").partition("=")[::2] for flag in flags)
+def unknown(command: str, given: list[str]) -> list[str]:
+    """Those flags that the command would refuse."""
+    named = dict(flag.removeprefix("--").partition("=")[::2] for flag in given)
     keys = [name for name in named if name.startswith("config.")]
-    refused = sorted(set(named) - set(keys) - flags_of(script))
+    refused = sorted(set(named) - set(keys) - flags_of(command))
     if keys:
         path, _, variant = named["config"].partition(":")
         config = runpy.run_path(str(ROOT / path))["get_config"](variant)
@@ -51,8 +48,8 @@ def flattened(tree: dict, prefix: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
 def test_the_commands_of_a_page_use_flags_that_exist(page):
-    for script, flags in commands(page.read_text()):
-        assert not unknown(script, flags), f"{script}.py {flags}"
+    for command, given in commands(page.read_text()):
+        assert not unknown(command, given), f"{command} {given}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}")
@@ -74,12 +71,15 @@ python train.py --outside_of_a_block
     exec python eval.py --fid \\
       --process=$INDEX
 ```
+```bash
+segvae prepare --config=x --source=cartoon
+```
 """
     found = commands(text)
-    assert [script for script, _ in found] == ["train", "generate", "eval"]
-    assert [unknown(*command) for command in found] == [["config.data.pth"], ["nmu"], ["process"]]
+    assert [command for command, _ in found] == ["train", "generate", "eval", "prepare"]
+    assert [unknown(*command) for command in found] == [["config.data.pth"], ["nmu"], ["process"], ["config"]]
 
 
 def test_the_page_on_several_hosts_has_commands_to_check():
     found = commands((ROOT / "docs/scaling.md").read_text())
-    assert {script for script, flags in found if "--distributed" in flags} == {"train", "generate"}
+    assert {command for command, given in found if "--distributed" in given} == {"train", "generate"}

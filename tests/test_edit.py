@@ -1,8 +1,6 @@
-"""`edit.py`, as users call it."""
+"""The command `edit`, as users call it."""
 
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,10 +9,10 @@ from PIL import Image
 from segvae_jax import pictures
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
+from segvae_jax.cli.main import main
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import init_variables
 
-ROOT = pathlib.Path(__file__).parent.parent
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 ARGUMENTS = {"image_size": (8, 8), "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "gain": 1.0}
 
@@ -40,15 +38,19 @@ def a_map() -> np.ndarray:
     return index
 
 
-def run(folder, *flags: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, ROOT / "edit.py", f"--checkpoint={folder / 'run'}", *flags]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """Runs the command in the folder; returns its exit status, what it prints and its errors."""
+    monkeypatch.chdir(folder)
+    return lambda *flags: (main(["edit", f"--checkpoint={folder / 'run'}", *flags]), *capsys.readouterr())
 
 
-def test_writes_maps_of_the_size_of_the_given_one_and_a_sheet(folder):
-    done = run(folder, "--map=plain.png", "--add=hat", "--restyle=eye", "--num=3", "--region=left.png", "--out=edited")
-    assert done.returncode == 0, done.stderr
-    assert "wrote 3 index PNGs" in done.stdout
+def test_writes_maps_of_the_size_of_the_given_one_and_a_sheet(folder, run):
+    status, out, errors = run(
+        "--map=plain.png", "--add=hat", "--restyle=eye", "--num=3", "--region=left.png", "--out=edited"
+    )
+    assert status == 0, errors
+    assert "wrote 3 index PNGs" in out
     edited = [pictures.read_index_map(folder / f"edited/{number:05d}.png", SPACE) for number in range(3)]
     for index in edited:
         assert index.shape == (21, 17)
@@ -58,10 +60,12 @@ def test_writes_maps_of_the_size_of_the_given_one_and_a_sheet(folder):
         assert sheet.width > 4 * 17
 
 
-def test_names_in_a_map_say_what_its_indices_mean(folder):
+def test_names_in_a_map_say_what_its_indices_mean(folder, run):
     """Channel 1 of the map is its hat, 2 its face, 3 its eye, of which it has none."""
-    done = run(folder, "--map=renamed.png", "--complete=eye,hat", "--region=0,0,21,17", "--out=completed", "--num=1")
-    assert done.returncode == 0, done.stderr
+    status, _, errors = run(
+        "--map=renamed.png", "--complete=eye,hat", "--region=0,0,21,17", "--out=completed", "--num=1"
+    )
+    assert status == 0, errors
     index = pictures.read_index_map(folder / "completed/00000.png", SPACE)
     eye = index == SPACE.channel("eye")
     assert eye.any()
@@ -79,8 +83,8 @@ def test_names_in_a_map_say_what_its_indices_mean(folder):
         (["--map=plain.png", "--add=hat", "--region=1,2,x,4"], "--region=1,2,x,4: expected TOP,LEFT,BOTTOM,RIGHT"),
     ],
 )
-def test_mistakes_are_one_line(folder, flags, message):
-    done = run(folder, *flags, "--out=nothing")
-    assert done.returncode == 2
-    assert message in done.stderr and done.stderr.count("\n") == 1
+def test_mistakes_are_one_line(folder, run, flags, message):
+    status, _, errors = run(*flags, "--out=nothing")
+    assert status == 2
+    assert message in errors and errors.count("\n") == 1
     assert not (folder / "nothing").exists()

@@ -1,5 +1,6 @@
 """The notebooks run from top to bottom, and are kept without what a run leaves in them."""
 
+import ast
 import json
 import os
 import pathlib
@@ -50,6 +51,7 @@ def printed(outputs: list) -> str:
     return "\n".join([output.get("text", "") for output in outputs] + [str(data) for data in shown])
 
 
+@pytest.mark.slow
 def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
     outputs = run("quickstart")
     assert pictures(outputs) == 8
@@ -58,6 +60,7 @@ def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
     assert len(list((tmp_path / "maps").glob("*.png"))) == 4
 
 
+@pytest.mark.slow
 def test_the_second_notebook_trains_on_a_folder_and_scores(run, tmp_path):
     outputs = run("train_your_own")
     assert pictures(outputs) == 2
@@ -94,6 +97,17 @@ def test_the_commands_that_make_tables_anew_exist():
     text = (ROOT / "notebooks/reproduce.ipynb").read_text()
     assert set(re.findall(r"--table=(\w+)", text)) == set(TABLES)
     assert set(re.findall(r"--budget=(\w+)", text)) <= set(BUDGETS)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_imports_what_there_is(path):
+    cells = nbformat.read(path, as_version=4).cells
+    code = "\n".join(cell.source for cell in cells if cell.cell_type == "code")
+    code = re.sub(r"^(\s*)[!%].*", r"\1pass", code, flags=re.MULTILINE)
+    imports = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert imports
+    for node in imports:
+        exec(compile(ast.Module([node], []), path.name, "exec"), {})
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

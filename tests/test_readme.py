@@ -1,10 +1,10 @@
 """Every command and snippet of the README runs, on small maps that the project draws."""
 
+import contextlib
 import json
 import pathlib
 import re
 import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -34,10 +34,11 @@ def workplace(tmp_path_factory) -> pathlib.Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_commands_run_in_the_order_of_the_readme(workplace):
     ran = run_all(README, workplace)
-    assert {command[1] for command in ran} >= {"train.py", "generate.py", "eval.py", "demo.py"}
+    assert ran >= {"train", "generate", "eval", "demo"}
     for folder in (workplace / "runs/celeba/evaluation", workplace / "maps/evaluation"):
         rows = json.loads((folder / "scores.json").read_text())["rows"]
         assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
@@ -49,7 +50,8 @@ def test_commands_run_in_the_order_of_the_readme(workplace):
     with Image.open(workplace / "maps/00063.png") as image:
         assert image.size == (16, 16) and json.loads(image.text["labels"])[1] == "skin"
     for snippet in blocks(README, "python"):
-        subprocess.run([sys.executable, "-c", snippet], cwd=workplace, check=True)
+        with contextlib.chdir(workplace):
+            exec(snippet, {})
 
 
 def test_the_make_targets_exist():

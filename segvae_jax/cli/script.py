@@ -1,62 +1,118 @@
-"""What the command-line scripts share: errors that users can read, and the flags of jobs on several hosts."""
+"""What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
 import sys
-from collections.abc import Callable
-from typing import Any, NoReturn
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
 
-import jax
 from absl import app, flags, logging
 
-from segvae_jax.errors import SegVAEError
+from segvae_jax.errors import ConfigError, SegVAEError
 
+_HELP = {"--help", "-h"}
 _PATIENCE = 24 * 3600  # seconds that a process that is done waits for the others, which JAX would end after 300
 
 
-def define_host_flags() -> Callable[[], None]:
-    """Defines `--distributed` and its details; returns a function that joins the other hosts if they ask for it."""
-    distributed = flags.DEFINE_bool("distributed", False, "Join the other hosts of this job (jax.distributed).")
-    coordinator = flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of process 0.")
-    process = flags.DEFINE_integer("process", None, "With --coordinator: the number of this process.")
-    processes = flags.DEFINE_integer("processes", None, "With --coordinator: how many there are.")
+def run_command(command: ModuleType, words: Sequence[str]) -> int:
+    """Runs a command in this process.
 
-    def join() -> None:
-        if distributed.value:
-            address = coordinator.value, processes.value, process.value
-            jax.distributed.initialize(*address, shutdown_timeout_seconds=_PATIENCE)
+    The flags of each call are its own, so several commands can run one after the other.
 
-    return join
+    Args:
+      command: a module with `define_flags(own, words)`, which defines the flags in `own`, and with
+        `main(given, *arguments)`, which takes their values. `ARGUMENTS`, if it is there, names the arguments that
+        are not flags.
+      words: the flags and arguments that follow the name of the command.
+
+    Returns:
+      The exit status: 0, or 2 after a mistake of the user, which is reported in one line on stderr.
+    """
+    own = flags.FlagValues()
+    command.define_flags(own, words)
+    if _HELP & set(words):
+        print(f"{command.__doc__}\n{_flags_help(own)}")
+        return 0
+    logging.set_verbosity(logging.WARNING)
+    try:
+        arguments = _parsed(own, [command.__name__, *words])[1:]
+        command.main(own, *_as_expected(arguments, getattr(command, "ARGUMENTS", ())))
+    except SegVAEError as error:
+        return _report(error)
+    return 0
 
 
 def run_user_script(main: Callable[[list[str]], None]) -> None:
-    """Runs `main(argv)` after flag parsing; a user's mistake is one line on stderr and exit status 2."""
+    """Runs `main(argv)` of a script with absl's global flags, and exits.
+
+    A mistake of the user is reported in one line on stderr, and the exit status is 2.
+    """
 
     def parse(argv: list[str]) -> list[str]:
         try:
-            arguments = flags.FLAGS(argv)
-            if "config" in flags.FLAGS:
-                config: Any = flags.FLAGS["config"].value
-                config.to_dict()  # a file that failed to load says so only when used
-            return arguments
+            return _parsed(flags.FLAGS, argv)
         except SegVAEError as error:
-            _fail(str(error))
-        except (AttributeError, KeyError) as error:
-            _fail(
-                "unknown configuration key "
-                + str(error.args[0]).replace("\\n", ": ").replace("\\", "").replace("'", "")
-            )
-        except (TypeError, ValueError, OSError, flags.Error) as error:
-            _fail(str(error))
+            sys.exit(_report(error))
 
     def guarded(argv: list[str]) -> None:
         logging.set_verbosity(logging.WARNING)
         try:
             main(argv)
         except SegVAEError as error:
-            _fail(str(error))
+            sys.exit(_report(error))
 
     app.run(guarded, flags_parser=parse)
 
 
-def _fail(message: str) -> NoReturn:
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    sys.exit(2)
+def define_host_flags(own: flags.FlagValues) -> None:
+    """Defines `--distributed` and its details, which `join_hosts` reads."""
+    flags.DEFINE_bool("distributed", False, "Join the other hosts of this job (jax.distributed).", own)
+    flags.DEFINE_string("coordinator", None, "With --distributed: HOST:PORT of process 0.", own)
+    flags.DEFINE_integer("process", None, "With --coordinator: the number of this process.", flag_values=own)
+    flags.DEFINE_integer("processes", None, "With --coordinator: the number of processes.", flag_values=own)
+
+
+def join_hosts(given: flags.FlagValues) -> None:
+    """Joins the other hosts of the job if `--distributed` is given."""
+    if given.distributed:
+        import jax
+
+        address = given.coordinator, given.processes, given.process
+        jax.distributed.initialize(*address, shutdown_timeout_seconds=_PATIENCE)
+
+
+def _parsed(own: flags.FlagValues, argv: Sequence[str]) -> list[str]:
+    """Parses the flags; returns the other arguments, the program's name first.
+
+    Raises:
+      SegVAEError: if a flag, or a key of the configuration, is unknown or has a wrong value.
+    """
+    try:
+        arguments = own(argv)
+        if "config" in own:
+            config: Any = own["config"].value
+            config.to_dict()  # a file that failed to load reports it only when it is used
+        return arguments
+    except (AttributeError, KeyError) as error:
+        key = str(error.args[0]).replace("\\n", ": ").replace("\\", "").replace("'", "")
+        raise ConfigError(f"unknown configuration key {key}") from None
+    except (TypeError, ValueError, OSError, flags.Error) as error:
+        raise ConfigError(str(error)) from None
+
+
+def _as_expected(arguments: Sequence[str], names: Sequence[str]) -> Sequence[str]:
+    if not names and arguments:
+        raise ConfigError(f"unexpected argument {arguments[0]!r}: expected flags only, see --help")
+    if len(arguments) != len(names):
+        raise ConfigError(f"expected {len(names)} arguments, {' '.join(names)}, got {len(arguments)}: see --help")
+    return arguments
+
+
+def _flags_help(own: flags.FlagValues) -> str:
+    """The help of every flag, without the headings that name the modules that define them."""
+    parts = (own.module_help(module).strip() for module in own.flags_by_module_dict())
+    return "\n".join(part.partition("\n")[2] for part in parts)
+
+
+def _report(error: SegVAEError) -> int:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2

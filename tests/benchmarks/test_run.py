@@ -32,6 +32,7 @@ def run(*arguments):
     return subprocess.run(command, capture_output=True, text=True, env=variables, cwd=ROOT)
 
 
+@pytest.mark.slow
 def test_the_command_measures_every_section_or_says_why_not(tmp_path):
     done = run("--quick", f"--out={tmp_path}")
     assert done.returncode == 0, done.stderr

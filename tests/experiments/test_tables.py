@@ -58,6 +58,7 @@ def test_tables_share_the_runs_of_equal_names():
     assert all(row.weights_of in by_name for row in by_name.values() if row.weights_of)
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_not_done_again(finished, monkeypatch):
     monkeypatch.setattr(runs, "train", None)
     assert finish(finished, Console(quiet=True))
@@ -67,12 +68,14 @@ def test_seeds_share_their_data(setting):
     assert len({setting.configuration(ROWS[0], seed).data.prepared for seed in (0, 1)}) == 1
 
 
+@pytest.mark.slow
 def test_a_row_may_use_the_weights_of_another(finished):
     base, hard = ((run.workdir / "model.json").read_text() for run in finished[:2])
     assert not json.loads(base)["model"]["hard_canvas"] and json.loads(hard)["model"]["hard_canvas"]
     assert not (finished[1].workdir / "metrics.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_the_table_holds_every_row_and_anchor(finished, tmp_path):
     page, data, *drawn = results.write("ablations_cartoon", finished, tmp_path)
     result = json.loads(data.read_text())
@@ -127,11 +130,13 @@ def test_measures_of_verdicts_are_those_of_the_table():
     assert set(MORE_IS_BETTER) < {column for column, _, _ in results.COLUMNS}
 
 
+@pytest.mark.slow
 def test_a_model_that_draws_nothing_has_no_picture_of_edits(finished, monkeypatch, tmp_path):
     monkeypatch.setattr(results, "maps_to_edit", lambda generator: [])
     assert not [path for path in results.write("ablations_cartoon", finished, tmp_path) if "edits" in path.name]
 
 
+@pytest.mark.slow
 def test_maps_to_edit_can_be_edited_in_all_ways(finished):
     generator = Generator.load(finished[0].workdir)
     maps = maps_to_edit(generator)

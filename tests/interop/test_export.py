@@ -86,7 +86,13 @@ def test_the_program_draws_what_the_generator_draws_whose_spectral_norm_it_lacks
     assert_draws_the_same(program, weights, generator)
 
 
-@pytest.mark.parametrize("name", sorted(set(MODELS) - {"segvae"}))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("diffusion", "sg2im") else ())
+        for name in sorted(set(MODELS) - {"segvae"})
+    ],
+)
 def test_the_program_of_every_other_model_draws_the_same_too(name):
     card, variables = make_checkpoint(name)
     model, folded = fold_spectral_norm(card.model(), variables)

@@ -14,8 +14,11 @@ from pathlib import Path
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import pytest
 
 from segvae_jax.checkpoint.loading import load_variables
+from segvae_jax.cli.main import main
+from segvae_jax.training import loop
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 250  # seconds; for machines that do other work too
@@ -94,6 +97,31 @@ def writing(workdir: Path, after: int) -> bool:
     return any(int(step) > after and mark for step, mark, _ in found)
 
 
+def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, monkeypatch, capsys):
+    """In this process; checkpoints are every 3 steps, and step 5 is told to stop."""
+    compiled = loop._compiled
+
+    def stopping(*given):
+        step, cost = compiled(*given)
+
+        def stopped(state, number):
+            if number == 5:
+                signal.raise_signal(signal.SIGTERM)
+            return step(state, number)
+
+        return stopped, cost
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_compiled", stopping)
+        assert main(["train", *arguments(run, tmp_path)]) == 0
+    assert "stopped by SIGTERM after step 5, saved" in capsys.readouterr().err
+    assert last_row(tmp_path) == 5 and "5" in names(tmp_path / "steps")
+    assert main(["train", *arguments(run, tmp_path)]) == 0
+    assert_same(everything(tmp_path, 24), everything(run.workdir, 24))
+    assert measured(tmp_path) == measured(run.workdir)
+
+
+@pytest.mark.slow
 def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(run, tmp_path):
     disturbances = [
         (signal.SIGTERM, lambda: last_row(tmp_path) >= 1),
@@ -121,6 +149,7 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(run, tm
     assert measured(tmp_path) == measured(run.workdir)
 
 
+@pytest.mark.slow
 def test_two_processes_train_like_one(run, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -1,0 +1,25 @@
+"""Opens a page for generating and editing maps in a browser: segvae demo [--checkpoint=DIR]
+
+Needs the extra `demo` (pip install -e '.[demo]'). The page works without a connection to the internet, and sends
+nothing anywhere. The model is compiled first; the address is printed as soon as answers are fast.
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+_CHECKPOINT = "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."
+
+
+def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
+    """Defines the flags in `own`."""
+    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in.", own)
+    flags.DEFINE_integer("port", 7860, "Port to listen at.", 1, 65535, own)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Serves the page until it is interrupted."""
+    from segvae_jax.app.serving import serve
+
+    serve(given.checkpoint, given.host, given.port)

@@ -1,0 +1,103 @@
+"""Edits a semantic map: adds, removes and restyles classes, and leaves the others as they are.
+
+    segvae edit --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
+    segvae edit --checkpoint=DIR --map=sketch.png --complete="skin,hair,nose,mouth" --out=completed
+
+The map is an index PNG with or without a palette, of any size, which the results keep. If the map has class names in
+its metadata, as the maps that this project writes do, they say what the indices mean; otherwise the model's classes do.
+Writes numbered index PNGs and `sheet.png`, which shows the map and its edits beside one another.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags
+from jaxtyping import Bool, UInt8
+
+from segvae_jax.errors import LabelError, MapError, SegVAEError
+
+if TYPE_CHECKING:
+    import segvae_jax.editing
+    import segvae_jax.generation
+
+_CHECKPOINT = "The --workdir of a training run, or a shipped checkpoint."
+_REGION = "What may change: TOP,LEFT,BOTTOM,RIGHT in pixels, or a black and white PNG."
+
+
+def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
+    """Defines the flags in `own`."""
+    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
+    flags.DEFINE_string("map", None, "Index PNG to edit.", own, required=True)
+    flags.DEFINE_list("add", [], "Classes to add, which the map does not have.", own)
+    flags.DEFINE_list("remove", [], "Classes to remove.", own)
+    flags.DEFINE_list("restyle", [], "Classes to generate anew.", own)
+    flags.DEFINE_list("complete", [], "Classes of the whole map: those that are missing are added.", own)
+    flags.DEFINE_string("region", None, _REGION, own)
+    flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
+    flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
+    flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", 0.0, flag_values=own)
+    flags.DEFINE_string("out", None, "Folder to write to.", own, required=True)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Edits."""
+    from segvae_jax import pictures
+    from segvae_jax.generation import Generator
+
+    generator = Generator.load(given.checkpoint, given.step)
+    index = pictures.read_index_map(given.map, generator.space)
+    try:
+        edits = _edited(given, generator, index)
+    except (LabelError, MapError) as error:
+        raise SegVAEError(f"{given.map}: {error}") from None
+    pictures.write_index_pngs(given.out, edits.index_maps, generator.space)
+    sheet = Path(given.out) / "sheet.png"
+    pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
+    for name in _names([*given.add, *given.restyle, *given.complete]):
+        seen = (edits.index_maps == generator.space.channel(name)).any((1, 2))
+        if not seen.all():
+            print(f"{name} shows in {seen.sum()} of {len(seen)} maps: try another seed, or restyle what hides it")
+    print(f"wrote {len(edits.index_maps)} index PNGs and {sheet.name} to {given.out}")
+
+
+def _edited(
+    given: flags.FlagValues, generator: "segvae_jax.generation.Generator", index: UInt8[np.ndarray, "H W"]
+) -> "segvae_jax.editing.Edits":
+    from segvae_jax.editing import present_classes
+
+    present = present_classes(index, generator.space)
+    missing = [name for name in _names(given.complete) if name not in present]
+    return generator.edit(
+        index,
+        add=[*_names(given.add), *missing],
+        remove=_names(given.remove),
+        restyle=_names(given.restyle),
+        num=given.num,
+        seed=given.seed,
+        temperature=given.temperature,
+        region=_region(given.region, index.shape),
+    )
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    return [word.strip() for word in words]
+
+
+def _region(region: str | None, shape: tuple[int, int]) -> Bool[np.ndarray, "H W"] | None:
+    """What --region names; `None` is all."""
+    from segvae_jax import pictures
+
+    if region is None:
+        return None
+    box = region.split(",")
+    if len(box) != 4:
+        return pictures.read_mask_png(region)
+    if not all(side.strip().isdecimal() for side in box):
+        raise SegVAEError(f"--region={region}: expected TOP,LEFT,BOTTOM,RIGHT in pixels, or a PNG")
+    top, left, bottom, right = map(int, box)
+    mask = np.zeros(shape, bool)
+    mask[top:bottom, left:right] = True
+    return mask

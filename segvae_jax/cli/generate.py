@@ -1,0 +1,104 @@
+"""Generates semantic maps from class names: segvae generate --labels=skin,hair,nose --num=16 --out=faces.png
+
+    segvae generate --checkpoint=DIR --num=1_000_000 --format=arrayrecord --out=DIR
+
+`--labels=random` takes a label-set of the training data for every map, `--labels=@label_sets.txt` takes those
+of a file in turn. With `--format`, maps are streamed into a folder, over all devices; a run that was stopped, by
+whatever means, continues when it is started again. Several hosts share the work under --distributed. Without
+`--checkpoint` the shipped model of cartoon faces is used.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from absl import flags
+from jaxtyping import Bool
+
+from segvae_jax.cli.script import define_host_flags, join_hosts
+from segvae_jax.errors import SegVAEError
+from segvae_jax.files import refusing_clearly
+from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
+
+if TYPE_CHECKING:
+    import segvae_jax.bulk
+    import segvae_jax.generation
+
+_FORMATS = ("arrayrecord", "png")  # the keys of `shards.formats.FORMATS`, which are slow to import
+_CHECKPOINT = "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."
+_LABELS = "Class names separated by commas; @FILE with one label-set per line; random."
+_SAVE_MAPS = "Folder for index PNGs, with palette and class names, and label_sets.txt."
+
+
+def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
+    """Defines the flags in `own`."""
+    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
+    flags.DEFINE_string("labels", "random", _LABELS, own)
+    flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
+    flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
+    flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", 0.0, flag_values=own)
+    flags.DEFINE_string("out", None, "PNG to write the coloured maps to; with --format, a folder.", own)
+    flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
+    flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
+    flags.DEFINE_integer("shard_size", 10_000, "With --format: maps per file or subfolder.", 1, flag_values=own)
+    define_host_flags(own)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Generates."""
+    if not (given.out or given.save_maps):
+        raise SegVAEError("nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both")
+    if given.format and given.save_maps:
+        raise SegVAEError(f"--save_maps: --format={given.format} writes to one folder: give it as --out alone")
+    from segvae_jax.bulk import Request
+    from segvae_jax.generation import Generator
+
+    join_hosts(given)
+    generator = Generator.load(given.checkpoint, given.step)
+    label_sets = _label_sets(given.labels, generator.space)
+    request = Request(given.num, label_sets, given.seed, given.temperature)
+    if given.format:
+        _stream(given, generator, request)
+    else:
+        _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator))
+
+
+def _label_sets(labels: str, space: LabelSpace) -> Bool[np.ndarray, "M C"] | None:
+    """What --labels names; `None` is random."""
+    if labels == "random":
+        return None
+    if labels.startswith("@"):
+        return read_label_sets(labels[1:], space)
+    return space.encode(name.strip() for name in labels.split(",") if name.strip())[None]
+
+
+def _stream(
+    given: flags.FlagValues, generator: "segvae_jax.generation.Generator", request: "segvae_jax.bulk.Request"
+) -> None:
+    import jax
+
+    from segvae_jax.bulk import write_shards
+
+    request = dataclasses.replace(request, format=given.format, shard_size=given.shard_size)
+    done = write_shards(generator, request, given.out, None, jax.process_index(), jax.process_count())
+    print(f"{given.out}: {done:,} of {request.num:,} maps")
+
+
+def _generate_at_once(
+    given: flags.FlagValues, generator: "segvae_jax.generation.Generator", label_sets: Bool[np.ndarray, "N C"]
+) -> None:
+    from segvae_jax import pictures
+
+    index_maps = generator.generate_each(label_sets, given.seed, given.temperature)
+    if given.out:
+        pictures.save_picture(given.out, generator.picture(index_maps))
+        print(f"wrote {given.out}")
+    if given.save_maps:
+        folder = Path(given.save_maps).expanduser()
+        pictures.write_index_pngs(folder, index_maps, generator.space)
+        with refusing_clearly(folder):
+            (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space), "utf-8")
+        print(f"wrote {len(index_maps)} index PNGs to {given.save_maps}")

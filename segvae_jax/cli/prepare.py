@@ -1,0 +1,72 @@
+"""Prepares a data set once, for training and for tfds: segvae prepare --source=NAME --path=DIR --out=DIR
+
+Maps, and with --image_size their pictures, go into ArrayRecord files; what was found goes to the terminal and
+into report.html. A run that was stopped, by whatever means, continues when it is started again.
+"""
+
+import dataclasses
+import os
+from collections.abc import Sequence
+
+from absl import flags
+
+# The arguments of `recipe_for`.
+_RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
+_OUT = "Folder for the prepared data set: new, empty, or begun before."
+_LABELS = "folder: .txt, .json or .csv file with the name of each index, or of each colour."
+
+
+def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
+    """Defines the flags in `own`."""
+    from segvae_jax.data.prepare.catalog import SOURCES
+
+    flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", own, required=True)
+    flags.DEFINE_string("out", None, _OUT, own, required=True)
+    flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1, None, own)
+    flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.", own)
+    _define_options(own)
+    _define_recipe(own)
+
+
+def _define_options(own: flags.FlagValues) -> None:
+    """The fields of `SourceOptions`."""
+    flags.DEFINE_string("path", "", "Where it is; cartoons need none.", own)
+    flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.", own)
+    flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.", own)
+    flags.DEFINE_string("labels", "", _LABELS, own)
+    flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.", own)
+    flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.", own)
+    flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255, own)
+    flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.", own)
+    flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", 1, flag_values=own)
+    flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", 0, flag_values=own)
+
+
+def _define_recipe(own: flags.FlagValues) -> None:
+    flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.", own)
+    flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.", own)
+    flags.DEFINE_string("exclude", "", "File of maps to leave out, with one line `id reason` per map.", own)
+    flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.", own)
+    flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.", own)
+    flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.", own)
+
+
+def main(given: flags.FlagValues) -> None:
+    """Prepares."""
+    from rich.console import Console
+
+    from segvae_jax.data.prepare.beam import beam_runner
+    from segvae_jax.data.prepare.builder import REPORT, build
+    from segvae_jax.data.prepare.catalog import SourceOptions, open_source, recipe_for
+    from segvae_jax.data.prepare.report_print import print_survey
+    from segvae_jax.workers import processes
+
+    values = given.flag_values_dict()
+    options = SourceOptions(**{field.name: values[field.name] for field in dataclasses.fields(SourceOptions)})
+    source = open_source(given.source, options)
+    recipe = recipe_for(given.source, source, **{name: values[name] for name in _RECIPE})
+    run = processes(given.workers) if given.beam is None else beam_runner(given.beam.split())
+    prepared = build(source, recipe, given.out, run)
+    console = Console()
+    print_survey(prepared.survey(), console)
+    console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)

@@ -1,0 +1,98 @@
+"""The command `segvae`: what it lists and refuses, help without heavy imports, many commands in one process."""
+
+import subprocess
+import sys
+
+import pytest
+
+from segvae_jax.cli import generate, script
+from segvae_jax.cli.main import COMMANDS, main
+from segvae_jax.data.shards.formats import FORMATS
+
+SLOW = {"jax", "tensorflow_datasets", "sklearn", "PIL", "grain", "flax"}
+IMPORTED = """
+import sys
+from segvae_jax.cli.main import main
+status = main(sys.argv[1:])
+print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_all_commands_are_listed_with_a_line_each(words, capsys):
+    assert main(words) == 0
+    listed = [line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert [name for name, _ in listed] == list(COMMANDS) and all(summary for _, summary in listed)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("trian", "unknown command 'trian': did you mean 'train'?"),
+        ("xyz", "unknown command 'xyz': expected one of train, generate, edit,"),
+    ],
+)
+def test_an_unknown_command_is_one_line(name, message, capsys):
+    assert main([name, "--num=1"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_what_a_command_does_and_its_flags(name, capsys):
+    assert main([name, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert f"segvae {name}" in shown
+    assert name in ("import-release", "verify") or "--" in shown.rpartition("\n\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (["--help"], 0),
+        *[([name, "--help"], 0) for name in ("train", "generate")],
+        (["generate"], 2),
+        (["generate", "--nun=3"], 2),
+        (["eval"], 2),
+    ],
+)
+def test_help_and_mistakes_need_no_slow_imports(words, status):
+    done = subprocess.run([sys.executable, "-c", IMPORTED, *words], capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    assert not SLOW & set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["generate", "--num=0", "--out=x.png"], "flag --num=0: 0 is not an integer in the range"),
+        (["generate", "--nun=3"], "Unknown command line flag 'nun'. Did you mean: num ?"),
+        (["generate", "--format=png", "--out=x", "--save_maps=y"], "--save_maps: --format=png writes to one folder"),
+        (["generate", "--out=x.png", "y.png"], "unexpected argument 'y.png': expected flags only, see --help"),
+        (["edit", "--map=x.png"], "flag --out=None: Flag --out must have a value other than None."),
+        (["eval"], "nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR"),
+        (["eval", "--checkpoint=cartoon", "--inception_weights=x"], "--inception_weights is for the FID"),
+        (["train", "--config=absent.py", "--workdir=x"], "Configuration is not available"),
+        (["verify", "x"], "expected 2 arguments, IN.pth FIXTURE.npz, got 1"),
+        (["import-release", "absent.pth", "x"], "absent.pth: cannot be read"),
+    ],
+)
+def test_a_mistake_is_one_line_and_the_flags_of_one_call_do_not_reach_the_next(words, message, capsys):
+    for _ in range(2):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"error: {message}") and error.count("\n") == 1
+
+
+def test_the_formats_are_those_that_there_are():
+    assert tuple(FORMATS) == generate._FORMATS
+
+
+def test_what_is_no_mistake_of_the_user_keeps_its_traceback(monkeypatch):
+    def failing(given):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(generate, "main", failing)
+    with pytest.raises(RuntimeError, match="a bug"):
+        script.run_command(generate, [])

@@ -1,0 +1,54 @@
+"""From prepared data over maps to scores and an export, by the commands alone, with a tiny model."""
+
+import contextlib
+import json
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.saving import save_variables
+from segvae_jax.cli.main import main
+from segvae_jax.data.prepare.builder import open_prepared
+from segvae_jax.model.protocol import init_variables
+
+ARGUMENTS = {"image_size": (16, 16), "ngf": 2, "context_dim": 4, "hidden_dim": 4, "latent_dim": 2, "gain": 1.0}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> pathlib.Path:
+    """A folder with a prepared data set, and a model of its classes that is not trained."""
+    place = tmp_path_factory.mktemp("walk")
+    with contextlib.chdir(place):
+        assert main(["prepare", "--source=cartoon", "--num_maps=60", "--size=16", "--workers=1", "--out=data"]) == 0
+    data = open_prepared(place / "data")
+    label_sets, counts = np.unique(data.label_sets("train"), axis=0, return_counts=True)
+    card = ModelCard(data.space, ARGUMENTS, label_sets, counts)
+    save_variables(place / "run", card, init_variables(card.model(), 0))
+    return place
+
+
+def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    generate = ["generate", "--checkpoint=run", "--num=16"]
+    assert main([*generate, "--out=sheet.png", "--save_maps=maps"]) == 0
+    assert len((place / "maps/label_sets.txt").read_text().splitlines()) == len(list(place.glob("maps/*.png"))) == 16
+    with Image.open("sheet.png") as sheet, Image.open("maps/00015.png") as index_map:
+        assert sheet.width > 2 * 16 and index_map.size == (16, 16)
+
+    assert main(["eval", "--maps=maps", "--data=data", "--max_test=5", "--max_train=20"]) == 0
+    assert "generated" in json.loads(pathlib.Path("maps/evaluation/scores.json").read_text())["rows"]
+    assert pathlib.Path("maps/evaluation/report.html").is_file()
+
+    assert main(["export", "--checkpoint=run", "--out=exported", "--noprogram"]) == 0
+    generate[1] = "--checkpoint=exported"
+    assert main([*generate, "--labels=@maps/label_sets.txt", "--format=png", "--shard_size=10", "--out=again"]) == 0
+    assert "again: 16 of 16 maps" in capsys.readouterr().out
+    for number in range(16):
+        with (
+            Image.open(f"maps/{number:05d}.png") as first,
+            Image.open(f"again/{number // 10:05d}/{number:07d}.png") as b,
+        ):
+            np.testing.assert_array_equal(first, b)
