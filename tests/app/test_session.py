@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from html_pages import HOSTILE, Page
 from toy import SPACE, toy_card, toy_generator
 
 from segvae_jax import pictures
@@ -187,6 +188,10 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")
     spaced = dataclasses.replace(SPACE, classes=('a"] {} b', "eye", "hat"), drawing_order=(), paint_order=())
     assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
+    titled = dataclasses.replace(loaded.step, call=edit(add=HOSTILE))
+    history = Page(views.history(Session((titled,), 0), SPACE))
+    history.assert_harmless()
+    assert history.texts == [titled.title] and history.tags[0][1]["aria-label"] == titled.title
     empty = Session()
     assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
 
