@@ -4,8 +4,8 @@ import base64
 import dataclasses
 import functools
 from pathlib import Path
+from typing import Any
 
-import jinja2
 import numpy as np
 from jaxtyping import UInt8
 
@@ -40,11 +40,14 @@ def render(template: Path, **values: object) -> str:
     Raises:
       jinja2.UndefinedError: if the template asks for a value that is not given.
     """
-    return _environment(template.parent).get_template(template.name).render(values)
+    page: str = _environment(template.parent).get_template(template.name).render(values)
+    return page
 
 
 @functools.cache
-def _environment(folder: Path) -> jinja2.Environment:
+def _environment(folder: Path) -> Any:
+    import jinja2  # not at the top: it takes a tenth of a second, and most commands make no page
+
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([_SHARED, folder]),
         autoescape=True,

@@ -97,6 +97,6 @@ def _matches(path, pattern):
     return len(path.parts) == len(pattern.parts) and all(fnmatch.fnmatch(part, of) for part, of in parts)
 
 
-def test_generating_maps_loads_no_templates():
-    code = "import sys, segvae_jax, segvae_jax.generation; sys.exit('jinja2' in sys.modules)"
+def test_jinja_is_not_loaded_before_a_page_is_made():
+    code = "import sys, segvae_jax.generation, segvae_jax.pages; sys.exit('jinja2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
