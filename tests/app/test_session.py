@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import pathlib
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from html_pages import HOSTILE, Page
 from toy import SPACE, toy_card, toy_generator
 
-from segvae_jax import pictures
+from segvae_jax import pages, pictures
 from segvae_jax.app import views
 from segvae_jax.app.choices import presets
 from segvae_jax.app.serving import serve, warm_up_calls
@@ -194,6 +195,14 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert history.texts == [titled.title] and history.tags[0][1]["aria-label"] == titled.title
     empty = Session()
     assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
+
+
+@pytest.mark.parametrize(("template", "name"), [("heading", "checkpoint"), ("error", "message")])
+@pytest.mark.parametrize("value", HOSTILE)
+def test_the_name_of_a_checkpoint_and_errors_are_text_on_the_page(template, name, value):
+    shown = Page(pages.render(pathlib.Path(views.__file__).parent / f"{template}.html.jinja", **{name: value}))
+    shown.assert_harmless()
+    assert shown.texts[-1] == value
 
 
 def test_without_gradio_there_is_one_line(monkeypatch):
