@@ -1,4 +1,7 @@
-"""The page of a user study: pairs of pictures, one of each folder, blind."""
+"""The page of a blind user study: pairs of pictures, one from each of two folders.
+
+`study_page.html.jinja`, `.css` and `.js` are what the page consists of. This module arranges the pictures.
+"""
 
 import dataclasses
 import hashlib
@@ -15,84 +18,17 @@ from segvae_jax.files import refusing_clearly, write_aside
 from segvae_jax.pictures import decode_rgb
 
 Pictures = Sequence[UInt8[np.ndarray, "H W 3"]]
-_WIDTH = 320  # pixels that a picture is wide on the page
-_STYLE = f"""
-.pair {{ display: flex; justify-content: center; gap: 32px; margin: 16px 0; }}
-button {{ font: inherit; color: inherit; background: none; border: 2px solid var(--line); border-radius: 12px;
-  padding: 12px; cursor: pointer; }}
-button:hover, button:focus {{ border-color: var(--bar); }}
-.pair img {{ width: {_WIDTH}px; margin: 0 0 8px; }}
-[hidden] {{ display: none !important; }}
-progress {{ width: 100%; accent-color: var(--bar); }}
-"""
-_SCRIPT = """
-const study = JSON.parse(document.getElementById("study").textContent);
-const place = "study-" + study.about.study;
-const fresh = () => ({...study.about, voter: Array.from(crypto.getRandomValues(new Uint32Array(2)),
-  (word) => word.toString(16).padStart(8, "0")).join(""), votes: []});
-const kept = () => { try { return JSON.parse(localStorage.getItem(place)); } catch { return null; } };
-let state = kept() || fresh();
-let shown = performance.now();
-const element = (id) => document.getElementById(id);
-function show() {
-  const number = state.votes.length, done = number === study.about.pairs;
-  element("ask").hidden = done;
-  element("done").hidden = !done;
-  element("count").textContent = done ? `All ${number} pairs are done.` : `Pair ${number + 1} of ${study.about.pairs}`;
-  element("bar").value = number;
-  if (!done) [element("left-picture").src, element("right-picture").src] = study.pictures[number];
-  element("undo").disabled = number === 0;
-  shown = performance.now();
-}
-function keep() {
-  try { localStorage.setItem(place, JSON.stringify(state)); } catch { /* refused: the file can be saved still */ }
-  show();
-}
-function vote(side) {
-  if (state.votes.length === study.about.pairs) return;
-  state.votes.push({pair: state.votes.length, side, milliseconds: Math.round(performance.now() - shown)});
-  keep();
-}
-function save() {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(state, null, 1)], {type: "application/json"}));
-  link.download = `votes_${state.study}_${state.voter}.json`;
-  link.click();
-}
-element("left").onclick = () => vote("left");
-element("right").onclick = () => vote("right");
-element("undo").onclick = () => { state.votes.pop(); keep(); };
-element("save").onclick = save;
-element("again").onclick = () => { if (confirm("Forget all votes?")) { state = fresh(); keep(); } };
-document.onkeydown = (event) => {
-  if (!event.repeat && event.key === "ArrowLeft") vote("left");
-  if (!event.repeat && event.key === "ArrowRight") vote("right");
-};
-show();
-"""
-_BODY = """
-<h1>Which looks more real?</h1>
-<p class="soft">Choose a picture with the mouse or the arrow keys. Trust your first impression.
- What you choose stays in this browser until you save it as a file.</p>
-<p id="count"></p><progress id="bar" value="0" max="{pairs}"></progress>
-<div class="pair" id="ask">
-<button id="left"><img id="left-picture" alt="left picture">left</button>
-<button id="right"><img id="right-picture" alt="right picture">right</button>
-</div>
-<section id="done" hidden><h2>Thank you</h2><p>Please save your votes and hand the file back.</p></section>
-<p><button id="save">save votes</button> <button id="undo">undo</button> <button id="again">start anew</button></p>
-<script type="application/json" id="study">{study}</script>
-"""
+_TEMPLATE = Path(__file__).with_suffix(".html.jinja")
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What votes and page have in common.
+    """What the page and the votes on it have in common.
 
     Attributes:
       name: a hash of the pictures and their arrangement.
-      seed: of the arrangement.
-      pairs: how many.
+      seed: the seed of the arrangement.
+      pairs: the number of pairs.
     """
 
     name: str
@@ -102,11 +38,11 @@ class Study:
 
 @dataclasses.dataclass(frozen=True)
 class Arrangement:
-    """Which pictures meet, in the order of the page.
+    """Which pictures are compared, in the order of the page.
 
     Attributes:
-      a, b: numbers of the pictures of either folder.
-      a_is_left: whether the picture of the first folder is the left one.
+      a, b: the numbers of the pictures in the first and in the second folder.
+      a_is_left: whether the picture from the first folder is on the left.
     """
 
     a: Int[np.ndarray, "P"]
@@ -115,12 +51,12 @@ class Arrangement:
 
 
 def a_is_left(pairs: int, seed: int) -> Bool[np.ndarray, "P"]:
-    """On which side the pictures of the first folder stand: on either as often, or nearly."""
+    """Whether the picture from the first folder is on the left, for each pair: in half of the pairs, rounded."""
     return np.random.default_rng([seed, 1]).permutation(pairs) % 2 == 0
 
 
 def arrange(num_a: int, num_b: int, pairs: int, seed: int) -> Arrangement:
-    """Random pairs of which no picture is shown twice; as many as there are pictures, and `pairs` at most."""
+    """Up to `pairs` random pairs, as many as the smaller folder allows; no picture is shown twice."""
     rng = np.random.default_rng([seed, 0])
     pairs = min(pairs, num_a, num_b)
     return Arrangement(rng.permutation(num_a)[:pairs], rng.permutation(num_b)[:pairs], a_is_left(pairs, seed))
@@ -132,21 +68,23 @@ def write_study(
     """Writes the page; equal folders and settings give equal pages.
 
     Args:
-      out: the file.
-      folder_a, folder_b: of PNG pictures; index maps are coloured by their palette.
-      pairs: how many to compare, at most.
-      seed: of pairs, order and sides.
+      out: the HTML file.
+      folder_a, folder_b: folders of PNG pictures; index maps are coloured by their palette.
+      pairs: the largest number of pairs to compare.
+      seed: decides which pictures are paired, in which order and on which side.
 
     Raises:
-      DataError: if a folder has no pictures, or they differ in size, which would give them away.
-      MapError: naming the file, if it cannot be read.
+      DataError: if a folder has no pictures, or if they differ in size, which would give them away.
+      MapError: if a picture cannot be read; it names the file.
       OutputError: if the page cannot be written.
     """
     a, b = read_pictures(folder_a), read_pictures(folder_b)
     sizes = sorted({picture.shape[:2] for picture in (*a, *b)})
     if len(sizes) > 1:
         found = f"{sizes[0]} and {sizes[-1]}"
-        raise DataError(f"{folder_a}, {folder_b}: pictures of sizes {found}: expected one, or it tells them apart")
+        raise DataError(
+            f"{folder_a}, {folder_b}: pictures of sizes {found}: expected one size, since sizes tell them apart"
+        )
     study, page = study_page(a, b, pairs, seed)
     out = Path(out).expanduser()
     with refusing_clearly(out.parent):
@@ -156,20 +94,26 @@ def write_study(
 
 
 def read_pictures(folder: str | Path) -> list[UInt8[np.ndarray, "H W 3"]]:
-    """The PNG files of a folder, in colour.
+    """The PNG files of a folder as RGB pictures, sorted by name.
 
     Raises:
-      DataError: if there is none.
-      MapError: naming the file, if it cannot be read.
+      DataError: if there is no PNG file.
+      MapError: if a file cannot be read; it names the file.
     """
     files = sorted(Path(folder).expanduser().glob("*.png"))
     if not files:
-        raise DataError(f"{folder}: no PNG file in it: expected a folder of pictures")
+        raise DataError(f"{folder}: there is no PNG file in it: expected a folder of pictures")
     return [decode_rgb(file.read_bytes(), str(file)) for file in files]
 
 
 def study_page(a: Pictures, b: Pictures, pairs: int, seed: int) -> tuple[Study, str]:
-    """The page as HTML."""
+    """The study and its page as HTML.
+
+    Args:
+      a, b: the pictures of the first and of the second folder.
+      pairs: the largest number of pairs to compare.
+      seed: decides which pictures are paired, in which order and on which side.
+    """
     arranged = arrange(len(a), len(b), pairs, seed)
     shown = []
     for i, j, left in zip(arranged.a, arranged.b, arranged.a_is_left, strict=True):
@@ -178,5 +122,4 @@ def study_page(a: Pictures, b: Pictures, pairs: int, seed: int) -> tuple[Study, 
     name = hashlib.sha256(json.dumps([shown, seed]).encode()).hexdigest()[:12]
     study = Study(name, seed, len(shown))
     about = {"format": 1, "study": name, "seed": seed, "pairs": len(shown)}
-    body = _BODY.format(pairs=len(shown), study=json.dumps({"about": about, "pictures": shown}))
-    return study, pages.document("Which looks more real?", body, _STYLE, _SCRIPT)
+    return study, pages.render(_TEMPLATE, study={"about": about, "pictures": shown})

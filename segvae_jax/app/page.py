@@ -1,7 +1,6 @@
-"""The layout of the page, and what its controls do to a session; the only module with Gradio."""
+"""The layout of the page, and what its controls do to a session. This is the only module that imports Gradio."""
 
 import functools
-import html
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from segvae_jax import pages
 from segvae_jax.app import views
 from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES, presets
 from segvae_jax.app.session import Call, Session, loading
@@ -18,21 +18,22 @@ from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
 
 _MAX_UPLOAD = "4mb"
-_MAX_SEED = 2**31 - 2  # the one after it is still a seed
-_KEPT = 3600  # seconds that a session is kept after its last change
+_MAX_SEED = 2**31 - 2  # its successor is still a valid seed
+_KEPT = 3600  # seconds for which a session is kept after its last change
 _SESSIONS = 200
 _NEXT_SEED = "(seed, advance) => (advance ? seed + 1 : seed)"
 _UNLISTED: Any = {"api_visibility": "private"}
-# Browsers load nothing for the page from elsewhere, and send nothing there. Gradio evaluates its templates.
+# Browsers load nothing from other servers and send nothing to them. Gradio evaluates its templates, hence `eval`.
 _POLICY = (
     b"default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'"
 )
 
-_file = lambda name: (Path(__file__).parent / name).read_text("utf-8")
+_HERE = Path(__file__).parent
+_file = lambda name: (_HERE / name).read_text("utf-8")
 
 
 class _LocalOnly:
-    """ASGI middleware that sends `_POLICY` with every answer."""
+    """ASGI middleware that sends `_POLICY` with every response."""
 
     def __init__(self, app: ASGIApp):
         self._app = app
@@ -47,12 +48,12 @@ class _LocalOnly:
 
 
 def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
-    """Serves the page of a generator until it is interrupted; prints its address when it answers.
+    """Serves the page of a generator until it is interrupted; prints the address as soon as the server responds.
 
     Args:
-      generator: draws the maps.
-      checkpoint: what the page calls it.
-      host, port: to listen at.
+      generator: makes the maps.
+      checkpoint: the name of the generator on the page.
+      host, port: where the server listens.
     """
     fonts: Any = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     blocks = build(generator, checkpoint)
@@ -69,8 +70,8 @@ def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
 
 
 def build(generator: Generator, checkpoint: str) -> gr.Blocks:
-    """The page: classes on the left, the map in the middle, its edits on the right."""
-    heading = f"<h1>SegVAE</h1><p>Label maps, drawn class by class by <b>{html.escape(checkpoint)}</b></p>"
+    """The page: classes on the left, the map in the middle, edits of it on the right."""
+    heading = pages.render(_HERE / "heading.html.jinja", checkpoint=checkpoint)
     with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(600, _KEPT)) as blocks:
         gr.HTML(heading, elem_id="heading", apply_default_css=False)
         with gr.Row(elem_id="columns"):
@@ -141,24 +142,24 @@ def _editing_controls() -> dict[str, Any]:
 
 
 def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
-    """Says what each control does to the session."""
+    """Connects each control with what it does to the session."""
     render = functools.partial(_rendered, generator, checkpoint, generator.fingerprint())
     held = page.state, page.present, page.absent
     shown = [*held, page.canvas, page.samples, page.history, page.links, page.undo, page.redo]
 
     def on(event: Any, change: Callable[..., Session], *inputs: Any, answering: Any = _answering) -> Any:
-        """Answers an event with the session that `change` makes of the one there is and the values of the inputs."""
+        """Handles an event: `change` makes a new session from the current one and the values of the inputs."""
         progress = {"show_progress": "minimal", "show_progress_on": page.canvas}
         return event(
             answering(change, render), [*held, *inputs], shown, concurrency_id="model", **progress, **_UNLISTED
         )
 
     def on_call(event: Any, call: Callable[..., Call], *inputs: Any) -> Any:
-        """Answers it with a call of the generator."""
+        """Handles an event by a call of the generator."""
         return on(event, lambda session, *values: session.apply(generator, call(*values)), *inputs)
 
     def on_draw(event: Any, call: Callable[..., Call], *inputs: Any) -> None:
-        """Answers it with a call that has noise, and goes on to the next seed."""
+        """Handles an event by a call that samples, and advances the seed."""
         done = on_call(event, call, *inputs, page.seed, page.temperature)
         done.success(None, [page.seed, page.advance], page.seed, js=_NEXT_SEED, **_UNLISTED)
 
@@ -194,11 +195,11 @@ def _remove(labels: list[str], canvas: Any) -> Call:
 
 
 def _noise(seed: int | None, temperature: float) -> dict[str, Any]:
-    return {"seed": seed or 0, "temperature": float(temperature)}  # a whole number would be compiled for anew
+    return {"seed": seed or 0, "temperature": float(temperature)}  # an int would be compiled for again
 
 
 def _answering(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """What Gradio calls at an event; what was chosen for editing stays chosen as far as it is still offered."""
+    """The function that Gradio calls at an event; classes chosen for editing stay chosen while they are offered."""
 
     @_guarded
     def answer(session: Session, present: list[str], absent: list[str], *values: Any) -> list[Any]:
@@ -208,7 +209,7 @@ def _answering(change: Callable[..., Session], render: Callable[..., list[Any]])
 
 
 def _answering_number(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """Like `_answering`, where the event says the number of a thumbnail."""
+    """Like `_answering`, for events that carry the number of a thumbnail."""
 
     def answer(event: gr.EventData, *held: Any) -> list[Any]:
         return _answering(lambda session: change(session, int(event.number)), render)(*held)
@@ -217,7 +218,7 @@ def _answering_number(change: Callable[..., Session], render: Callable[..., list
 
 
 def _rendered(generator: Generator, checkpoint: str, weights: str, session: Session, *chosen: list[str]) -> list[Any]:
-    """New values of what shows the session, in the order of `shown`."""
+    """New values of the components that show the session, in the order of `shown` in `_connect`."""
     space = generator.space
     groups = [
         gr.CheckboxGroup(choices=names, value=[name for name in before if name in names])
@@ -230,13 +231,14 @@ def _rendered(generator: Generator, checkpoint: str, weights: str, session: Sess
 
 
 def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A user's mistake is one line on the page; anything else is a bug, and its traceback goes to the terminal."""
+    """Shows a user's mistake as one line on the page; any other error is a bug whose traceback goes to the terminal."""
 
     @functools.wraps(function)
     def guarded(*values: Any) -> Any:
         try:
             return function(*values)
         except SegVAEError as error:
-            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from None
+            message = pages.render(_HERE / "error.html.jinja", message=str(error))  # Gradio shows it as HTML
+            raise gr.Error(message, print_exception=False) from None
 
     return guarded

@@ -1,28 +1,31 @@
-"""What the page shows of a session: HTML and pictures in it, all of it text that needs no other file."""
+"""What the page shows of a session: values and HTML with the pictures inside, so that no other file is needed."""
 
 import base64
-import html
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
-from segvae_jax import maps, pictures
+from segvae_jax import maps, pages, pictures
 from segvae_jax.app.session import Session
 from segvae_jax.editing import present_classes
 from segvae_jax.labels import LabelSpace
 
-_FRAME = 350  # milliseconds a class in the animation
+_HERE = Path(__file__).parent
+_FRAME = 350  # milliseconds per class in the animation
 
 
 def canvas(session: Session, space: LabelSpace) -> dict[str, Any]:
-    """The large map: what `canvas.js` shows, which adds the "region" that the user brushes.
+    """The values that `canvas.js` shows as the large map.
 
-    Attributes of it:
-      map: URL of an index PNG, "" if there is no map yet.
-      height, width: of the map.
-      same: whether a region that was brushed before still stands.
-      growth: URL of an animation to play, "" if none.
+    Returns:
+      map: the URL of an index PNG, or "" if there is no map yet.
+      height, width: the size of the map in pixels.
+      same: whether a region that was brushed before is kept.
+      growth: the URL of an animation to play, or "" if there is none.
+      region: "", to which `canvas.js` writes the region that the user brushes.
     """
     if session.step is None:
         return {"map": "", "height": 0, "width": 0, "same": False, "growth": "", "region": ""}
@@ -33,57 +36,53 @@ def canvas(session: Session, space: LabelSpace) -> dict[str, Any]:
 
 
 def growth(session: Session, space: LabelSpace) -> dict[str, Any]:
-    """The canvas as it plays how the map grows, class by class in drawing order."""
+    """The values of `canvas` with an animation in which the map grows, class by class in drawing order."""
     frames = maps.growth(session.index_map, space)
     animation = pictures.animated_gif(np.concatenate([np.zeros_like(frames[:1]), frames]), space, _FRAME)
     return {**canvas(session, space), "same": True, "growth": _url("image/gif", animation)}
 
 
 def samples(session: Session, space: LabelSpace) -> str:
-    """The alternatives of the step that is shown, to pick from."""
+    """Buttons with the alternatives of the current step, as HTML; empty if there are none."""
     if session.step is None or len(session.step.index_maps) == 1:
         return ""
-    return "".join(
-        _thumbnail(index_map, space, number, f"map {number + 1}", number == session.step.picked)
-        for number, index_map in enumerate(session.step.index_maps)
-    )
+    shown = [(index_map, f"map {number}", "") for number, index_map in enumerate(session.step.index_maps, start=1)]
+    return _thumbnails(shown, space, session.step.picked)
 
 
 def history(session: Session, space: LabelSpace) -> str:
-    """The steps, to return to."""
-    return "".join(
-        _thumbnail(step.index_map, space, number, step.title, number == session.position, step.title)
-        for number, step in enumerate(session.steps)
-    )
+    """Buttons that go back to a step, as HTML; empty if there are none."""
+    return _thumbnails([(step.index_map, step.title, step.title) for step in session.steps], space, session.position)
 
 
-def _thumbnail(
-    index_map: UInt8[np.ndarray, "H W"], space: LabelSpace, number: int, name: str, chosen: bool, caption: str = ""
-) -> str:
-    """A button with a map on it, which `thumbnails.js` reports by its number."""
-    return (
-        f'<button type="button" data-number="{number}" aria-pressed="{str(chosen).lower()}" '
-        f'aria-label="{html.escape(name)}"><img alt="" src="{map_url(index_map, space)}">'
-        f"<span>{html.escape(caption)}</span></button>"
-    )
+def _thumbnails(shown: Iterable[tuple[UInt8[np.ndarray, "H W"], str, str]], space: LabelSpace, chosen: int) -> str:
+    """One button for each map, its name and its caption."""
+    thumbnails = [
+        {"url": map_url(index_map, space), "name": name, "caption": caption} for index_map, name, caption in shown
+    ]
+    return pages.render(_HERE / "thumbnails.html.jinja", thumbnails=thumbnails, chosen=chosen)
 
 
 def downloads(session: Session, space: LabelSpace, record: str) -> str:
-    """Links to the map and to its record; nothing before there is a map."""
+    """Links to the map and to its record, as HTML; empty before there is a map.
+
+    Args:
+      session: whose current map is offered.
+      space: its classes.
+      record: the JSON from which the map can be made again.
+    """
     if session.step is None:
         return ""
-    offers = {
-        "map.png": ("PNG", map_url(session.index_map, space), "the class indices, with palette and names"),
-        "map.json": ("JSON", _url("application/json", record.encode()), "what was done, to repeat it from Python"),
-    }
-    return "".join(
-        f'<a class="download" download="{file}" href="{url}" title="{title}">{name}</a>'
-        for file, (name, url, title) in offers.items()
-    )
+    png, json = map_url(session.index_map, space), _url("application/json", record.encode())
+    links = [
+        {"file": "map.png", "text": "PNG", "url": png, "title": "the class indices, with palette and names"},
+        {"file": "map.json", "text": "JSON", "url": json, "title": "what was done, to repeat it from Python"},
+    ]
+    return pages.render(_HERE / "downloads.html.jinja", links=links)
 
 
 def shown_classes(session: Session, space: LabelSpace) -> tuple[list[str], list[str]]:
-    """Classes that the map has, and those that it has not; none before there is a map."""
+    """The classes that are on the map, and those that are not; no class before there is a map."""
     if session.step is None:
         return [], []
     present = present_classes(session.index_map, space)
@@ -91,7 +90,7 @@ def shown_classes(session: Session, space: LabelSpace) -> tuple[list[str], list[
 
 
 def colours(space: LabelSpace) -> str:
-    """Style that puts its colour beside the check box of every class."""
+    """CSS that puts the colour of each class beside its check box."""
     rule = ".classes input[name={name}] + span::before {{ background: rgb({colour}) }}"
     return "\n".join(
         rule.format(name=_css_string(name), colour=", ".join(map(str, space.palette[space.channel(name)])))
@@ -100,7 +99,7 @@ def colours(space: LabelSpace) -> str:
 
 
 def map_url(index_map: UInt8[np.ndarray, "H W"], space: LabelSpace) -> str:
-    """A URL that holds the index PNG of a map; browsers show it in the colours of its palette."""
+    """A data URL that holds a map as an index PNG; browsers show it in the colours of its palette."""
     return _url("image/png", pictures.index_png_bytes(index_map, space))
 
 
@@ -109,5 +108,5 @@ def _url(kind: str, data: bytes) -> str:
 
 
 def _css_string(text: str) -> str:
-    """A name as a string of CSS: whatever is no letter or digit by its number."""
+    """A string in CSS: every character that is not a letter or a digit is written as its code."""
     return '"' + "".join(c if c.isalnum() else f"\\{ord(c):x} " for c in text) + '"'

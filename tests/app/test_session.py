@@ -3,13 +3,15 @@
 import base64
 import dataclasses
 import json
+import pathlib
 import sys
 
 import numpy as np
 import pytest
+from html_pages import HOSTILE, Page
 from toy import SPACE, toy_card, toy_generator
 
-from segvae_jax import pictures
+from segvae_jax import pages, pictures
 from segvae_jax.app import views
 from segvae_jax.app.choices import presets
 from segvae_jax.app.serving import serve, warm_up_calls
@@ -187,8 +189,20 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")
     spaced = dataclasses.replace(SPACE, classes=('a"] {} b', "eye", "hat"), drawing_order=(), paint_order=())
     assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
+    titled = dataclasses.replace(loaded.step, call=edit(add=HOSTILE))
+    history = Page(views.history(Session((titled,), 0), SPACE))
+    history.assert_harmless()
+    assert history.texts == [titled.title] and history.tags[0][1]["aria-label"] == titled.title
     empty = Session()
     assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
+
+
+@pytest.mark.parametrize(("template", "name"), [("heading", "checkpoint"), ("error", "message")])
+@pytest.mark.parametrize("value", HOSTILE)
+def test_the_name_of_a_checkpoint_and_errors_are_text_on_the_page(template, name, value):
+    shown = Page(pages.render(pathlib.Path(views.__file__).parent / f"{template}.html.jinja", **{name: value}))
+    shown.assert_harmless()
+    assert shown.texts[-1] == value
 
 
 def test_without_gradio_there_is_one_line(monkeypatch):

@@ -1,6 +1,5 @@
 """The report of an evaluation, of a model and of given maps: what the page shows, and that it needs no other file."""
 
-import html.parser
 import json
 import os
 import pathlib
@@ -10,12 +9,13 @@ import sys
 import jax
 import numpy as np
 import pytest
+from html_pages import HOSTILE, Page
 
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.errors import OutputError
 from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.map_set import Given
-from segvae_jax.evaluation.report.gallery import SAMPLES, STEPS, albums
+from segvae_jax.evaluation.report.gallery import SAMPLES, STEPS, Album, Row, albums
 from segvae_jax.evaluation.report.page import write_report
 from segvae_jax.evaluation.scorer import painted
 from segvae_jax.evaluation.target import Subject
@@ -91,21 +91,24 @@ def test_the_page_of_a_model(trained, tmp_path):
         assert text in page
     for title in ("One label-set, many maps", "Closest to training", "From one map to another", "versions: jax"):
         assert title in page
-    tags = {"main": 0, "section": 0, "table": 0, "figure": 0, "div": 0}
-
-    class Balanced(html.parser.HTMLParser):
-        def handle_starttag(self, tag, attrs):
-            if tag in tags:
-                tags[tag] += 1
-            assert all(value.startswith("data:") for key, value in attrs if key in ("src", "href"))
-
-        def handle_endtag(self, tag):
-            if tag in tags:
-                tags[tag] -= 1
-
-    Balanced().feed(page)
-    assert not any(tags.values()) and "<script" not in page
+    Page(page).assert_harmless()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.json", "report.html"}
+
+
+def test_names_are_text_on_the_page(scored_copies, tmp_path):
+    space = LabelSpace(HOSTILE)
+    named = dict(zip(SPACE.classes, HOSTILE, strict=True))
+    result = {**scored_copies, "classes": [*HOSTILE], "maps": HOSTILE[0], "omitted": {HOSTILE[1]: HOSTILE[2]}}
+    result["rows"] = {HOSTILE[1]: scored_copies["rows"]["generated"], **scored_copies["rows"]}
+    result["rows"]["generated"] = {**result["rows"]["generated"], "w1": {"area": {n: 0.5 for n in named.values()}}}
+    row = Row(HOSTILE[0], np.zeros((1, 2, 2), np.uint8), [HOSTILE[1]])
+    write_report(tmp_path, result, space, [Album(HOSTILE[2], HOSTILE[0], [row])])
+    page = Page((tmp_path / "report.html").read_text())
+    page.assert_harmless()
+    assert page.count("img") == 1 and dict(page.tags)["img"]["alt"] == HOSTILE[1]
+    for text in (f"Evaluation of {HOSTILE[0]}", f"{HOSTILE[1]}: {HOSTILE[2]}", *HOSTILE):
+        assert text in page.texts, text
+    assert all(page.texts.count(name) >= 2 for name in HOSTILE)
 
 
 def test_rows_that_nobody_knew_of_appear_in_the_page(scored_copies, tmp_path):
@@ -127,7 +130,7 @@ def test_kinds_of_edits_stand_beside_one_another(scored_copies, tmp_path):
     write_report(tmp_path, {**scored_copies, "edits": edits}, SPACE, ())
     page = (tmp_path / "report.html").read_text()
     section = page[page.index("<h2>Edits") : page.index("<h2>By class")]
-    assert "77 held-out maps" in section and "<th>restyle<th>add</tr>" in section
+    assert "77 held-out maps" in section and "<th>restyle</th><th>add</th></tr>" in section
     assert section.index("0.911") < section.index("0.922") < section.index("0.654 +- 0.0200")
     assert page.count("0.911 (") == 1 and "edits: restyle: presence: per class" in page and "0.123" in page
     assert "<h2>Edits" not in _page_without_edits(scored_copies, tmp_path)
