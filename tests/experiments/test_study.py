@@ -141,7 +141,7 @@ def test_malformed_votes_are_refused(tmp_path, changes, message):
 def test_what_is_no_file_of_votes_is_refused(tmp_path):
     for text in ("", "[1]", "{}", "\x00"):
         (tmp_path / "odd.json").write_text(text)
-        with pytest.raises(DataError, match=r"odd\.json: (cannot be read|no votes of a study)"):
+        with pytest.raises(DataError, match=r"odd\.json: (cannot be read|not the votes of a study)"):
             read_votes(tmp_path / "odd.json")
     with pytest.raises(DataError, match="cannot be read"):
         read_votes(tmp_path / "absent.json")
@@ -149,9 +149,9 @@ def test_what_is_no_file_of_votes_is_refused(tmp_path):
 
 def test_votes_that_do_not_go_together_are_refused(tmp_path):
     one = read_votes(saved(tmp_path / "one.json", ["left"]))
-    with pytest.raises(DataError, match=r"other\.json: study xyz, but .*one\.json is of abc"):
+    with pytest.raises(DataError, match=r"other\.json: belongs to study xyz, but .*one\.json to study abc"):
         count_votes([one, read_votes(saved(tmp_path / "other.json", ["left"], study="xyz"))])
     with pytest.raises(DataError, match=r"again\.json: holds votes of the same voter"):
         count_votes([one, read_votes(saved(tmp_path / "again.json", ["right"], voter="one"))])
-    with pytest.raises(DataError, match=r"none\.json: holds no vote yet"):
+    with pytest.raises(DataError, match=r"none\.json: holds no votes yet"):
         count_votes([read_votes(saved(tmp_path / "none.json", []))])
