@@ -53,7 +53,7 @@ def printed(outputs: list) -> str:
 def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
     outputs = run("quickstart")
     assert pictures(outputs) == 8
-    assert "laid bare: " in printed(outputs) and "laid bare: 0%" not in printed(outputs)
+    assert "uncovered: " in printed(outputs) and "uncovered: 0%" not in printed(outputs)
     assert "'skin'" in printed(outputs) and ") True" in printed(outputs)
     assert len(list((tmp_path / "maps").glob("*.png"))) == 4
 
