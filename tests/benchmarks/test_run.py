@@ -1,4 +1,4 @@
-"""The benchmark command end to end on tiny problems, and what its rows are made of. The times mean nothing."""
+"""The benchmark command end to end on tiny problems, and the parts of its rows. The times are meaningless."""
 
 import json
 import math
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments):
-    """The command as a user starts it, on one device and without PyTorch."""
-    # Each program runs once: compiling takes the time.
+    """Runs the command as a user does, on one device and without PyTorch."""
+    # Each program runs only once, so compilation dominates the time.
     variables = {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
     hidden = (
         "import sys; sys.modules['torch'] = None; import runpy; runpy.run_module('benchmarks.run', None, '__main__')"

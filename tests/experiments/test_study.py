@@ -1,4 +1,4 @@
-"""The user study: a page that gives nothing away, and votes that are read with distrust."""
+"""The user study: the page reveals nothing about the folders, and the files of votes are checked."""
 
 import base64
 import html.parser
@@ -110,7 +110,7 @@ def test_votes_are_counted_for_the_first_folder(tmp_path):
 
 def test_the_interval_is_that_of_clopper_and_pearson():
     result = preference(7, 10)
-    np.testing.assert_allclose([result.low, result.high], [0.347547, 0.933260], atol=1e-6)  # their tables
+    np.testing.assert_allclose([result.low, result.high], [0.347547, 0.933260], atol=1e-6)  # from published tables
     assert result.p_value == pytest.approx(0.34375)
     assert preference(0, 4).low == 0 and preference(4, 4).high == 1
     assert "7 of 10 votes by 1 voter(s): 70.0% (95 % interval 34.8% to 93.3%" in result.line()
