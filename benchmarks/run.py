@@ -80,7 +80,7 @@ def _writable(directory: str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         (path / report.FILE).touch()
     except OSError as error:
-        raise SegVAEError(f"--out={directory}: cannot be written ({error.strerror}): choose another folder") from None
+        raise SegVAEError(f"--out={directory}: cannot be written ({error.strerror}): give another folder") from None
     return path
 
 

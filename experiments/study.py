@@ -3,7 +3,7 @@
     python -m experiments.study A_DIR B_DIR --out=study.html
     python -m experiments.study --votes=votes_1.json --votes=votes_2.json
 
-The first command writes a page with the pictures from two folders. The pictures are PNG files; index maps with a
+The first command writes a page with pairs of pictures from two folders. They are PNG files; index maps with a
 palette are shown in colour. The page needs no other file and no network. Voters open it, choose, save their votes as
 a JSON file and send that file back. The second command prints how often the pictures from A_DIR were preferred, with
 an exact confidence interval.
