@@ -1,1 +1,1 @@
-"""How fast the model trains and draws, beside a PyTorch rendition and the project's targets."""
+"""Benchmarks of training and generation, compared with a PyTorch implementation and the project's targets."""

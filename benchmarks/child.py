@@ -1,8 +1,8 @@
-"""Measuring in a process of its own: memory at its peak, compilation from nothing, another number of devices.
+"""Runs a measurement in a separate process: for peak memory, cold compilation, or another number of devices.
 
     python -m benchmarks.child MODULE:FUNCTION JSON
 
-Calls the function with the arguments in the JSON and prints what it returns as JSON, on the last line.
+Calls the function with the arguments in the JSON and prints its result as JSON on the last line of the output.
 """
 
 import importlib
@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parent.parent
 
 
 class ChildKilled(Exception):
-    """The process was killed by a signal, as when memory runs out."""
+    """The process was killed by a signal, e.g. because memory ran out."""
 
 
 def call_in_child(function: str, arguments: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Any:
@@ -26,7 +26,7 @@ def call_in_child(function: str, arguments: Mapping[str, Any], environment: Mapp
 
     Raises:
       ChildKilled: if a signal ended the process.
-      RuntimeError: if the function failed; holds the process's standard error.
+      RuntimeError: if the function failed. The message holds the standard error of the process.
     """
     command = [sys.executable, "-m", "benchmarks.child", function, json.dumps(arguments)]
     search = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
@@ -40,7 +40,7 @@ def call_in_child(function: str, arguments: Mapping[str, Any], environment: Mapp
 
 
 def main(argv: list[str]) -> None:
-    """Calls the function."""
+    """Calls the function that the command line names."""
     module, _, function = argv[1].partition(":")
     print(json.dumps(getattr(importlib.import_module(module), function)(**json.loads(argv[2]))))
 

@@ -1,4 +1,4 @@
-"""On what, and with what versions, a row was measured."""
+"""The machine and the software versions that a row was measured with."""
 
 import functools
 import importlib.metadata
@@ -15,7 +15,7 @@ _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
 
 @functools.cache
 def facts() -> dict[str, str | int]:
-    """Processor, cores, devices, versions and the commit, as far as they can be known."""
+    """Processor, cores, devices, versions and commit, as far as they are known."""
     device = jax.devices()[0]
     return {
         "cpu": _cpu(), "cores": _cores(), "backend": jax.default_backend(),
@@ -26,7 +26,7 @@ def facts() -> dict[str, str | int]:
 
 
 def one_line() -> str:
-    """The facts for the head of a table."""
+    """The most important facts in one line, for the head of a table."""
     known = facts()
     versions = ", ".join(f"{name} {known[name]}" for name in ("python", "jax", "flax", "torch"))
     cores = "1 core" if known["cores"] == 1 else f"{known['cores']} cores"

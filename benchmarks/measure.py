@@ -1,4 +1,4 @@
-"""A measured row, and how times are taken."""
+"""The rows of the tables, their targets, and the timing of work."""
 
 import dataclasses
 import math
@@ -7,21 +7,26 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Work = Callable[[int], object]  # does its work so many times, and returns when the last is done
+Work = Callable[[int], object]  # takes the number of calls, and returns when the last call has finished
 
-_SPAN = 0.2  # seconds that one timing lasts at least, where a call is shorter
-_MOST_CALLS = 200
+_MIN_SECONDS_PER_TIMING = 0.2
+_MAX_CALLS_PER_TIMING = 200
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """What a value shall reach, or stay under."""
+    """A limit for a measured value.
+
+    Attributes:
+      value: the limit.
+      at_least: whether it is a lower limit; otherwise it is an upper one.
+    """
 
     value: float
     at_least: bool
 
     def met(self, value: float) -> bool:
-        """Whether a measured value is good enough."""
+        """Whether a measured value is within the limit."""
         return value >= self.value if self.at_least else value <= self.value
 
     def __str__(self) -> str:
@@ -29,28 +34,28 @@ class Target:
 
 
 def at_least(value: float) -> Target:
-    """A target to reach."""
+    """A lower limit."""
     return Target(value, at_least=True)
 
 
 def at_most(value: float) -> Target:
-    """A target to stay under."""
+    """An upper limit."""
     return Target(value, at_least=False)
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """One line of the table: a measured quantity, or why it was not measured.
+    """One line of a table: a measured quantity, or the reason why it was not measured.
 
     Attributes:
-      section: that it belongs to.
-      name: of the quantity, unique within its section.
-      unit: of the values; "" for a bare number.
-      values: one a repeat; none where not measured.
-      target: where the project has set one.
+      section: the section that the row belongs to.
+      name: the name of the quantity, unique within its section.
+      unit: the unit of the values; "" for a plain number.
+      values: one value per repetition; empty if not measured.
+      target: the limit that the project has set, if any.
       reason: why there are no values.
-      note: what a reader needs to know besides.
-      conditions: what was measured, for plots and comparisons: batch, image size, number of classes ...
+      note: further information for the reader.
+      conditions: what was measured, for plots and comparisons, e.g. batch size, image size, number of classes.
     """
 
     section: str
@@ -64,7 +69,7 @@ class Row:
 
     @property
     def median(self) -> float:
-        """The middle value; NaN where not measured."""
+        """The median of the values; NaN if not measured."""
         return statistics.median(self.values) if self.values else math.nan
 
     @property
@@ -73,7 +78,7 @@ class Row:
         return self.target.met(self.median) if self.target and self.values else None
 
     def to_json(self) -> dict[str, Any]:
-        """The row as JSON values: median and spread beside the values, null where not measured."""
+        """The row as JSON values, with median, minimum and maximum; these are null if not measured."""
         spread = {"median": self.median, "min": min(self.values), "max": max(self.values)} if self.values else {}
         return {
             "section": self.section, "name": self.name, "unit": self.unit,
@@ -84,10 +89,10 @@ class Row:
         }  # fmt: skip
 
 
-def alternate(works: Mapping[str, Work], repeats: int) -> dict[str, tuple[float, ...]]:
-    """Seconds a call of every work, taken in turn, so that what else the machine does falls on all alike.
+def time_in_turn(works: Mapping[str, Work], repeats: int) -> dict[str, tuple[float, ...]]:
+    """Seconds per call of each work, timed in turn, so that other load on the machine affects all of them alike.
 
-    A first round, which compiles and allocates, is left out; a second tells how many calls make up one timing.
+    The first round compiles and allocates, and is not counted. The second one determines the calls per timing.
     """
     for work in works.values():
         work(1)
@@ -103,9 +108,9 @@ def _seconds(work: Work, calls: int) -> float:
 
 
 def _enough_calls(seconds: float) -> int:
-    return min(max(math.ceil(_SPAN / max(seconds, 1e-9)), 1), _MOST_CALLS)
+    return min(max(math.ceil(_MIN_SECONDS_PER_TIMING / max(seconds, 1e-9)), 1), _MAX_CALLS_PER_TIMING)
 
 
 def ratios(slow: tuple[float, ...], fast: tuple[float, ...]) -> tuple[float, ...]:
-    """How many times faster, round by round."""
+    """How many times faster the fast work is, for each round."""
     return tuple(a / b for a, b in zip(slow, fast, strict=True))

@@ -1,4 +1,4 @@
-"""How much is measured, and what is there to measure with."""
+"""The extent of a run, and the comparison with PyTorch."""
 
 import dataclasses
 import functools
@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 import jax
 
-from benchmarks.measure import Row, Target, Work, alternate, ratios
+from benchmarks.measure import Row, Target, Work, ratios, time_in_turn
 from benchmarks.workload import Setup
 
 NO_TORCH = "PyTorch is not installed (pip install '.[bench]')"
-NO_CUDA = "this PyTorch has no CUDA"
+NO_CUDA = "PyTorch finds no CUDA device"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Plan:
     """The extent of a run.
 
     Attributes:
-      quick: tiny problems, to see that everything runs; the times mean nothing.
-      repeats: timings a row.
+      quick: whether to use tiny problems, which only show that everything runs. Their times are meaningless.
+      repeats: number of timings per row.
     """
 
     quick: bool = False
@@ -32,14 +32,14 @@ class Plan:
         return jax.default_backend() == "gpu"
 
     def fitted(self, setup: Setup) -> Setup:
-        """The problem itself, or a tiny one like it."""
+        """The given problem, or a tiny version of it if the run is quick."""
         if not self.quick:
             return setup
         return setup.changed(size=8, ngf=2, batch=min(setup.batch, 2))
 
 
 def missing_torch(plan: Plan) -> str:
-    """Why PyTorch cannot be compared with on the device that JAX uses; empty if it can."""
+    """Why PyTorch cannot run on the device that JAX uses; empty if it can."""
     if importlib.util.find_spec("torch") is None:
         return NO_TORCH
     import torch
@@ -47,7 +47,7 @@ def missing_torch(plan: Plan) -> str:
     return NO_CUDA if plan.on_gpu and not torch.cuda.is_available() else ""
 
 
-def compared(
+def compared_with_torch(
     plan: Plan,
     section: str,
     setup: Setup,
@@ -55,9 +55,9 @@ def compared(
     theirs: Callable[[str], Work],
     target: Target | None,
 ) -> Iterator[Row]:
-    """Seconds of the project's work and of PyTorch's, timed in turn, and how many times faster the project is.
+    """Rows with the seconds of JAX and of PyTorch, timed in turn, and with how many times faster JAX is.
 
-    Where both do not fit into memory together, the project's is timed alone.
+    If both do not fit into memory together, JAX is timed alone.
     """
     reasons = {"JAX": "", "PyTorch": missing_torch(plan)}
     device = "cuda" if plan.on_gpu else "cpu"
@@ -70,9 +70,9 @@ def compared(
 
 
 def timed(makers: Mapping[str, Callable[[], Work]], repeats: int) -> dict[str, tuple[float, ...]]:
-    """Times of the works; none if they run out of memory."""
+    """Seconds per call of each work; empty if memory runs out."""
     try:
-        return alternate({name: make() for name, make in makers.items()}, repeats)
+        return time_in_turn({name: make() for name, make in makers.items()}, repeats)
     except RuntimeError as error:
         if "out of memory" in str(error).lower() or "RESOURCE_EXHAUSTED" in str(error):
             return {}
@@ -93,5 +93,5 @@ def _comparison(
         yield dataclasses.replace(row, conditions={**conditions, "framework": name})
     faster = ratios(times["PyTorch"], times["JAX"]) if len(times) == len(reasons) else ()
     reason = "; ".join(filter(None, reasons.values()))
-    note = "PyTorch's time over JAX's" if faster else ""
+    note = "PyTorch's time divided by JAX's" if faster else ""
     yield Row(section, f"{title}: faster", "x", faster, target, reason, note, conditions)

@@ -1,4 +1,4 @@
-"""The picture of a run: time against batch, classes, size and devices, and the parts of a training step."""
+"""Plots training time against batch size, classes, image size and devices, and the parts of a training step."""
 
 import math
 from collections.abc import Sequence
@@ -10,13 +10,16 @@ from benchmarks.measure import Row
 from benchmarks.rows import devices, parts, scaling
 
 FILE = "benchmarks.png"
-_AXES = {"batch": "maps in a batch", "classes": "classes K", "size": "height and width, px"}
+_AXES = {"batch": "batch size", "classes": "classes K", "size": "height and width, px"}
 _COLUMNS = 3
 _BLUE, _GREY = "#2a6f97", "#8d99ae"
 
 
 def write_picture(rows: Sequence[Row], directory: Path) -> Path | None:
-    """Draws what the rows hold of it; None if they hold nothing to draw.
+    """Writes a figure with one panel per group of rows.
+
+    Returns:
+      the path of the file, or None if there is nothing to plot.
 
     Raises:
       ImportError: if matplotlib is not installed.
@@ -60,13 +63,13 @@ def _parts_panel(rows: Sequence[Row]) -> dict[str, Any] | None:
 
 
 def _draw(axes: Any, rows: Sequence[Row], positions: list[float] | None, label: str) -> None:
-    """A line over the positions, or bars where there are none; both with the spread."""
+    """Draws a line over the positions, or bars if there are none. Error bars show minimum and maximum."""
     spread = [[row.median - min(row.values) for row in rows], [max(row.values) - row.median for row in rows]]
     if positions is None:
         _bars(axes, rows, spread)
     else:
         axes.errorbar(positions, [row.median for row in rows], spread, color=_BLUE, marker="o", capsize=3)
-        axes.set(ylabel="seconds a training step", xticks=positions)
+        axes.set(ylabel="seconds per training step", xticks=positions)
         axes.set_ylim(bottom=0)
     axes.set_xlabel(label)
     axes.set_title(_common(rows), fontsize=8)
@@ -75,7 +78,7 @@ def _draw(axes: Any, rows: Sequence[Row], positions: list[float] | None, label: 
 
 
 def _bars(axes: Any, rows: Sequence[Row], spread: list[list[float]]) -> None:
-    """The parts of a step above the whole of it, with their share."""
+    """Draws one bar per part of a step and one for the whole step, each with its share of the whole."""
     names, medians = [row.conditions["part"] for row in rows], [row.median for row in rows]
     whole = medians[names.index(parts.WHOLE)]
     labels = [f"{name}\n{100 * value / whole:.0f} %" for name, value in zip(names, medians, strict=True)]
@@ -84,6 +87,6 @@ def _bars(axes: Any, rows: Sequence[Row], spread: list[list[float]]) -> None:
 
 
 def _common(rows: Sequence[Row]) -> str:
-    """What all points of a panel have in common."""
+    """The conditions that all points of a panel share."""
     values = {name: {row.conditions.get(name) for row in rows} for name in ("ngf", "size", "batch")}
     return ", ".join(f"{name} {found.pop()}" for name, found in values.items() if len(found) == 1)

@@ -1,4 +1,4 @@
-"""The table and the file of a run's rows."""
+"""Prints rows as tables and writes them to a file."""
 
 import json
 from collections.abc import Sequence
@@ -17,28 +17,28 @@ _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
 
 def print_table(rows: Sequence[Row], console: Console) -> None:
-    """Prints the rows of a section, each value beside its target."""
+    """Prints the rows of one section, each value beside its target."""
     table = Table(title=rows[0].section, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("", overflow="fold")
     for name in ("median", "min - max", "target", ""):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        value = f"{_figure(row.median)} {row.unit}".strip() if row.values else "not measured"
-        spread = f"{_figure(min(row.values))} - {_figure(max(row.values))}" if len(row.values) > 1 else ""
+        value = f"{_formatted(row.median)} {row.unit}".strip() if row.values else "not measured"
+        spread = f"{_formatted(min(row.values))} - {_formatted(max(row.values))}" if len(row.values) > 1 else ""
         below = "".join(f"\n[dim]{escape(text)}[/]" for text in (row.reason, row.note) if text)
         table.add_row(escape(row.name) + below, value, spread, str(row.target or ""), _MARKS[row.met])
     console.print(table)
 
 
-def _figure(value: float) -> str:
-    """Three significant digits, without an exponent where there is room."""
+def _formatted(value: float) -> str:
+    """Three significant digits, without an exponent if that is short enough."""
     if value == 0 or 1e-3 <= abs(value) < 1e3:
         return f"{value:.3g}"
     return f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.1e}"
 
 
 def write_json(rows: Sequence[Row], directory: Path) -> Path:
-    """Writes the rows, each with the machine and versions it was measured on, so that files can be put together."""
+    """Writes the rows. Each holds the machine and the versions it was measured with, so that files can be merged."""
     path = directory / FILE
     entries = [{**row.to_json(), "machine": machine.facts()} for row in rows]
     path.write_text(json.dumps({"rows": entries}, indent=1, allow_nan=False) + "\n")

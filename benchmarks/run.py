@@ -1,16 +1,16 @@
-"""Measures speed and memory, beside PyTorch where it is installed, and beside the project's targets.
+"""Measures speed and memory, and compares them with the project's targets and, if it is installed, with PyTorch.
 
     python -m benchmarks.run --out=DIR [--only=training,generation] [--quick]
 
-Prints a table a section, writes `benchmarks.json` after each of them, and a picture at the end. What cannot
-be measured here (no GPU, no PyTorch) says so. Times mean something on a machine that does nothing else.
-Where JAX finds a GPU that is what is measured; with JAX_PLATFORMS=cpu it is the processor.
+Prints one table per section, writes `benchmarks.json` after each section, and plots a picture at the end. Rows that
+cannot be measured on this machine (without a GPU or PyTorch) say so. Times are meaningful only on an idle machine.
+If JAX finds a GPU, the GPU is measured. Set JAX_PLATFORMS=cpu to measure the processor instead.
 """
 
 from segvae_jax.allocator import restart_with_allocator
 
 if __name__ == "__main__":
-    restart_with_allocator()  # before the imports that take seconds
+    restart_with_allocator()  # before the slow imports
 
 import os
 import tempfile
@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-# Before JAX starts: PyTorch and child processes need a part of the same GPU's memory.
+# Must be set before JAX starts: PyTorch and child processes need a part of the same GPU's memory.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
@@ -38,12 +38,12 @@ SECTIONS: dict[str, Callable[[Plan], Iterator[Row]]] = {
 }
 
 _ONLY = flags.DEFINE_list("only", list(SECTIONS), "Sections to measure, separated by commas.")
-_QUICK = flags.DEFINE_bool("quick", False, "Tiny problems, one timing a row: to see that all of it runs.")
+_QUICK = flags.DEFINE_bool("quick", False, "Use tiny problems and one timing per row, to check that everything runs.")
 _OUT = flags.DEFINE_string("out", "benchmarks-out", "Folder for benchmarks.json and benchmarks.png.")
 
 
 def main(argv: list[str]) -> None:
-    """Measures."""
+    """Measures the chosen sections, prints the tables and writes the files."""
     if len(argv) > 1:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
     sections, directory, console = _sections(), _writable(_OUT.value), Console()
@@ -54,11 +54,14 @@ def main(argv: list[str]) -> None:
     with tempfile.TemporaryDirectory() as cache:
         _share_compilations(cache)
         for name in sections:
-            rows += _measured(name, plan, failed)
+            rows += _measure_section(name, plan, failed)
             report.print_table([row for row in rows if row.section == name], console)
             report.write_json(rows, directory)
     console.print(
-        f"wrote {directory / report.FILE}{_picture(rows, directory)}", highlight=False, markup=False, soft_wrap=True
+        f"wrote {directory / report.FILE}{_write_picture(rows, directory)}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     if failed:
         raise SystemExit(1)
@@ -82,13 +85,13 @@ def _writable(directory: str) -> Path:
 
 
 def _share_compilations(directory: str) -> None:
-    """Sections meet the same programs: each is compiled once a run. The compile section has caches of its own."""
+    """Lets sections share compiled programs; each compiles once per run. The compile section has its own caches."""
     jax.config.update("jax_compilation_cache_dir", directory)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
-def _measured(name: str, plan: Plan, failed: list[str]) -> list[Row]:
-    """A section's rows; one that breaks shows its traceback and leaves the others their time."""
+def _measure_section(name: str, plan: Plan, failed: list[str]) -> list[Row]:
+    """The rows of a section. A failure prints its traceback and does not stop the other sections."""
     rows = []
     try:
         for row in SECTIONS[name](plan):
@@ -96,11 +99,11 @@ def _measured(name: str, plan: Plan, failed: list[str]) -> list[Row]:
     except Exception as error:
         traceback.print_exc()
         failed.append(name)
-        rows.append(Row(name, "the rest of this section", "", reason=f"failed: {type(error).__name__}"))
+        rows.append(Row(name, "remaining rows of this section", "", reason=f"failed: {type(error).__name__}"))
     return rows
 
 
-def _picture(rows: list[Row], directory: Path) -> str:
+def _write_picture(rows: list[Row], directory: Path) -> str:
     try:
         path = plot.write_picture(rows, directory)
     except ImportError:

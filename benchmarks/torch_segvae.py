@@ -1,11 +1,11 @@
-"""SegVAE in PyTorch, the way the paper writes it: class after class, in training as in generation.
+"""SegVAE in PyTorch as the paper describes it: one class after the other, in training and in generation.
 
-The yardstick of the benchmarks, so nothing is done that need not be: no map is decoded from the prior
-in training, a class that no sample of a batch holds is not decoded, and the label-set, which all steps
-share, is embedded once. Spectral norm is PyTorch's own, one power iteration a call. Samples without the
-step's class pass the networks like the others and are masked, as in the paper.
+The benchmarks compare with it, so it does no unnecessary work: training decodes no map from the prior,
+a class that is absent from the whole batch is not decoded, and the label-set is embedded once for all
+steps. Spectral norm is PyTorch's own, with one power iteration per call. Samples without the class of a
+step pass through the networks like all others and are masked, as in the paper.
 
-Arrays are PyTorch's: channels first, steps leading, `[K, B, ...]`.
+Arrays follow PyTorch's convention: channels first, and steps as the leading dimension, `[K, B, ...]`.
 """
 
 import dataclasses
@@ -38,16 +38,16 @@ class Gaussian:
 
 @dataclasses.dataclass
 class Output:
-    """What a pass over the K classes computes."""
+    """The result of a pass over the K classes."""
 
     context: Float[Tensor, "K B F"]
     prior: Gaussian  # mu, logvar [K, B, Z]
-    posterior: Gaussian | None  # mu, logvar [K, B, Z]; none in generation
-    shapes: Float[Tensor, "K B H W"]  # in (0, 1), blank where the class is absent
+    posterior: Gaussian | None  # mu, logvar [K, B, Z]; None in generation
+    shapes: Float[Tensor, "K B H W"]  # in (0, 1); zero if the class is absent
 
 
 class LabelEmbedding(nn.Module):
-    """A label vector as one more input channel."""
+    """Turns a label vector into an additional input channel."""
 
     def __init__(self, num_channels: int, hidden_dim: int, size: tuple[int, int], spectral: bool):
         super().__init__()
@@ -56,12 +56,12 @@ class LabelEmbedding(nn.Module):
         self.out = _linear(hidden_dim, size[0] * size[1], spectral)
 
     def forward(self, labels: Float[Tensor, "B C"]) -> Float[Tensor, "B 1 H W"]:
-        """Spreads labels over the map, row-major."""
+        """The embedded labels as a map, in row-major order."""
         return functional.relu(self.out(functional.relu(self.hidden(labels)))).view(-1, 1, *self.size)
 
 
 class Levels(nn.Module):
-    """Strided convolutions with InstanceNorm down to a short side of 4, then one vector."""
+    """Strided convolutions with InstanceNorm until the shorter side is 4, then a convolution to one vector."""
 
     def __init__(self, num_inputs: int, features: int, size: tuple[int, int], ngf: int):
         super().__init__()
@@ -71,14 +71,14 @@ class Levels(nn.Module):
         self.flatten = _spectral(nn.Conv2d(widths[-1], features, base_size(size)))
 
     def forward(self, x: Float[Tensor, "B I H W"]) -> Float[Tensor, "B F"]:
-        """One vector a sample."""
+        """One vector per sample."""
         for layer in self.down:
-            x = _normalise(layer(x))
+            x = _instance_norm_leaky_relu(layer(x))
         return self.flatten(x).flatten(1)
 
 
 class ContextEncoder(nn.Module):
-    """E_c: what has been drawn, what shall be drawn in all, and what now."""
+    """E_c: encodes the canvas, the label-set and the target class of the step."""
 
     def __init__(self, num_channels: int, features: int, hidden_dim: int, size: tuple[int, int], ngf: int):
         super().__init__()
@@ -87,14 +87,17 @@ class ContextEncoder(nn.Module):
         self.levels = Levels(num_channels + 2, features, size, ngf)
 
     def forward(
-        self, canvas: Float[Tensor, "B C H W"], wanted: Float[Tensor, "B 1 H W"], target: Float[Tensor, "B C"]
+        self,
+        canvas: Float[Tensor, "B C H W"],
+        embedded_label_set: Float[Tensor, "B 1 H W"],
+        target: Float[Tensor, "B C"],
     ) -> Float[Tensor, "B F"]:
-        """The context of one step; `wanted` is the embedded label-set."""
-        return self.levels(torch.cat([canvas, wanted, self.embed_target(target)], 1))
+        """The context of one step."""
+        return self.levels(torch.cat([canvas, embedded_label_set, self.embed_target(target)], 1))
 
 
 class ShapeEncoder(nn.Module):
-    """E_phi: the true shape of the step's class."""
+    """E_phi: encodes the true shape of the target class of the step."""
 
     def __init__(self, num_channels: int, features: int, size: tuple[int, int], ngf: int):
         super().__init__()
@@ -102,12 +105,12 @@ class ShapeEncoder(nn.Module):
         self.levels = Levels(2, features, size, ngf)
 
     def forward(self, shape: Float[Tensor, "B H W"], target: Float[Tensor, "B C"]) -> Float[Tensor, "B D"]:
-        """Features of one step's shapes."""
+        """The features of the shapes of one step."""
         return self.levels(torch.cat([shape[:, None], self.embed_target(target)], 1))
 
 
 class Recurrence(nn.Module):
-    """An LSTM cell and the heads of a Gaussian."""
+    """An LSTM cell with two heads for the parameters of a Gaussian."""
 
     def __init__(self, num_inputs: int, hidden_dim: int, latent_dim: int):
         super().__init__()
@@ -116,13 +119,13 @@ class Recurrence(nn.Module):
         self.logvar = _linear(hidden_dim, latent_dim, spectral=True)
 
     def forward(self, x: Float[Tensor, "B I"], state: _State | None) -> tuple[_State, Gaussian]:
-        """The next step from a state; from zeros if None."""
+        """The next state and its Gaussian. A state of None means zeros."""
         hidden, cell = self.lstm(x, state)
         return (hidden, cell), Gaussian(self.mu(hidden), self.logvar(hidden))
 
 
 class Decoder(nn.Module):
-    """D: a shape from a context and a latent."""
+    """D: decodes a shape from a context and a latent."""
 
     def __init__(self, num_inputs: int, size: tuple[int, int], ngf: int):
         super().__init__()
@@ -136,12 +139,12 @@ class Decoder(nn.Module):
         """The shape, in (0, 1)."""
         x = self.unflatten(torch.cat([context, z], 1)[:, :, None, None])
         for layer in self.up[:-1]:
-            x = _normalise(layer(x))
+            x = _instance_norm_leaky_relu(layer(x))
         return torch.sigmoid(self.up[-1](x))[:, 0]
 
 
 class TorchSegVAE(nn.Module):
-    """The model; its arguments are those of `segvae_jax.model.segvae.SegVAE`."""
+    """The model. Its arguments are those of `segvae_jax.model.segvae.SegVAE`."""
 
     def __init__(
         self,
@@ -165,45 +168,45 @@ class TorchSegVAE(nn.Module):
     def forward(
         self, class_maps: Float[Tensor, "B C H W"], label_set: Float[Tensor, "B C"], eps: Float[Tensor, "K B Z"]
     ) -> Output:
-        """Training forward: every class from its posterior, on a canvas of true shapes."""
-        canvas, wanted = torch.zeros_like(class_maps), self.context_encoder.embed_label_set(label_set)
+        """Teacher-forced pass for training: decodes each class from its posterior, on a canvas of true shapes."""
+        canvas, embedded_label_set = torch.zeros_like(class_maps), self.context_encoder.embed_label_set(label_set)
         prior_state = posterior_state = None
         steps = []
-        for channel, noise, needed in zip(self.order, eps, self._needed(label_set), strict=True):
+        for channel, noise, occurs in zip(self.order, eps, self._occurring(label_set), strict=True):
             target, shape = self._target(label_set, channel), class_maps[:, channel]
-            context = self.context_encoder(canvas, wanted, target)
+            context = self.context_encoder(canvas, embedded_label_set, target)
             prior_state, prior = self.prior(self.prior_embed(context), prior_state)
             features = torch.cat([self.shape_encoder(shape, target), context], 1)
             posterior_state, posterior = self.posterior(features, posterior_state)
-            drawn = self._draw(context, posterior.sample(noise), label_set[:, channel], needed)
+            decoded = self._decode(context, posterior.sample(noise), label_set[:, channel], occurs)
             canvas[:, channel] = shape
-            steps.append((context, prior, posterior, drawn))
+            steps.append((context, prior, posterior, decoded))
         contexts, priors, posteriors, shapes = zip(*steps, strict=True)
         return Output(torch.stack(contexts), _stacked(priors), _stacked(posteriors), torch.stack(shapes))
 
     @torch.inference_mode()
     def generate(self, label_set: Float[Tensor, "B C"], eps: Float[Tensor, "K B Z"]) -> Output:
-        """Draws the classes one after the other, each from the learned prior on what has been drawn."""
+        """Samples one class after the other from the learned prior, each on the canvas of the generated shapes."""
         canvas = label_set.new_zeros(len(label_set), self.num_channels, *self.image_size)
-        wanted, state = self.context_encoder.embed_label_set(label_set), None
+        embedded_label_set, state = self.context_encoder.embed_label_set(label_set), None
         steps = []
-        for channel, noise, needed in zip(self.order, eps, self._needed(label_set), strict=True):
-            context = self.context_encoder(canvas, wanted, self._target(label_set, channel))
+        for channel, noise, occurs in zip(self.order, eps, self._occurring(label_set), strict=True):
+            context = self.context_encoder(canvas, embedded_label_set, self._target(label_set, channel))
             state, prior = self.prior(self.prior_embed(context), state)
-            canvas[:, channel] = self._draw(context, prior.sample(noise), label_set[:, channel], needed)
+            canvas[:, channel] = self._decode(context, prior.sample(noise), label_set[:, channel], occurs)
             steps.append((context, prior, canvas[:, channel]))
         contexts, priors, shapes = zip(*steps, strict=True)
         return Output(torch.stack(contexts), _stacked(priors), None, torch.stack(shapes))
 
     def fold_spectral_norm(self) -> None:
-        """Divides every kernel by its singular value once and for all, for generation."""
+        """Divides every kernel by its largest singular value and removes the normalisation, for generation."""
         self.eval()
         for module in self.modules():
             if parametrize.is_parametrized(module, "weight"):
                 parametrize.remove_parametrizations(module, "weight")
 
-    def _needed(self, label_set: Tensor) -> list[bool]:
-        """For every step, whether any sample has its class: read from the device once a batch."""
+    def _occurring(self, label_set: Tensor) -> list[bool]:
+        """For each step, whether any sample has its class. Read from the device once per batch."""
         return label_set[:, list(self.order)].any(0).tolist()
 
     def _target(self, label_set: Tensor, channel: int) -> Tensor:
@@ -211,8 +214,8 @@ class TorchSegVAE(nn.Module):
         target[:, channel] = label_set[:, channel]
         return target
 
-    def _draw(self, context: Tensor, z: Tensor, present: Tensor, needed: bool) -> Tensor:
-        if not needed:
+    def _decode(self, context: Tensor, z: Tensor, present: Tensor, occurs: bool) -> Tensor:
+        if not occurs:
             return context.new_zeros(len(context), *self.image_size)
         return self.decoder(context, z) * present[:, None, None]
 
@@ -223,7 +226,7 @@ def losses(
     present: Float[Tensor, "K B"],
     kl_weight: float = 1e-5,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""], Float[Tensor, ""]]:
-    """Total, KL and L1 reconstruction: means over the samples that have the class, summed over the steps."""
+    """Total, KL and L1 reconstruction losses: means over the samples with the class, summed over the steps."""
     prior, posterior = output.prior, output.posterior
     assert posterior is not None
     difference = posterior.logvar - prior.logvar
@@ -234,7 +237,7 @@ def losses(
     return kl_weight * kl + recon, kl, recon
 
 
-def _normalise(x: Tensor) -> Tensor:
+def _instance_norm_leaky_relu(x: Tensor) -> Tensor:
     return functional.leaky_relu(functional.instance_norm(x), 0.2, inplace=True)
 
 

@@ -1,4 +1,4 @@
-"""The same problems for the PyTorch rendition. Import only where PyTorch is installed."""
+"""The benchmark problems for the PyTorch implementation. Importing this module needs PyTorch."""
 
 import contextlib
 
@@ -12,7 +12,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def build(setup: Setup, device: str) -> TorchSegVAE:
-    """The rendition on a device, allowed what JAX does by default there: TF32, and the fastest convolutions."""
+    """The model on a device, with what JAX uses there by default: TF32 and the fastest convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
     model = TorchSegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **setup.widths())
@@ -20,7 +20,7 @@ def build(setup: Setup, device: str) -> TorchSegVAE:
 
 
 def train_work(setup: Setup, device: str) -> Work:
-    """Training steps from binary maps in the host's memory."""
+    """Training steps on binary maps that lie in host memory."""
     model = build(setup, device).train()
     adam = torch.optim.Adam(model.parameters(), LEARNING_RATE, BETAS, fused=device == "cuda")
     host_maps = torch.from_numpy(class_maps(setup)).permute(0, 3, 1, 2).contiguous()
@@ -40,7 +40,7 @@ def train_work(setup: Setup, device: str) -> Work:
 
 
 def generate_work(setup: Setup, device: str) -> Work:
-    """Free-running generation with folded spectral norm."""
+    """Generation with folded spectral norm."""
     model = build(setup, device)
     model.fold_spectral_norm()
     label_set = torch.from_numpy(label_sets(setup)).float()

@@ -1,4 +1,4 @@
-"""What the benchmarks run: problems of the project's sizes, on random maps with the labels of real ones."""
+"""The problems that the benchmarks run, on random maps with the label frequencies of real ones."""
 
 import dataclasses
 import functools
@@ -25,24 +25,24 @@ from segvae_jax.training.state import adam, create_state
 from segvae_jax.training.step import StepConfig, jit_train_step
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
-_PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # share of the classes that a real map has
+_PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # mean share of the classes in a real map
 STEP = StepConfig("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
 LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
-_BATCHES = 1_000
+_NUM_BATCHES_FOR_BUDGET = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """One problem: whose classes, how many maps at once, and the size of the model.
+    """One problem: the data set, the batch size and the size of the model.
 
     Attributes:
-      dataset: a key of `LABEL_SPACES`, whose classes and label frequencies are taken.
-      batch: maps at once.
-      size: height and width.
-      ngf: width of the first level; all other widths keep their proportion to it.
-      classes: K, the first so many in drawing order; all if 0.
-      dtype: that the networks compute in.
-      accumulate: parts of a batch that a training step computes one after the other.
+      dataset: a key of `LABEL_SPACES`, which determines classes and label frequencies.
+      batch: number of maps per batch.
+      size: height and width in pixels.
+      ngf: width of the first level. All other widths are proportional to it.
+      classes: number of classes K, taken from the start of the drawing order; 0 means all.
+      dtype: the type that the networks compute in.
+      accumulate: number of parts of a batch that a training step computes one after the other.
     """
 
     dataset: str = "celebamask_hq"
@@ -54,21 +54,21 @@ class Setup:
     accumulate: int = 1
 
     def changed(self, **changes: Any) -> "Setup":
-        """The same problem but for some attributes."""
+        """A copy with some attributes changed."""
         return dataclasses.replace(self, **changes)
 
     @property
     def steps(self) -> int:
-        """K."""
+        """The number of classes K, which is the number of steps."""
         return self.classes or len(LABEL_SPACES[self.dataset].classes)
 
     @property
     def order(self) -> tuple[int, ...]:
-        """Channels in drawing order; renumbered where classes are left out."""
+        """Channels in drawing order, renumbered if classes are left out."""
         return tuple(range(1, self.classes + 1)) if self.classes else LABEL_SPACES[self.dataset].order
 
     def widths(self) -> dict[str, Any]:
-        """The model's widths; those of the release at ngf 64."""
+        """The widths of the model. At ngf 64 they are those of the release."""
         return {
             "ngf": self.ngf, "context_dim": 8 * self.ngf, "hidden_dim": 4 * self.ngf, "latent_dim": 6 * self.ngf,
         }  # fmt: skip
@@ -84,7 +84,7 @@ def build_model(setup: Setup) -> SegVAE:
 
 
 def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
-    """Random label-sets that hold, over the batch, as large a share of the classes as real maps do."""
+    """Random label-sets. Their mean share of the classes over the batch is that of real maps."""
     rng = np.random.default_rng(seed)
     total = round(setup.batch * setup.steps * _PRESENT[setup.dataset])
     counts = total // setup.batch + (np.arange(setup.batch) < total % setup.batch)
@@ -93,17 +93,17 @@ def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
 
 
 def budget(setup: Setup, groups: int) -> Budget | None:
-    """What training packs into: enough for a thousand random batches, and for `label_sets`."""
+    """The packing budget of training, large enough for a thousand random batches and for `label_sets`."""
     rng = np.random.default_rng(0)
-    drawn = rng.random((_BATCHES * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
-    sets = np.concatenate([label_sets(setup), np.pad(drawn, ((0, 0), (1, 0)))])
+    present = rng.random((_NUM_BATCHES_FOR_BUDGET * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
+    sets = np.concatenate([label_sets(setup), np.pad(present, ((0, 0), (1, 0)))])
     space = LabelSpace(tuple(str(channel) for channel in range(1, setup.steps + 1)))
     batches = np.arange(len(sets)).reshape(-1, setup.batch)
     return Packing(sets, space, list(batches), groups, setup.accumulate, len(batches)).budget
 
 
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
-    """A random ellipse for every class of random label-sets."""
+    """Random label-sets with a random ellipse for each of their classes."""
     rng = np.random.default_rng(seed + 1)
     present = label_sets(setup, seed)
     centre = rng.uniform(0.3, 0.7, (2, *present.shape))[:, :, None, None]
@@ -115,7 +115,7 @@ def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
 
 
 def packed_maps(setup: Setup, seed: int = 0) -> UInt8[np.ndarray, "B H W P"]:
-    """The batch as the training step reads it."""
+    """The class maps, packed as the training step reads them."""
     return maps.pack(class_maps(setup, seed))
 
 
@@ -126,17 +126,17 @@ def noise(setup: Setup, seed: int = 0) -> Float[np.ndarray, "B K Z"]:
 
 
 def optimizer() -> optax.GradientTransformation:
-    """Adam at the release's constants."""
+    """Adam with the constants of the release."""
     return adam(optax.constant_schedule(LEARNING_RATE), BETAS)
 
 
 def initial_state(setup: Setup) -> TrainState:
-    """A state before the first step."""
+    """The training state before the first step."""
     return jax.jit(functools.partial(create_state, build_model(setup), optimizer(), 0, False))()
 
 
 def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stages.Lowered:
-    """The training step, traced and lowered; nothing is allocated."""
+    """The training step, traced and lowered. Nothing is allocated."""
     model = build_model(setup)
     state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
     shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
@@ -147,7 +147,7 @@ def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.sta
 
 
 def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
-    """Training steps from packed maps in the host's memory, as the training loop takes them."""
+    """Training steps on packed maps that lie in host memory, as in the training loop."""
     compiled, state, packed = step or lowered_step(setup).compile(), initial_state(setup), packed_maps(setup)
     place: Callable[..., Any] = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
 
@@ -161,14 +161,14 @@ def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
 
 
 def generate_work(setup: Setup) -> Work:
-    """Free-running generation with folded spectral norm, as the generator calls it."""
+    """Generation with folded spectral norm, as in `Generator`."""
     model, variables = fold_spectral_norm(build_model(setup), init_variables(build_model(setup), 0))
-    draw = jax.jit(lambda variables, *inputs: generate(model, variables, *inputs).class_maps)
+    sample = jax.jit(lambda variables, *inputs: generate(model, variables, *inputs).class_maps)
     inputs = label_sets(setup).astype(np.float32), noise(setup)
 
     def work(calls: int) -> None:
         for _ in range(calls):
-            drawn = draw(variables, *inputs)
-        jax.block_until_ready(drawn)
+            generated = sample(variables, *inputs)
+        jax.block_until_ready(generated)
 
     return work

@@ -1,6 +1,6 @@
-"""Draws four maps with an exported model: python examples/run_exported.py FOLDER "skin,hair,nose" maps.png
+"""Generates four maps with an exported model: python examples/run_exported.py FOLDER "skin,hair,nose" maps.png
 
-Needs jax, flatbuffers, numpy and Pillow, and not segvae_jax.
+This script needs jax, flatbuffers, numpy and Pillow. It does not need segvae_jax.
 """
 
 import json
@@ -14,13 +14,13 @@ from PIL import Image
 folder, labels, picture = Path(sys.argv[1]), sys.argv[2].split(","), sys.argv[3]
 space = json.loads((folder / "model.json").read_text())["label_space"]
 weights = {path: array.astype(np.float32) for path, array in np.load(folder / "weights.npz").items()}
-draw = jax.export.deserialize(bytearray((folder / "draw.stablehlo").read_bytes()))
+generate = jax.export.deserialize(bytearray((folder / "draw.stablehlo").read_bytes()))
 
-label_sets = np.zeros((4, 1 + len(space["classes"])), bool)  # a row a map; column 0 is the background
+label_sets = np.zeros((4, 1 + len(space["classes"])), bool)  # one row per map; column 0 is the background
 label_sets[:, [1 + space["classes"].index(name) for name in labels]] = True
-seed, first, temperature = np.int32(0), np.int32(0), np.float32(1)
-index_maps = draw.call(weights, label_sets, seed, first, temperature)
+seed, first_map, temperature = np.int32(0), np.int32(0), np.float32(1)
+index_maps = generate.call(weights, label_sets, seed, first_map, temperature)
 
-image = Image.fromarray(np.concatenate(index_maps, axis=1))  # one beside the other
+image = Image.fromarray(np.concatenate(index_maps, axis=1))  # side by side
 image.putpalette(np.uint8(space["palette"]).tobytes())
 image.save(picture)

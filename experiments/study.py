@@ -3,12 +3,13 @@
     python -m experiments.study A_DIR B_DIR --out=study.html
     python -m experiments.study --votes=votes_1.json --votes=votes_2.json
 
-The first makes a page from two folders of PNG pictures, or index maps with a palette, which are shown in colour. It
-needs no other file and no network: voters open it, choose, and hand back the JSON file that it lets them save. The
-second says how often pictures of A_DIR were preferred, with an exact interval.
+The first command writes a page with pairs of pictures from two folders. They are PNG files; index maps with a
+palette are shown in colour. The page needs no other file and no network. Voters open it, choose, save their votes as
+a JSON file and send that file back. The second command prints how often the pictures from A_DIR were preferred, with
+an exact confidence interval.
 
-Pairs, their order and sides are drawn from --seed. Neither page nor votes name a folder: which side was whose
-follows from seed and number of pairs alone.
+The pairs, their order and their sides are random and depend on --seed. Neither the page nor the votes name a folder:
+the seed and the number of pairs determine which side shows which folder.
 """
 
 from pathlib import Path
@@ -21,23 +22,25 @@ from experiments.study_votes import count_votes, preference, read_votes
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import ConfigError
 
-_OUT = flags.DEFINE_string("out", "study.html", "The page to write.")
-_PAIRS = flags.DEFINE_integer("pairs", 50, "How many to compare, at most.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of pairs, order and sides.", lower_bound=0, upper_bound=2**31 - 1)
-_VOTES = flags.DEFINE_multi_string("votes", [], "File that a voter saved; may be given several times.")
+_OUT = flags.DEFINE_string("out", "study.html", "The HTML file to write.")
+_PAIRS = flags.DEFINE_integer("pairs", 50, "Maximum number of pairs to compare.", lower_bound=1)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed for the choice of pairs, their order and their sides.", lower_bound=0, upper_bound=2**31 - 1
+)
+_VOTES = flags.DEFINE_multi_string("votes", [], "A file that a voter saved. Repeat the flag for several files.")
 
 
 def main(argv: list[str]) -> None:
-    """Makes a page, or counts votes."""
+    """Writes a page or counts votes."""
     folders, console = argv[1:], Console()
     if len(folders) != (0 if _VOTES.value else 2):
         raise ConfigError("expected two folders, A_DIR B_DIR, or --votes=FILE and no folder")
     if folders:
         study = write_study(_OUT.value, *folders, pairs=_PAIRS.value, seed=_SEED.value)
-        told = f"wrote {Path(_OUT.value)}: {study.pairs} pairs, seed {study.seed}, study {study.name}"
+        message = f"wrote {Path(_OUT.value)}: {study.pairs} pairs, seed {study.seed}, study {study.name}"
     else:
-        told = preference(*count_votes([read_votes(path) for path in _VOTES.value])).line()
-    console.print(told, highlight=False, soft_wrap=True, markup=False)
+        message = preference(*count_votes([read_votes(path) for path in _VOTES.value])).line()
+    console.print(message, highlight=False, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

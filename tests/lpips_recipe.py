@@ -1,4 +1,4 @@
-"""What both the tests of LPIPS and the script of its golden values start from: weights and pictures."""
+"""The weights and pictures that the tests of LPIPS share with the script of its golden values."""
 
 import zlib
 
@@ -8,7 +8,7 @@ CONVOLUTIONS = {0: (64, 3, 11, 11), 3: (192, 64, 5, 5), 6: (384, 192, 3, 3), 8: 
 
 
 def alexnet() -> dict[str, np.ndarray]:
-    """The entries of torchvision's AlexNet but for its classifier, seeded by the CRC-32 of their names."""
+    """The entries of torchvision's AlexNet without its classifier, seeded with the CRC-32 of their names."""
     state = {}
     for layer, shape in CONVOLUTIONS.items():
         name = f"features.{layer}"
@@ -26,5 +26,5 @@ def linear() -> dict[str, np.ndarray]:
 
 
 def pictures() -> np.ndarray:
-    """`[3, 67, 71, 3]`, integers: odd sizes, so that every stride leaves a rest."""
+    """Integers, `[3, 67, 71, 3]`. The sizes are odd, so that no stride divides them."""
     return np.random.default_rng(1).integers(0, 256, (3, 67, 71, 3)).astype(np.uint8)

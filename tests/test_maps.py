@@ -14,18 +14,18 @@ from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, 
 
 FACE = LabelSpace(
     ("nose", "skin", "hat"), paint_order=("hat", "skin", "nose"), covered_by=(("skin", ("nose",)),)
-)  # numbered unlike it is painted
+)  # the channels are not in painting order
 HATTED = dataclasses.replace(FACE, accessories=("hat",), pairs=(("nose", "hat"),))
 FACIAL_PARTS = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
 WILD = settings(deadline=None, derandomize=True, max_examples=60)
 
 celeba_index = hnp.arrays(np.uint8, (5, 7), elements=st.integers(0, 18))
-# Sixteenths: their sums are exact, and none is equal to the background threshold.
+# Multiples of 1/16: their sums are exact, and none of them equals the background threshold.
 soft_maps = hnp.arrays(np.float32, (2, 3, 5, 4), elements=st.integers(0, 16).map(lambda n: n / 16))
 
 
 def painted_pixel(values, space):
-    """The class of one pixel, from the definition."""
+    """The class of one pixel, computed from the definition."""
     if sum(values[1:]) <= 0.4:
         return 0
     covers = dict(space.covered_by)
@@ -45,7 +45,7 @@ def painted(class_maps, space):
 
 
 def resized(class_maps, size):
-    """Resizing by its definition, in whole numbers: every pixel cut into as many as the other side has."""
+    """Resizing by definition, in integers: each pixel is split into as many parts as the other size has pixels."""
     (height, width, channels), (h, w) = class_maps.shape, size
     fine = class_maps.repeat(h, axis=0).repeat(w, axis=1).astype(int)
     covered, whole = fine.reshape(h, height, w, width, channels).sum(axis=(1, 3)), height * width

@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom, and are kept without what a run leaves in them."""
+"""The notebooks run from top to bottom, and are stored without outputs."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-KERNEL = {  # one device, as users have; what differs from the environment of the tests
+KERNEL = {  # differs from the environment of the tests: users have one device
     "PYTHONPATH": str(ROOT),
     "XLA_FLAGS": "--xla_backend_optimization_level=0",
     "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
@@ -29,7 +29,7 @@ KERNEL = {  # one device, as users have; what differs from the environment of th
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Runs a notebook in an empty folder; gives its outputs. A cell that fails raises."""
+    """Runs a notebook in an empty folder and returns its outputs. A cell that fails raises an error."""
     for name, value in KERNEL.items():
         monkeypatch.setenv(name, value)
 
@@ -55,7 +55,7 @@ def printed(outputs: list) -> str:
 def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
     outputs = run("quickstart")
     assert pictures(outputs) == 8
-    assert "laid bare: " in printed(outputs) and "laid bare: 0%" not in printed(outputs)
+    assert "uncovered: " in printed(outputs) and "uncovered: 0%" not in printed(outputs)
     assert "'skin'" in printed(outputs) and ") True" in printed(outputs)
     assert len(list((tmp_path / "maps").glob("*.png"))) == 4
 
@@ -71,7 +71,7 @@ def test_the_second_notebook_trains_on_a_folder_and_scores(run, tmp_path):
 
 
 def test_the_third_notebook_shows_saved_tables(run, tmp_path):
-    """Those of the repository, if there are any yet, and one that `experiments.results` makes here."""
+    """The tables of the repository, if there are any, and one that `experiments.results` makes here."""
     folder = tmp_path / "docs/results"
     shutil.copytree(ROOT / "docs/results", folder) if (ROOT / "docs/results").is_dir() else folder.mkdir(parents=True)
     (folder / "trial.json").write_text(json.dumps(table()))
@@ -84,7 +84,7 @@ def test_the_third_notebook_shows_saved_tables(run, tmp_path):
 
 
 def table() -> dict:
-    """Scores of two runs of one row."""
+    """A table with the scores of two runs of one row."""
     row = lambda value: {"fsd": {"value": value}, "c2st": {"auc": {"value": value}}}
     runs = {Run(TABLES["ablations"][0], seed, Setting(BUDGETS["trial"], {}, ROOT)): seed / 2 for seed in (1, 2)}
     names = ("generated", *results.ANCHORS)

@@ -28,7 +28,7 @@ TAGS = {
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory) -> pathlib.Path:
-    """Standing people that the project draws, in the tags of the page's example."""
+    """Cartoon people, with the tags of the example on the page."""
     place = tmp_path_factory.mktemp("own")
     merged = [name.strip() for rule in clothing.MERGE.split(";") for name in rule.partition("=")[0].split(",")]
     tags = sorted({*merged, *clothing.CLASSES.split(","), "earrings", "ring"})
@@ -91,7 +91,7 @@ def test_the_pictures_of_the_page_are_what_its_code_draws(tmp_path, monkeypatch)
 
 
 def refusal(pixels: np.ndarray, names: list[str] | dict[str, str], settings: dict) -> str:
-    """What is said about a folder of one map."""
+    """The error message for a folder with one map."""
     pathlib.Path("masks").mkdir(exist_ok=True)
     Image.fromarray(pixels).save("masks/0007.png")
     pathlib.Path("labels.json").write_text(json.dumps(names))

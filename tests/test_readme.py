@@ -22,7 +22,7 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory) -> pathlib.Path:
-    """A folder with what a reader has: masks, their label list, a checkpoint of the release."""
+    """A folder with the files of a reader: masks, their label list and a checkpoint of the release."""
     folder = tmp_path_factory.mktemp("readme")
     space = CARTOON_SPACES["faces"]
     index_maps = np.stack([maps.paint(cartoon_map("faces", 0, i, (32, 32)), space) for i in range(60)])

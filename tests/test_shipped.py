@@ -1,4 +1,4 @@
-"""The checkpoints of the package: small, what their table says, and able to draw what they are asked for."""
+"""The checkpoints in the package: they are small, match their table, and generate the requested classes."""
 
 import hashlib
 import pathlib
@@ -13,11 +13,11 @@ from segvae_jax.shipped import NAMES, checkpoint_directory
 
 FOLDER = checkpoint_directory("cartoon").parent
 MOST_BYTES = {"cartoon": 4_000_000, "fashion": 8_000_000}
-SHOWN = {"cartoon": 0.98, "fashion": 0.95}  # share of the classes asked for that are to be seen, of 32 maps
+SHOWN = {"cartoon": 0.98, "fashion": 0.95}  # minimum share of the requested classes that are visible, over 32 maps
 
 
 def section(name: str) -> str:
-    """What the README says of a checkpoint."""
+    """The section of the README about a checkpoint."""
     return re.split(r"^## ", (FOLDER / "README.md").read_text(), flags=re.MULTILINE)[1 + NAMES.index(name)]
 
 

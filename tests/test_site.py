@@ -19,7 +19,7 @@ PULLED = {  # attributes that make a browser fetch something, by element
 
 
 class Fetched(html.parser.HTMLParser):
-    """Addresses of what a page fetches by itself: links that a reader follows do not count."""
+    """The addresses that a page fetches by itself. Links that a reader follows do not count."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -37,7 +37,7 @@ def foreign(address: str) -> bool:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> pathlib.Path:
-    """As `make docs` builds it; a warning, such as that of a broken link, is a failure."""
+    """The site as `make docs` builds it. A warning, e.g. about a broken link, is an error."""
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", f"--site-dir={folder}"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Files of `torch.save`, written here by hand."""
+"""Writes files in the format of `torch.save` without PyTorch."""
 
 import io
 import os
@@ -24,7 +24,7 @@ LSTM_NAMES = {
 
 
 class Storage:
-    """Stands for a storage in a written pickle."""
+    """Stands for a storage in a pickle."""
 
     def __init__(self, values: np.ndarray, key: str, kind: str, length: int | None = None):
         self.values, self.key, self.kind = values, key, kind
@@ -32,7 +32,7 @@ class Storage:
 
 
 class Tensor:
-    """Stands for a tensor: pickled as PyTorch pickles one."""
+    """Stands for a tensor, and is pickled as PyTorch pickles a tensor."""
 
     def __init__(self, storage: Storage, offset=0, shape=None, strides=None):
         shape = storage.values.shape if shape is None else shape
@@ -54,7 +54,7 @@ class Parameter:
 
 
 class Command:
-    """Pickled as a call of `os.system`."""
+    """Is pickled as a call of `os.system`."""
 
     def __init__(self, command: str):
         self.command = command
@@ -68,7 +68,7 @@ def _rebuild(*_):
 
 
 def torch_stubs() -> dict[str, types.ModuleType]:
-    """Modules from which a pickler can take the names of PyTorch."""
+    """Modules in which a pickler finds the names of PyTorch."""
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
     for name in STORAGE_DTYPES:
         setattr(torch, name, type(name, (), {"__module__": "torch"}))
@@ -108,7 +108,7 @@ def zip_file(pickled: bytes, contents: dict[str, bytes], byteorder="little", met
 
 
 def legacy_file(pickled: bytes, contents: dict[str, tuple[int, bytes]]) -> bytes:
-    """Magic number, protocol, system and tree, keys; then the length and the bytes of every storage."""
+    """The old layout: magic number, protocol, system, tree and keys, then the length and bytes of each storage."""
     start = [0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}]
     dump = lambda value: pickle.dumps(value, protocol=2)
     storages = [struct.pack("<q", length) + content for length, content in contents.values()]
@@ -116,7 +116,7 @@ def legacy_file(pickled: bytes, contents: dict[str, tuple[int, bytes]]) -> bytes
 
 
 def saved(tree, layout: str) -> bytes:
-    """What `torch.save` would write for a tree of stand-ins."""
+    """The bytes that `torch.save` would write for a tree of stand-ins."""
     pickled, storages = torch_pickled(tree, layout == "legacy")
     raw = {key: storage.values.tobytes() for key, storage in storages.items()}
     if layout == "zip":

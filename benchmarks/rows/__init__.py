@@ -1,1 +1,1 @@
-"""What is measured, a file a section; each has `rows(plan)`, which yields rows as they are measured."""
+"""The sections, one module per section. Each module has `rows(plan)`, which yields rows as they are measured."""

@@ -1,4 +1,4 @@
-"""Seconds to compile the training step in a fresh process, without and with a filled compilation cache."""
+"""Seconds to compile the training step in a new process, with an empty and with a filled compilation cache."""
 
 import dataclasses
 import tempfile
@@ -17,7 +17,7 @@ _REPEATS = 3
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     setup = plan.fitted(Setup())
     cold, warm = [], []
     for _ in range(1 if plan.quick else _REPEATS):
@@ -25,7 +25,7 @@ def rows(plan: Plan) -> Iterator[Row]:
             cold.append(_in_child(setup, cache))
             warm.append(_in_child(setup, cache))
     for name, target, times in (("cold", _COLD, cold), ("with the compilation cache", _WARM, warm)):
-        note = f"of which tracing and lowering {min(t['lower'] for t in times):.2f} s"
+        note = f"tracing and lowering take {min(t['lower'] for t in times):.2f} s of it"
         seconds = tuple(t["lower"] + t["compile"] for t in times)
         yield Row(SECTION, f"{setup}: {name}", "s", seconds, target, note=note)
 
@@ -41,7 +41,7 @@ def _in_child(setup: Setup, cache: str) -> dict[str, float]:
 
 
 def compile_once(setup: dict[str, Any]) -> dict[str, float]:
-    """Seconds of lowering and of compiling a training step; called in a process of its own."""
+    """Seconds to lower and to compile a training step. Runs in a separate process."""
     start = time.perf_counter()
     lowered = lowered_step(Setup(**setup))
     middle = time.perf_counter()

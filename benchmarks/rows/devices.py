@@ -1,4 +1,4 @@
-"""The training step over virtual CPU devices: what they say to one another, and that the losses stay equal."""
+"""The training step on several virtual CPU devices: collectives, time, and whether the losses stay equal."""
 
 import collections
 import dataclasses
@@ -12,20 +12,20 @@ import numpy as np
 from jax.sharding import AxisType, Mesh
 
 from benchmarks.child import call_in_child
-from benchmarks.measure import Row, alternate, at_most
+from benchmarks.measure import Row, at_most, time_in_turn
 from benchmarks.plan import Plan
 from benchmarks.workload import Setup, initial_state, lowered_step, packed_maps
 
 SECTION = "devices"
-_EQUAL = at_most(1e-5)  # largest difference of the losses of a few steps, relative
-_STEPS = 3
+_MAX_RELATIVE_DIFFERENCE = at_most(1e-5)  # of the losses
+_COMPARED_STEPS = 3
 _COLLECTIVE = re.compile(
     r" (all-reduce|all-gather|reduce-scatter|all-to-all|collective-permute|collective-broadcast)(?:-start)?\("
 )
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     counts = (1, 2) if plan.quick else (1, 2, 4, 8)
     setup = plan.fitted(Setup(ngf=16)).changed(batch=max(counts))
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={max(counts)}"
@@ -41,24 +41,34 @@ def _rows_of(found: dict[str, Any], one: dict[str, Any], setup: Setup) -> Iterat
     conditions = {**dataclasses.asdict(setup), "devices": found["devices"]}
     title = f"{found['devices']} virtual device{'s' if found['devices'] > 1 else ''}"
     reduces = collectives.pop("all-reduce", 0)
-    yield Row(SECTION, f"{title}: all-reduces in a step", "", (reduces,), conditions=conditions)
+    yield Row(SECTION, f"{title}: all-reduces per step", "", (reduces,), conditions=conditions)
     note = ", ".join(f"{count} {name}" for name, count in collectives.items())
     yield Row(
-        SECTION, f"{title}: other collectives", "", (sum(collectives.values()),), note=note, conditions=conditions
+        SECTION,
+        f"{title}: other collectives per step",
+        "",
+        (sum(collectives.values()),),
+        note=note,
+        conditions=conditions,
     )
     note = "the devices share this machine's cores"
     yield Row(SECTION, f"{title}: step", "s", tuple(found["seconds"]), note=note, conditions=conditions)
     if found["devices"] > 1:
-        # Adam hides the scale of its gradients, so that equal losses alone would not show a wrong average.
-        for quantity, target in (("losses", _EQUAL), ("gradient norms", None)):
+        # Adam ignores the scale of its gradients, so equal losses alone would not reveal a wrong average.
+        for quantity, target in (("losses", _MAX_RELATIVE_DIFFERENCE), ("gradient norms", None)):
             apart = np.abs(np.divide(found[quantity], one[quantity]) - 1).max()
             yield Row(
-                SECTION, f"{title}: {quantity} from those of 1", "", (float(apart),), target, conditions=conditions
+                SECTION,
+                f"{title}: {quantity}, relative difference to 1 device",
+                "",
+                (float(apart),),
+                target,
+                conditions=conditions,
             )
 
 
 def train_on(setup: dict[str, Any], counts: list[int], repeats: int) -> list[dict[str, Any]]:
-    """Trains on so many of the devices; called in a process of its own, which has as many as are needed."""
+    """Trains on each of the given numbers of devices. Runs in a separate process that has enough of them."""
     problem = Setup(**setup)
     return [_train(problem, count, repeats) for count in counts]
 
@@ -76,10 +86,10 @@ def _train(setup: Setup, count: int, repeats: int) -> dict[str, Any]:
             losses.append(float(metrics["total"]))
             norms.append(float(metrics["gradient_norm"]))
 
-    work(_STEPS)
-    first, hlo = {"losses": losses[:_STEPS], "gradient norms": norms[:_STEPS]}, step.as_text()
+    work(_COMPARED_STEPS)
+    first, hlo = {"losses": losses[:_COMPARED_STEPS], "gradient norms": norms[:_COMPARED_STEPS]}, step.as_text()
     assert hlo is not None
-    seconds = alternate({"": work}, repeats)[""]
+    seconds = time_in_turn({"": work}, repeats)[""]
     return {"devices": count, **first, "seconds": seconds, "collectives": count_collectives(hlo)}
 
 

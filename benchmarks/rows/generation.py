@@ -1,21 +1,21 @@
-"""Seconds of generation, beside PyTorch's, and maps a second on a GPU."""
+"""Seconds per generated batch, compared with PyTorch, and maps per second on a GPU."""
 
 import dataclasses
 import itertools
 from collections.abc import Iterator
 
 from benchmarks.measure import Row, Target, Work, at_least
-from benchmarks.plan import Plan, compared, timed
+from benchmarks.plan import Plan, compared_with_torch, timed
 from benchmarks.workload import TITLES, Setup, generate_work
 
 SECTION = "generation"
 _ON_CPU = at_least(1.5)
-_RATE = at_least(10_000)  # maps/s on a GPU, at the best batch
+_RATE = at_least(10_000)  # maps per second on a GPU, at the best batch size
 _BATCHES = (64, 256, 1024)
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     sizes = ((64, 1), (64, 16)) if plan.on_gpu else ((16, 1), (16, 16), (64, 1), (64, 16))
     for dataset, (ngf, batch) in list(itertools.product(TITLES, sizes))[: 1 if plan.quick else None]:
         setup = plan.fitted(Setup(dataset, batch, ngf=ngf))
@@ -29,11 +29,11 @@ def _against_torch(plan: Plan, setup: Setup, target: Target | None) -> Iterator[
 
         return torch_work.generate_work(setup, device)
 
-    yield from compared(plan, SECTION, setup, lambda: generate_work(setup), theirs, target)
+    yield from compared_with_torch(plan, SECTION, setup, lambda: generate_work(setup), theirs, target)
 
 
 def _rates(plan: Plan) -> Iterator[Row]:
-    """Maps a second at several batches; the best has the target."""
+    """Maps per second at several batch sizes. The target applies to the best one."""
     measured = []
     for batch, dtype in itertools.product(_BATCHES, ("float32", "bfloat16")):
         setup = Setup(batch=batch, dtype=dtype)
@@ -41,9 +41,9 @@ def _rates(plan: Plan) -> Iterator[Row]:
             measured.append(_rate(plan, plan.fitted(setup)))
             yield measured[-1]
     best = max(measured, key=lambda row: (bool(row.values), row.median), default=None)
-    name = "maps a second at the best batch, GPU"
+    name = "maps per second at the best batch size, GPU"
     if best is None:
-        yield Row(SECTION, name, "maps/s", target=_RATE, reason="no GPU: JAX computes on the CPU")
+        yield Row(SECTION, name, "maps/s", target=_RATE, reason="no GPU: JAX runs on the CPU")
     else:
         yield dataclasses.replace(best, name=name, target=_RATE, note=best.name)
 

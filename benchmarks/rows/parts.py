@@ -1,4 +1,4 @@
-"""Where the time of a training step goes: forward and backward of each part by itself, for the picture."""
+"""Seconds of the forward and backward pass of each part of a training step alone, for the picture."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from benchmarks.measure import Row, Work, alternate
+from benchmarks.measure import Row, Work, time_in_turn
 from benchmarks.plan import Plan
 from benchmarks.workload import Setup, build_model, class_maps, initial_state, label_sets, optimizer, train_work
 from segvae_jax.model.encoders import ShapeEncoder
@@ -21,35 +21,39 @@ WHOLE = "whole step"
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     setup = plan.fitted(Setup(ngf=64 if plan.on_gpu else 16))
     works = {**_parts(setup), WHOLE: train_work(setup)}
     note = str(setup)
-    for name, seconds in alternate(works, plan.repeats).items():
+    for name, seconds in time_in_turn(works, plan.repeats).items():
         yield Row(SECTION, name, "s", seconds, note=note, conditions={**dataclasses.asdict(setup), "part": name})
 
 
 def _parts(setup: Setup) -> dict[str, Work]:
     model, state = build_model(setup), initial_state(setup)
     variables, widths = state.variables(), setup.widths()
-    posterior = _inner(variables, "posterior")
+    posterior = _submodule(variables, "posterior")
     features = lambda width: jnp.ones((setup.batch, setup.steps, width))
     context, hidden = features(widths["context_dim"]), features(widths["hidden_dim"])
     decode = lambda variables, context, z: model.apply(variables, context, z, method="decode")
     return {
-        "context encoder": _both_ways(_context_encoder(model, setup), variables),
-        "posterior's encoder": _both_ways(_shape_encoder(model, setup), _inner(posterior, "shape_encoder")),
-        "decoder": _both_ways(decode, variables, context, features(widths["latent_dim"])),
-        "prior's LSTM": _both_ways(_lstm(model), _inner(_inner(variables, "prior"), "lstm"), hidden),
-        "posterior's LSTM": _both_ways(_lstm(model), _inner(posterior, "lstm"), jnp.concatenate([hidden, context], -1)),
+        "context encoder": _forward_and_backward(_context_encoder(model, setup), variables),
+        "posterior's encoder": _forward_and_backward(
+            _shape_encoder(model, setup), _submodule(posterior, "shape_encoder")
+        ),
+        "decoder": _forward_and_backward(decode, variables, context, features(widths["latent_dim"])),
+        "prior's LSTM": _forward_and_backward(_lstm(model), _submodule(_submodule(variables, "prior"), "lstm"), hidden),
+        "posterior's LSTM": _forward_and_backward(
+            _lstm(model), _submodule(posterior, "lstm"), jnp.concatenate([hidden, context], -1)
+        ),
         "optimiser": _update(state.params),
     }
 
 
 def _context_encoder(model: SegVAE, setup: Setup) -> Callable[..., Any]:
     target, present, shapes = _inputs(setup)
-    drawn, label_set = jnp.cumsum(target, axis=0) - target, jnp.asarray(label_sets(setup), jnp.float32)
-    run = lambda model: model.context_encoder(shapes, drawn, label_set, target, present)
+    canvas, label_set = jnp.cumsum(target, axis=0) - target, jnp.asarray(label_sets(setup), jnp.float32)
+    run = lambda model: model.context_encoder(shapes, canvas, label_set, target, present)
     return lambda variables: model.apply(variables, method=run)
 
 
@@ -66,19 +70,19 @@ def _lstm(model: SegVAE) -> Callable[..., Any]:
 
 
 def _inputs(setup: Setup) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Target, presence and class maps of all steps."""
+    """Target, presence and class maps for all steps."""
     order = np.asarray(setup.order)
     present = jnp.asarray(label_sets(setup)[:, order], jnp.float32)
     return jnp.eye(setup.steps + 1)[order], present, jnp.asarray(class_maps(setup), jnp.float32)
 
 
-def _inner(variables: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Variables of a module inside another."""
+def _submodule(variables: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The variables of a submodule."""
     return {collection: tree[name] for collection, tree in variables.items() if name in tree}
 
 
-def _both_ways(run: Callable[..., Any], variables: Mapping[str, Any], *inputs: jax.Array) -> Work:
-    """Forward and backward to the parameters and to inputs that depend on other parts."""
+def _forward_and_backward(run: Callable[..., Any], variables: Mapping[str, Any], *inputs: jax.Array) -> Work:
+    """Forward pass, and backward pass to the parameters and to the inputs that come from other parts."""
     rest = {name: tree for name, tree in variables.items() if name != "params"}
     loss = lambda params, *inputs: run({"params": params, **rest}, *inputs).sum()
     gradients = jax.jit(jax.grad(loss, argnums=tuple(range(1 + len(inputs)))))

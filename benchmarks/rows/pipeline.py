@@ -1,4 +1,4 @@
-"""Maps a second from a prepared data set into the jitted step's input."""
+"""Maps per second that the input pipeline delivers from a prepared data set to a jitted function."""
 
 import math
 import tempfile
@@ -6,27 +6,27 @@ from collections.abc import Iterator
 
 import jax
 
-from benchmarks.measure import Row, Work, alternate, at_least
+from benchmarks.measure import Row, Work, at_least, time_in_turn
 from benchmarks.plan import Plan
 from segvae_jax import maps
 from segvae_jax.sharding import device_mesh
 
 SECTION = "pipeline"
-_RATE = at_least(20_000)  # maps/s at 128 px
+_RATE = at_least(20_000)  # maps per second at 128 px
 _NUM_MAPS = 512
-_PREFETCHED = 64  # batches that the pipeline holds ready: taken before timing begins
-_MAPS_A_TIMING = 16_384
+_PREFETCHED_BATCHES = 64  # the pipeline holds these ready: they are consumed before timing starts
+_MAPS_PER_TIMING = 16_384
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     size = 16 if plan.quick else 128
     try:
         import grain  # noqa: F401
         import tensorflow_datasets  # noqa: F401
     except ImportError as error:
         reason = f"{error.name} is not installed"
-        yield Row(SECTION, f"{size} px: into the step's input", "maps/s", target=_RATE, reason=reason)
+        yield Row(SECTION, f"{size} px: input pipeline", "maps/s", target=_RATE, reason=reason)
         return
     with tempfile.TemporaryDirectory() as directory:
         for batch in (16,) if plan.quick else (16, 128):
@@ -35,20 +35,20 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 
 def _rate(plan: Plan, size: int, batch: int, directory: str, resident: bool) -> Row:
-    batches = 4 if plan.quick else _MAPS_A_TIMING // batch
+    batches = 4 if plan.quick else _MAPS_PER_TIMING // batch
     work = _feed(size, batch, 32 if plan.quick else _NUM_MAPS, directory, resident)
-    work(0 if plan.quick else _PREFETCHED)
-    seconds = alternate({"": lambda calls: work(calls * batches)}, plan.repeats)[""]
+    work(0 if plan.quick else _PREFETCHED_BATCHES)
+    seconds = time_in_turn({"": lambda calls: work(calls * batches)}, plan.repeats)[""]
     values = tuple(batches * batch / s for s in seconds)
     where = "kept on the device" if resident else "read from disk"
-    name = f"{size} px, batch {batch}, {where}: into the step's input"
-    note = "cartoon faces; shuffled, batched, on the device, unpacked there"
+    name = f"{size} px, batch {batch}, {where}: input pipeline"
+    note = "cartoon faces; shuffled, batched, moved to the device and unpacked there"
     conditions = {"batch": batch, "size": size, "resident": resident}
     return Row(SECTION, name, "maps/s", values, _RATE if resident else None, "", note, conditions)
 
 
 def _feed(size: int, batch: int, num_maps: int, directory: str, resident: bool) -> Work:
-    """Takes batches as training does and reads every map of them in a jitted function."""
+    """Takes batches as training does, and sums all maps of a batch in a jitted function."""
     from segvae_jax.data.feed.feeding import Feed
     from segvae_jax.data.prepare.builder import prepare
     from segvae_jax.data.sources.cartoon import cartoon

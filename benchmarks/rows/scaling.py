@@ -1,9 +1,9 @@
-"""Seconds of a training step against batch, classes and size, for the picture."""
+"""Seconds per training step against batch size, number of classes and image size, for the picture."""
 
 import dataclasses
 from collections.abc import Iterator
 
-from benchmarks.measure import Row, alternate
+from benchmarks.measure import Row, time_in_turn
 from benchmarks.plan import Plan
 from benchmarks.workload import Setup, train_work
 
@@ -12,11 +12,11 @@ _SWEEPS = {"batch": (1, 4, 8, 16), "classes": (3, 6, 12, 18), "size": (32, 64, 1
 
 
 def rows(plan: Plan) -> Iterator[Row]:
-    """The section's rows."""
+    """Yields the rows of this section."""
     start = plan.fitted(Setup(ngf=64 if plan.on_gpu else 16))
     for quantity, values in ({"batch": (2,)} if plan.quick else _SWEEPS).items():
         for value in values:
             setup = start.changed(**{quantity: value})
-            seconds = alternate({"": train_work(setup)}, plan.repeats)[""]
+            seconds = time_in_turn({"": train_work(setup)}, plan.repeats)[""]
             conditions = {**dataclasses.asdict(setup), "classes": setup.steps, "against": quantity}
             yield Row(SECTION, f"ngf {setup.ngf}, {quantity} {value}: step", "s", seconds, conditions=conditions)

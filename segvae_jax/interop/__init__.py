@@ -1,1 +1,1 @@
-"""Checkpoints of the authors' release."""
+"""Import of the authors' released checkpoints, and export of models."""

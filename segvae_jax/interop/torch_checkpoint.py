@@ -29,7 +29,7 @@ _DENSE, _CONV, _UP, _UNFLATTEN = "dense", "conv", "up", "unflatten"
 
 
 def release_layers(levels: int) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    """Every layer but the LSTMs: (network, name in the release, path in this project, kind)."""
+    """Yields all layers except the LSTMs as (network, name in the release, path in this project, kind)."""
     encoders = {"shapeE": (), "posterior": ("shape_encoder",)}
     for network, path in encoders.items():
         yield network, "embed.0", (*path, "embed_target", "hidden"), _DENSE
@@ -52,9 +52,10 @@ def release_layers(levels: int) -> Iterator[tuple[str, str, tuple[str, ...], str
 
 
 def _kernel(weight: np.ndarray, kind: str) -> np.ndarray:
-    """PyTorch's `[out, in, k, k]` (transposed convolutions `[in, out, k, k]`) as `[k, k, in, out]`.
+    """Converts a kernel to this project's layout `[k, k, in, out]`.
 
-    A tensor of other dimensions is merely reversed: its shape fits nothing and is refused later.
+    PyTorch's layout is `[out, in, k, k]`, and `[in, out, k, k]` for transposed convolutions. A tensor with
+    another number of dimensions is only transposed; its shape fits no layer, so it is refused later.
     """
     if kind == _DENSE or weight.ndim != 4:
         return weight.T
@@ -71,7 +72,7 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: np.ndarray) -> None
 
 
 def to_params(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> dict[str, Any]:
-    """The release's weights, or gradients for them, as this project's `params`. Missing layers stay out."""
+    """Converts weights of the release, or their gradients, to this project's `params`. Skips missing layers."""
     params: dict[str, Any] = {}
     for network, name, path, kind in release_layers(levels):
         path = (NETWORKS[network], *path)
@@ -89,7 +90,7 @@ def to_params(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> dic
 
 
 def to_spectral(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> dict[str, Any]:
-    """The release's left singular vectors as this project's `spectral` collection."""
+    """Converts the left singular vectors of the release to this project's `spectral` collection."""
     spectral: dict[str, Any] = {}
     for network, name, path, _ in release_layers(levels):
         if (u := state[network].get(f"{name}.u0")) is not None:
@@ -98,14 +99,15 @@ def to_spectral(state: Mapping[str, Mapping[str, np.ndarray]], levels: int) -> d
 
 
 def model_arguments(state: Mapping[str, Mapping[str, np.ndarray]], name: str) -> dict[str, Any]:
-    """Hyperparameters of the model that `state` holds, read off the shapes of its weights.
+    """The hyperparameters of a model, derived from the shapes of its weights.
 
     Args:
       state: the four state dicts.
-      name: of the file, for errors.
+      name: the name of the file, for error messages.
 
     Raises:
-      CheckpointError: if an entry is missing or misshaped, or the image is of a size that no model has.
+      CheckpointError: if an entry is missing or has the wrong number of dimensions, or if no model has
+        images of this size.
     """
     context_encoder, prior = state["shapeE"], state["prior"]
     try:
@@ -115,12 +117,12 @@ def model_arguments(state: Mapping[str, Mapping[str, np.ndarray]], name: str) ->
         context_dim, _, _, _ = context_encoder["layer_out.weight"].shape
         latent_dim, _ = prior["fc_mu.weight"].shape
     except KeyError as missing:
-        raise _foreign(name, f"no entry {missing} in it") from None
+        raise _foreign(name, f"it has no entry {missing}") from None
     except ValueError:
         raise _foreign(name, "a weight has too few or too many dimensions") from None
     side = math.isqrt(pixels)
     if side**2 != pixels:
-        raise CheckpointError(f"{name}: label embeddings of {pixels} pixels: expected a square image")
+        raise CheckpointError(f"{name}: the label embeddings have {pixels} pixels: expected a square image")
     try:
         level_widths((side, side), ngf)
     except ValueError as error:
@@ -132,16 +134,19 @@ def model_arguments(state: Mapping[str, Mapping[str, np.ndarray]], name: str) ->
 
 
 def read_release(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Hyperparameters (arguments of `SegVAE` besides the order) and variables of a checkpoint of the release.
+    """Reads a checkpoint of the release.
+
+    Returns:
+      the arguments of `SegVAE` except `order`, and the variables of the model.
 
     Raises:
-      CheckpointError: if the file is no such checkpoint, is incomplete, or names anything executable.
+      CheckpointError: if the file is not such a checkpoint, is incomplete, or refers to anything executable.
     """
     tree = read_state_dicts(path)
     for network in NETWORKS:
         tensors = tree.get(network)
         if not isinstance(tensors, dict) or not all(isinstance(value, np.ndarray) for value in tensors.values()):
-            raise _foreign(str(path), f"no state dict {network!r} in it")
+            raise _foreign(str(path), f"it has no state dict {network!r} of tensors")
     state = {network: tree[network] for network in NETWORKS}
     arguments = model_arguments(state, str(path))
     levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
@@ -153,17 +158,24 @@ def read_release(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def import_checkpoint(path: str | Path, directory: str | Path) -> None:
-    """Writes a checkpoint of the release as one of this project.
+    """Converts a checkpoint of the release to a checkpoint of this project.
+
+    Args:
+      path: the file of the release.
+      directory: the folder to write.
 
     Raises:
-      CheckpointError: if the file is no such checkpoint, names anything executable, or fits no known classes.
+      CheckpointError: if the file is not such a checkpoint, refers to anything executable, or has another
+        number of classes than the known data sets.
     """
     arguments, variables = read_release(path)
     space = _SPACES.get(num_channels := arguments.pop("num_channels"))
     if space is None:
-        raise CheckpointError(f"{path}: {num_channels} channels: expected {' or '.join(map(str, _SPACES))}")
-    none = np.zeros((0, num_channels), bool), np.zeros(0, int)
-    save_variables(Path(directory), ModelCard(space, arguments, *none), variables)
+        raise CheckpointError(
+            f"{path}: the model has {num_channels} channels: expected {' or '.join(map(str, _SPACES))}"
+        )
+    no_label_sets = np.zeros((0, num_channels), bool), np.zeros(0, int)
+    save_variables(Path(directory), ModelCard(space, arguments, *no_label_sets), variables)
 
 
 def _foreign(name: str, reason: str) -> CheckpointError:
@@ -179,16 +191,16 @@ def _check_complete(name: str, variables: Mapping[str, Any], expected: Mapping[s
     }
     ours, theirs = shapes(dict(expected)), shapes(variables)
     if odd := sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)):
-        found, wanted = theirs.get(odd[0], "missing"), ours.get(odd[0], "none")
+        found, wanted = theirs.get(odd[0], "missing"), ours.get(odd[0], "no such tensor")
         raise CheckpointError(f"{name}: {odd[0]} is {found}: expected {wanted}")
 
 
 def main(argv: list[str]) -> None:
-    """Imports."""
+    """Imports the checkpoint that the command line names."""
     if len(argv) != 3:
         raise CheckpointError("expected two arguments: IN.pth OUT_DIR")
     import_checkpoint(argv[1], argv[2])
-    print(f"wrote {argv[2]}: python generate.py --checkpoint={argv[2]} --labels=... --out=maps.png")
+    print(f"wrote {argv[2]}. Generate maps with: python generate.py --checkpoint={argv[2]} --labels=... --out=maps.png")
 
 
 if __name__ == "__main__":

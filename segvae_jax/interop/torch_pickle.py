@@ -1,10 +1,10 @@
-"""Reads files of `torch.save` without PyTorch, and without running anything that they name.
+"""Reads files written by `torch.save` without PyTorch, and without executing anything that they name.
 
-Both layouts are understood: the zip file (PyTorch 1.6 and later) and the run of pickles before it.
-A pickle is a program that may name any function; here it may name four kinds of things, each stood
-in for by a harmless one of ours, and is refused otherwise. Reading has two phases: unpickling gives
-descriptions of tensors, and only the storages that these use are then read, sizes and strides
-checked first.
+Both layouts are supported: the zip file (PyTorch 1.6 and later) and the older sequence of pickles.
+A pickle is a program that may name any function. Here it may name only four kinds of objects, which are
+replaced by harmless stand-ins; a pickle that names anything else is refused. A file is read in two phases.
+First, unpickling yields descriptions of tensors. Then only the storages that these use are read, and their
+sizes and strides are checked.
 """
 
 import io
@@ -41,11 +41,11 @@ STORAGE_DTYPES = {
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_START = pickle.dumps(_LEGACY_MAGIC, protocol=2)
 _LEGACY_PROTOCOL = 1001
-_AGAIN = "get the file again, or save it again with torch.save(model.state_dict(), path)"
+_AGAIN = "get a new copy of the file, or save it again with torch.save(model.state_dict(), path)"
 
 
 class _Storage(NamedTuple):
-    """What a pickle says of a storage: a name in `STORAGE_DTYPES`, the key of its bytes, its length."""
+    """A storage as described in a pickle: a name in `STORAGE_DTYPES`, the key of its bytes, and its length."""
 
     kind: Any
     key: Any
@@ -53,7 +53,7 @@ class _Storage(NamedTuple):
 
 
 class _Tensor(NamedTuple):
-    """What a pickle says of a tensor: its storage, and its offset, shape and strides in elements."""
+    """A tensor as described in a pickle: its storage, and its offset, shape and strides in elements."""
 
     storage: Any
     offset: Any
@@ -65,18 +65,19 @@ _ReadBytes = Callable[[str], bytes]
 
 
 def read_state_dicts(path: str | Path) -> dict[str, Any]:
-    """Nested dictionary of a checkpoint file that `torch.save` wrote, in either of its layouts.
+    """Reads a checkpoint file that `torch.save` wrote, in either layout.
 
     Args:
       path: a file whose top level is a dictionary: a state dict, or a dictionary of state dicts.
 
     Returns:
-      dictionaries, lists and tuples of `np.ndarray`, int, float, bool, str and None. Arrays have the
-      dtype, shape and strides of the tensors, are read-only, and share memory where the tensors did.
+      the nested dictionary of the file. It holds dictionaries, lists and tuples of `np.ndarray`, int,
+      float, bool, str and None. The arrays have the dtype, shape and strides of the tensors, are
+      read-only, and share memory if the tensors did.
 
     Raises:
-      CheckpointError: if the file is missing, damaged, too short for the sizes it claims, not of
-        `torch.save`, or names anything but tensors (refused; nothing that it names is executed).
+      CheckpointError: if the file is missing, is damaged, is too short for the sizes it claims, was not
+        written by `torch.save`, or names anything but tensors. Nothing that it names is executed.
     """
     path = Path(path)
     try:
@@ -91,7 +92,7 @@ def read_state_dicts(path: str | Path) -> dict[str, Any]:
 
 
 def _one_line(error: Exception) -> str:
-    """The message of an error, in which names from the file may hold anything."""
+    """The message of an error in one line. Names from the file could contain anything, e.g. line breaks."""
     return " ".join(str(error).split())[:400]
 
 
@@ -107,21 +108,21 @@ def _read(path: Path) -> dict[str, Any]:
         elif start.startswith(b"PK"):
             raise CheckpointError(f"the file is truncated (a zip file without its end): {_AGAIN}")
         else:
-            raise CheckpointError("not a PyTorch checkpoint: expected a file that torch.save wrote")
+            raise CheckpointError("not a PyTorch checkpoint: expected a file written by torch.save")
         if not isinstance(tree, dict):
-            raise CheckpointError(f"holds a {type(tree).__name__}: expected a dictionary of tensors; {_AGAIN}")
+            raise CheckpointError(f"contains a {type(tree).__name__}: expected a dictionary of tensors; {_AGAIN}")
         return _Resolver(read_bytes, size, swapped).resolve(tree, "")
 
 
 def _open_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, _ReadBytes, bool]:
-    """The unpickled tree of a zip file, the reader of its storages, and whether their bytes are swapped."""
+    """The unpickled tree of a zip file, a function that reads its storages, and whether their bytes are swapped."""
     if sum(entry.file_size for entry in archive.infolist()) > size:
         raise CheckpointError(f"its entries claim more than the {size} bytes of the file: {_AGAIN}")
     names = set(archive.namelist())
     roots = [name.removesuffix("data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise CheckpointError(
-            f"a zip file with {len(roots)} entries '<name>/data.pkl': expected one, as torch.save writes"
+            f"the zip file has {len(roots)} entries '<name>/data.pkl': expected exactly one, as torch.save writes it"
         )
 
     def read_bytes(key: str) -> bytes:
@@ -135,10 +136,10 @@ def _open_zip(archive: zipfile.ZipFile, size: int) -> tuple[Any, _ReadBytes, boo
 
 
 def _open_legacy(stream: io.BytesIO) -> tuple[Any, _ReadBytes, bool]:
-    """The same of a file before PyTorch 1.6: five pickles, then each storage after its length."""
+    """The same for a file from before PyTorch 1.6: five pickles, then for each storage its length and its bytes."""
     (_, _), (protocol, _), (_, _), (tree, storages), (keys, _) = [_unpickle(stream) for _ in range(5)]
     if protocol != _LEGACY_PROTOCOL:
-        raise CheckpointError(f"not of the legacy protocol {_LEGACY_PROTOCOL}: {_AGAIN}")
+        raise CheckpointError(f"its legacy protocol is not {_LEGACY_PROTOCOL}: {_AGAIN}")
     itemsizes = {storage.key: STORAGE_DTYPES[storage.kind].itemsize for storage in storages}
     contents = {}
     for key in keys:
@@ -155,7 +156,7 @@ def _open_legacy(stream: io.BytesIO) -> tuple[Any, _ReadBytes, bool]:
 
 
 def _unpickle(stream: io.BytesIO) -> tuple[Any, list[_Storage]]:
-    """The next pickle of a stream, tensors as descriptions, and the storages that it names."""
+    """The next pickle of a stream, with descriptions of its tensors, and the storages that it names."""
     start = stream.tell()
     slots = [arg or 0 for op, arg, _ in pickletools.genops(stream) if op.name.endswith("PUT")]
     if max(slots, default=0) > stream.tell() - start:  # the unpickler would allocate that many
@@ -166,10 +167,10 @@ def _unpickle(stream: io.BytesIO) -> tuple[Any, list[_Storage]]:
 
 
 class _TensorUnpickler(pickle.Unpickler):
-    """Unpickles descriptions of tensors and refuses every global that is not about tensors.
+    """Unpickles descriptions of tensors, and refuses every global that tensors do not need.
 
-    The stand-ins are strings and throw-away functions, so that a pickle which assigns attributes to
-    them changes nothing.
+    The stand-ins are strings and temporary functions, so a pickle that assigns attributes to them has no
+    effect.
     """
 
     def __init__(self, stream: io.BytesIO):
@@ -187,7 +188,7 @@ class _TensorUnpickler(pickle.Unpickler):
             case "torch", _ if name in STORAGE_DTYPES:
                 return name
         raise CheckpointError(
-            f"refused, as it names the global {f'{module}.{name}'!r}, which is no part of a state dict;"
+            f"refused, because it names the global {f'{module}.{name}'!r}, which does not belong in a state dict;"
             " nothing was executed: save it again with torch.save(model.state_dict(), path)"
         )
 
@@ -195,22 +196,24 @@ class _TensorUnpickler(pickle.Unpickler):
         match pid:
             case ("storage", str(kind), str(key), str(), int(length), *view) if kind in STORAGE_DTYPES:
                 if view not in ([], [None]):
-                    raise CheckpointError(f"storage {key!r} is a view of another, as before PyTorch 0.4: {_AGAIN}")
+                    raise CheckpointError(
+                        f"storage {key!r} is a view of another one, as written before PyTorch 0.4: {_AGAIN}"
+                    )
                 self.storages.append(_Storage(kind, key, length))
                 return self.storages[-1]
         raise CheckpointError(f"its pickle refers to something other than a storage: {_AGAIN}")
 
 
 class _Resolver:
-    """Turns descriptions of tensors within nested containers into arrays, each storage read once."""
+    """Replaces the descriptions of tensors in nested containers by arrays. Reads each storage once."""
 
     def __init__(self, read_bytes: _ReadBytes, file_size: int, swapped: bool):
         self._read_bytes, self._file_size, self._swapped = read_bytes, file_size, swapped
         self._contents: dict[_Storage, np.ndarray] = {}
-        self._done: dict[int, Any] = {}  # by identity: shared parts stay shared, whatever their number
+        self._done: dict[int, Any] = {}  # by identity, so that shared parts stay shared and are resolved once
 
     def resolve(self, node: Any, name: str) -> Any:
-        """The node with arrays for tensors; `name` is where it stands, for messages."""
+        """The node with arrays instead of descriptions. `name` is its place in the file, for error messages."""
         if id(node) not in self._done:
             self._done[id(node)] = self._resolved(node, name)
         return self._done[id(node)]
@@ -221,19 +224,19 @@ class _Resolver:
                 return self._array(node, name)
             case dict():
                 if not all(isinstance(key, str | int) for key in node):
-                    raise CheckpointError(f"{name or 'the file'}: a key is neither text nor a number: {_AGAIN}")
+                    raise CheckpointError(f"{name or 'the file'}: a key is neither a string nor a number: {_AGAIN}")
                 return {key: self.resolve(child, f"{name}.{key}".lstrip(".")) for key, child in node.items()}
             case list() | tuple() if not isinstance(node, _Storage):
                 return type(node)(self.resolve(child, f"{name}[{i}]") for i, child in enumerate(node))
             case int() | float() | str() | None:
                 return node
-        raise CheckpointError(f"{name} is neither a tensor, a number, a text nor a container of these: {_AGAIN}")
+        raise CheckpointError(f"{name} is neither a tensor, a number, a string nor a container of these: {_AGAIN}")
 
     def _array(self, tensor: _Tensor, name: str) -> np.ndarray:
         storage, offset, shape, strides = tensor
         fits = isinstance(storage, _Storage) and isinstance(shape, tuple) and isinstance(strides, tuple)
         if not fits or not _are_counts(offset, *shape, *strides) or len(shape) != len(strides):
-            raise CheckpointError(f"{name}: the description of its tensor is malformed: {_AGAIN}")
+            raise CheckpointError(f"{name}: the description of this tensor is malformed: {_AGAIN}")
         elements, count = self._elements(storage), math.prod(shape)
         last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
         if (count and last >= elements.size) or count * elements.itemsize > self._file_size:
@@ -245,13 +248,13 @@ class _Resolver:
         return np.lib.stride_tricks.as_strided(elements[offset:], shape, steps, writeable=False)
 
     def _elements(self, storage: _Storage) -> np.ndarray:
-        """All values of a storage, in one dimension."""
+        """All values of a storage as a one-dimensional array."""
         if storage not in self._contents:
             dtype, content = STORAGE_DTYPES[storage.kind], self._read_bytes(storage.key)
             if len(content) != storage.length * dtype.itemsize:
                 raise CheckpointError(
                     f"storage {storage.key!r} has {len(content)} bytes: expected {storage.length} values of"
-                    f" {dtype.itemsize}; {_AGAIN}"
+                    f" {dtype.itemsize} bytes each; {_AGAIN}"
                 )
             elements = np.frombuffer(content, dtype)
             self._contents[storage] = elements.byteswap() if self._swapped else elements

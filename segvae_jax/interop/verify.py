@@ -1,9 +1,9 @@
-"""Holds this project's model to golden values of the authors' release.
+"""Compares this project's model with golden values of the authors' release.
 
     python -m segvae_jax.interop.verify IN.pth FIXTURE.npz
 
-Loads the checkpoint, computes what the fixture holds, prints the largest absolute difference of every
-compared quantity as JSON, and exits 1 when one is beyond its tolerance.
+Loads the checkpoint, computes every quantity in the fixture, and prints the largest absolute difference per
+quantity as JSON. Exits with status 1 if a difference exceeds its tolerance.
 """
 
 import json
@@ -27,22 +27,23 @@ from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
 
-TOLERANCE = 1e-4  # absolute on features, Gaussians and maps; relative on losses
-GRADIENT_TOLERANCE = 1e-3  # of the largest entry of a tensor
-UPDATE_TOLERANCE = 1e-2  # of the learning rate, wherever the gradient is not rounding noise
-_SURE_GRADIENT = 1e-2  # of the largest entry of a tensor: well above rounding noise
+TOLERANCE = 1e-4  # absolute for features, Gaussians and maps; relative for losses
+GRADIENT_TOLERANCE = 1e-3  # relative to the largest entry of a tensor
+UPDATE_TOLERANCE = 1e-2  # relative to the learning rate, for gradients that are not rounding noise
+_SURE_GRADIENT = 1e-2  # relative to the largest entry of a tensor: well above rounding noise
 
 Report = dict[str, dict[str, Any]]
 
 
 def verify(checkpoint: str | Path, fixture: str | Path) -> Report:
-    """Compares every quantity of the fixture with what this project computes.
+    """Compares every quantity of the fixture with the value that this project computes.
 
     Returns:
-      quantity -> {"difference": largest absolute difference, "tolerance": the largest allowed, "ok"}.
+      for each quantity {"difference": the largest absolute difference, "tolerance": the largest difference
+      that is allowed, "ok": whether the difference is within the tolerance}.
 
     Raises:
-      CheckpointError: if a file cannot be read or the two do not belong together.
+      CheckpointError: if a file cannot be read, or if checkpoint and fixture do not belong together.
     """
     arguments, variables = read_release(checkpoint)
     golden = _read_fixture(fixture)
@@ -52,7 +53,7 @@ def verify(checkpoint: str | Path, fixture: str | Path) -> Report:
         _check_belongs(str(fixture), model, golden)
         return _compare(model, jax.tree.map(jnp.asarray, variables), golden, levels)
     except KeyError as missing:
-        raise CheckpointError(f"{fixture}: no entry {missing}: expected the format of the golden values") from None
+        raise CheckpointError(f"{fixture}: has no entry {missing}: expected a file of golden values") from None
 
 
 def _read_fixture(path: str | Path) -> dict[str, Any]:
@@ -79,9 +80,11 @@ def _check_belongs(name: str, model: SegVAE, golden: Mapping[str, Any]) -> None:
     }
     for key, shape in expected.items():
         if golden[key].shape != shape:
-            raise CheckpointError(f"{name}: {key} is {golden[key].shape}: the checkpoint's model takes {shape}")
+            raise CheckpointError(
+                f"{name}: {key} is {golden[key].shape}: expected {shape} for the model of the checkpoint"
+            )
     if sorted(model.order) != list(range(1, model.num_channels)):
-        raise CheckpointError(f"{name}: input/order is {model.order}: expected each of {steps} channels once")
+        raise CheckpointError(f"{name}: input/order is {model.order}: expected each of the {steps} channels once")
     if abs((threshold := golden["meta"]["background_threshold"]) - BACKGROUND_THRESHOLD) > 1e-6:
         raise CheckpointError(f"{name}: background threshold {threshold}: expected {BACKGROUND_THRESHOLD}")
 
@@ -95,7 +98,7 @@ def _compare(model: SegVAE, variables: Mapping[str, Any], golden: Mapping[str, A
 
 
 def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) -> Any:
-    """Compares the training forward and its losses; returns the gradients."""
+    """Compares the teacher-forced forward pass and its losses, and returns the gradients."""
     class_maps, label_set = jnp.asarray(golden["class_maps"]), jnp.asarray(golden["input/label_set"])
     eps = _batch_major(golden["input/eps_posterior"])
     shapes = jnp.moveaxis(class_maps[..., jnp.asarray(model.order)], -1, 1)
@@ -129,25 +132,25 @@ def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) ->
 
 
 def _compare_gradients(report: Report, grads, params, golden, levels: int) -> None:
-    """Compares every gradient, and the weights after one Adam step that the fixture holds."""
+    """Compares the gradients and the weights after one Adam step, as far as the fixture holds them."""
     meta = golden["meta"]
     expected = to_params(_by_network(golden, "grad/"), levels)
     for path, value in jax.tree_util.tree_leaves_with_path(expected):
-        tolerance = max(GRADIENT_TOLERANCE * float(np.abs(value).max()), _rounding(path, levels))
+        tolerance = max(GRADIENT_TOLERANCE * float(np.abs(value).max()), _rounding_noise(path, levels))
         _record(report, f"grad{_name(path)}", _at(grads, path), value, tolerance)
     adam = optax.adam(meta["lr"], *meta["betas"])
     step = lambda grads, params: optax.apply_updates(params, adam.update(grads, adam.init(params), params)[0])
     updated = jax.jit(step)(grads, params)
     for path, value in jax.tree_util.tree_leaves_with_path(to_params(_by_network(golden, "adam1/"), levels)):
-        # Adam's first step is about lr * sign(gradient): where a gradient is rounding noise, its sign is chance.
+        # Adam's first step is about lr * sign(gradient). If a gradient is rounding noise, its sign is random.
         size = np.abs(_at(expected, path))
-        sure = size > max(_SURE_GRADIENT * float(size.max()), _rounding(path, levels))
+        sure = size > max(_SURE_GRADIENT * float(size.max()), _rounding_noise(path, levels))
         ours, theirs = (np.where(sure, np.asarray(a), 0) for a in (_at(updated, path), value))
         _record(report, f"adam1{_name(path)}", ours, theirs, UPDATE_TOLERANCE * meta["lr"])
 
 
-def _rounding(path, levels: int) -> float:
-    """A bias before InstanceNorm has no effect, so that its gradient is rounding noise on either side."""
+def _rounding_noise(path, levels: int) -> float:
+    """Tolerance for a bias before InstanceNorm: it has no effect, so its gradients are only rounding noise."""
     layer, array = path[-2].key, path[-1].key
     before_norm = layer.startswith(("down_", "up_")) and layer != f"up_{levels - 1}"
     return 1e-6 if array == "bias" and before_norm else 0.0
@@ -173,7 +176,7 @@ def _compare_generation(report: Report, model: SegVAE, variables, golden) -> Non
 def _record(report: Report, name: str, ours, theirs, tolerance: float = TOLERANCE) -> None:
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if ours.shape != theirs.shape:
-        raise CheckpointError(f"{name}: the fixture holds {theirs.shape}, the model computes {ours.shape}")
+        raise CheckpointError(f"{name}: the fixture has shape {theirs.shape}, the model computes shape {ours.shape}")
     difference = float(np.abs(ours - theirs).max(initial=0))
     report[name] = {"difference": difference, "tolerance": tolerance, "ok": bool(difference <= tolerance)}
 
@@ -206,7 +209,7 @@ def _name(path) -> str:
 
 
 def main(argv: list[str]) -> None:
-    """Prints the report; the exit status tells whether all agree."""
+    """Prints the report. The exit status tells whether all quantities agree."""
     if len(argv) != 3:
         raise CheckpointError("expected two arguments: IN.pth FIXTURE.npz")
     report = verify(argv[1], argv[2])

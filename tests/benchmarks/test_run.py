@@ -1,4 +1,4 @@
-"""The benchmark command end to end on tiny problems, and what its rows are made of. The times mean nothing."""
+"""The benchmark command end to end on tiny problems, and the parts of its rows. The times are meaningless."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks import plot
-from benchmarks.measure import Row, alternate, at_least, at_most, ratios
+from benchmarks.measure import Row, at_least, at_most, ratios, time_in_turn
 from benchmarks.report import write_json
 from benchmarks.rows import memory
 from benchmarks.rows.devices import count_collectives
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(*arguments):
-    """The command as a user starts it, on one device and without PyTorch."""
-    # Each program runs once: compiling takes the time.
+    """Runs the command as a user does, on one device and without PyTorch."""
+    # Each program runs only once, so compilation dominates the time.
     variables = {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
     hidden = (
         "import sys; sys.modules['torch'] = None; import runpy; runpy.run_module('benchmarks.run', None, '__main__')"
@@ -45,7 +45,7 @@ def test_the_command_measures_every_section_or_says_why_not(tmp_path):
         assert row["name"][:10] in done.stdout
     compared = [row for row in rows if row["name"].endswith("PyTorch")]
     assert compared and all(row["median"] is None and "not installed" in row["reason"] for row in compared)
-    equal = [row for row in rows if row["name"].endswith("losses from those of 1")]
+    equal = [row for row in rows if row["name"].endswith("losses, relative difference to 1 device")]
     assert equal and all(row["met"] for row in equal)
 
 
@@ -76,7 +76,7 @@ def test_a_row_holds_median_spread_and_target(tmp_path):
 def test_works_are_timed_in_turn():
     calls = []
     works = {name: lambda count, name=name: calls.extend([name] * min(count, 1)) for name in ("a", "b")}
-    times = alternate(works, repeats=2)
+    times = time_in_turn(works, repeats=2)
     assert calls == ["a", "b", "a", "b", "a", "b", "a", "b"]
     assert {len(values) for values in times.values()} == {2}
     assert ratios((4.0, 9.0), (2.0, 3.0)) == (2.0, 3.0)

@@ -1,4 +1,4 @@
-"""The PyTorch rendition that the benchmarks compare with, against golden values of the authors' release."""
+"""Compares the PyTorch implementation of the benchmarks with golden values of the authors' release."""
 
 import json
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# PyTorch is no dependency of the tests: it is large, and only the benchmarks compare with it (extra `bench`).
+# The tests do not depend on PyTorch: it is large, and only the benchmarks use it (extra `bench`).
 torch = pytest.importorskip("torch")
 
 from benchmarks.torch_segvae import TorchSegVAE, losses  # noqa: E402
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "humanparsing_small.npz"
-# Network of the release and prefix of the name there -> the module here.
+# (network, prefix of the parameter name) in the release -> module here
 MODULES = {
     ("shapeE", "embed_label_set.0"): "context_encoder.embed_label_set.hidden",
     ("shapeE", "embed_label_set.2"): "context_encoder.embed_label_set.out",
@@ -37,7 +37,7 @@ MODULES = {
 
 
 class Golden:
-    """The golden values and the model that they belong to."""
+    """The golden values, and the model with their weights."""
 
     def __init__(self):
         with np.load(GOLDEN) as archive:
@@ -71,7 +71,7 @@ class Golden:
             tensor.parametrizations.weight[0]._v.copy_(torch.nn.functional.normalize(weight.T @ u, dim=0))
 
     def find(self, key: str):
-        """The parameter that a key is of, or its module for a singular vector."""
+        """The parameter that belongs to a key, or the module if the key names a singular vector."""
         _, network, name = key.split("/")
         prefix, last = name.rsplit(".", 1)
         module = self.model.get_submodule(MODULES[network, prefix])
@@ -82,7 +82,7 @@ class Golden:
         return getattr(module, last), last
 
     def shapes(self, key: str):
-        """Maps in the file, `[B, C, h, w]` of some pixels, in drawing order."""
+        """The stored maps, `[B, C, h, w]` at some pixels, with their classes in drawing order, `[K, B, h, w]`."""
         return (self[key].float() / 65535)[:, self.order].transpose(0, 1)
 
     def cut(self, shapes):
@@ -97,7 +97,7 @@ def golden() -> Golden:
 
 @pytest.fixture(scope="module")
 def forward(golden):
-    """A training forward with its losses, gradients left in the model."""
+    """A forward pass for training with its losses. The gradients are left in the model."""
     golden.model.train()
     output = golden.model(golden.class_maps, golden["input/label_set"], golden["input/eps_posterior"])
     shapes = golden.class_maps[:, golden.order].transpose(0, 1)
@@ -145,7 +145,7 @@ def test_every_gradient(golden, forward):
 
 
 def _before_norm(key: str) -> bool:
-    """Whether a tensor is a bias before InstanceNorm: no effect, and rounding noise as its gradient."""
+    """Whether a tensor is a bias before InstanceNorm. It has no effect, and its gradient is rounding noise."""
     return key.endswith("net.0.bias")
 
 

@@ -19,7 +19,7 @@ from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.training.state import adam
 
-# Orbax leaves reads behind that nobody awaits once one has failed.
+# Once a read has failed, Orbax leaves other reads behind that nobody awaits.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 SPACE = LabelSpace(("nose", "skin", "hair"), drawing_order=("skin", "hair", "nose"))
@@ -56,7 +56,7 @@ def assert_same(ours, theirs) -> None:
 
 
 def save_all(directory: Path, losses: dict[int, float], keep: int = 9, **kinds) -> None:
-    """Steps with their validation losses, and the card."""
+    """Saves the given steps with their validation losses, and the card."""
     checkpoints = Checkpoints(directory, keep)
     for step, loss in losses.items():
         checkpoints.save(make_state(step, **kinds), make_batches(), loss)
@@ -70,7 +70,7 @@ def saved_steps(directory: Path) -> list[int]:
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Steps 3 and 5; not to be changed."""
+    """A directory with the checkpoints of steps 3 and 5. Tests must not change it."""
     directory = tmp_path_factory.mktemp("saved")
     save_all(directory, {3: 1.0, 5: 2.0})
     return directory
@@ -118,7 +118,7 @@ def test_a_save_in_the_background_keeps_the_state_of_its_step(tmp_path):
 def test_the_latest_and_the_best_are_kept(tmp_path):
     save_all(tmp_path, {1: 3.0, 2: 1.0, 3: 2.0, 4: 5.0, 5: 4.0}, keep=2)
     assert saved_steps(tmp_path) == [2, 4, 5]
-    # A later process knows the best of an earlier one; a step without a loss is not it.
+    # A later process knows the best step of an earlier one. A step without a loss is never the best.
     checkpoints = Checkpoints(tmp_path, keep=2)
     checkpoints.save(make_state(6), make_batches())
     checkpoints.save(make_state(7), make_batches(), 6.0)
@@ -202,7 +202,7 @@ def test_a_damaged_step_is_named(copy, damage):
     error = message(CheckpointError, lambda: load_variables(copy))
     assert f"{copy}: step 5 is damaged" in error and "use another step" in error
     assert load_variables(copy, step=3)[2] == 3
-    if damage != "no metadata":  # which says only what the state at hand says too
+    if damage != "no metadata":  # the given state holds the same information
         checkpoints = Checkpoints(copy)
         error = message(CheckpointError, lambda: checkpoints.restore(make_state(0), here(), make_batches()))
         assert str(copy / "steps" / "5") in error
@@ -288,7 +288,7 @@ def test_what_a_killed_save_leaves_is_neither_loaded_nor_kept(copy):
 
 
 def message(kind: type[Exception], call) -> str:
-    """Of the error that a call must end in: one line, of bounded length."""
+    """The message of the error that a call must raise: one line of limited length."""
     with pytest.raises(kind) as caught:
         call()
     text = str(caught.value)

@@ -28,7 +28,7 @@ def present(mask):
 
 
 def middles(mask, axis):
-    """Mean pixel coordinate along `axis` (1 down, 2 across) of each map that holds the part, else NaN."""
+    """The mean pixel coordinate of a part along `axis` (1 is down, 2 is across) per map; NaN if it lacks the part."""
     weight = mask.sum(axis=3 - axis)
     total = np.where(present(mask), weight.sum(axis=1), 1)
     middle = (weight * np.arange(weight.shape[1])).sum(axis=1) / total
@@ -86,7 +86,7 @@ def test_the_drawing_is_the_same_at_twice_the_size(kind, small, large):
     for i in range(15):
         drawn = cartoon_map(kind, 4, i, small)
         reduced = maps.resize(cartoon_map(kind, 4, i, large), small)
-        shown = (drawn.any(axis=(0, 1)) & reduced.any(axis=(0, 1))).nonzero()[0]  # a drawing omits what is tiny
+        shown = (drawn.any(axis=(0, 1)) & reduced.any(axis=(0, 1))).nonzero()[0]  # a small drawing omits tiny parts
         overlap = (drawn & reduced)[..., shown].sum(axis=(0, 1)) / (drawn | reduced)[..., shown].sum(axis=(0, 1))
         assert len(shown) >= 5 and overlap.mean() > 0.7
 

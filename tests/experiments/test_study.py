@@ -1,4 +1,4 @@
-"""The user study: a page that gives nothing away, and votes that are read with distrust."""
+"""The user study: the page reveals nothing about the folders, and the files of votes are checked."""
 
 import base64
 import json
@@ -101,7 +101,7 @@ def test_votes_are_counted_for_the_first_folder(tmp_path):
 
 def test_the_interval_is_that_of_clopper_and_pearson():
     result = preference(7, 10)
-    np.testing.assert_allclose([result.low, result.high], [0.347547, 0.933260], atol=1e-6)  # their tables
+    np.testing.assert_allclose([result.low, result.high], [0.347547, 0.933260], atol=1e-6)  # from published tables
     assert result.p_value == pytest.approx(0.34375)
     assert preference(0, 4).low == 0 and preference(4, 4).high == 1
     assert "7 of 10 votes by 1 voter(s): 70.0% (95 % interval 34.8% to 93.3%" in result.line()
@@ -132,7 +132,7 @@ def test_malformed_votes_are_refused(tmp_path, changes, message):
 def test_what_is_no_file_of_votes_is_refused(tmp_path):
     for text in ("", "[1]", "{}", "\x00"):
         (tmp_path / "odd.json").write_text(text)
-        with pytest.raises(DataError, match=r"odd\.json: (cannot be read|no votes of a study)"):
+        with pytest.raises(DataError, match=r"odd\.json: (cannot be read|not the votes of a study)"):
             read_votes(tmp_path / "odd.json")
     with pytest.raises(DataError, match="cannot be read"):
         read_votes(tmp_path / "absent.json")
@@ -140,9 +140,9 @@ def test_what_is_no_file_of_votes_is_refused(tmp_path):
 
 def test_votes_that_do_not_go_together_are_refused(tmp_path):
     one = read_votes(saved(tmp_path / "one.json", ["left"]))
-    with pytest.raises(DataError, match=r"other\.json: study xyz, but .*one\.json is of abc"):
+    with pytest.raises(DataError, match=r"other\.json: belongs to study xyz, but .*one\.json to study abc"):
         count_votes([one, read_votes(saved(tmp_path / "other.json", ["left"], study="xyz"))])
     with pytest.raises(DataError, match=r"again\.json: holds votes of the same voter"):
         count_votes([one, read_votes(saved(tmp_path / "again.json", ["right"], voter="one"))])
-    with pytest.raises(DataError, match=r"none\.json: holds no vote yet"):
+    with pytest.raises(DataError, match=r"none\.json: holds no votes yet"):
         count_votes([read_votes(saved(tmp_path / "none.json", []))])

@@ -1,4 +1,4 @@
-"""Tables of experiments: trained, scored, written and gone on with."""
+"""Tables of experiments: training, scoring, writing, and continuing after a stop."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ def setting(tmp_path_factory) -> Setting:
 @pytest.fixture(scope="module")
 def finished(setting) -> list[Run]:
     done = [Run(row, 0, setting) for row in ROWS]
-    with pytest.MonkeyPatch.context() as patch:  # one device: several are another test's, and slow to compile for
+    with pytest.MonkeyPatch.context() as patch:  # one device: other tests cover several, which compile slowly
         patch.setattr(loop, "device_mesh", lambda: device_mesh(jax.devices()[:1]))
         assert finish(done, Console(quiet=True))
     return done

@@ -109,7 +109,7 @@ class E(nn.Module):
 
 
 def network() -> nn.ModuleDict:
-    """The blocks in their order, with the weights of the recipe, in float64."""
+    """The blocks of the network in order, with the weights of the recipe, in float64."""
     stem = [Unit(3, 32, 3, stride=2), Unit(32, 32, 3), Unit(32, 64, 3, padding=1), Unit(64, 80, 1), Unit(80, 192, 3)]
     mixed = [
         A(192, 32), A(256, 64), A(288, 64), B(288), C(768, 128), C(768, 160), C(768, 160), C(768, 192), D(768),
@@ -124,7 +124,7 @@ def network() -> nn.ModuleDict:
 
 @torch.no_grad()
 def activations() -> dict[str, list[float]]:
-    """What `digest` keeps of each block's output."""
+    """The digest of the output of each block."""
     x = torch.from_numpy(normalised()).double().permute(0, 3, 1, 2)
     found = {}
     for name, block in network().items():

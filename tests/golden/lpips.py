@@ -23,7 +23,7 @@ SHIFT, SCALE = (torch.tensor(values).double()[:, None, None] for values in MOMEN
 
 
 def layers(rgb: torch.Tensor) -> list[torch.Tensor]:
-    """Five layers `[N, C, h, w]` of pictures `[N, 3, H, W]` in 0..255."""
+    """The activations `[N, C, h, w]` of five layers for pictures `[N, 3, H, W]` with values in 0..255."""
     weights = {name: torch.from_numpy(value).double() for name, value in alexnet().items()}
     of = lambda i: (weights[f"features.{i}.weight"], weights[f"features.{i}.bias"])
     convolve = lambda x, i, **how: functional.conv2d(x, *of(i), **how)
@@ -35,7 +35,7 @@ def layers(rgb: torch.Tensor) -> list[torch.Tensor]:
 
 
 def distances(found: list[torch.Tensor]) -> torch.Tensor:
-    """Of each picture from the first."""
+    """The distance of each picture from the first one."""
     total = torch.zeros(len(found[0])).double()
     for layer, weights in zip(found, linear().values(), strict=True):
         unit = layer / (layer.square().sum(1, keepdim=True).sqrt() + 1e-10)

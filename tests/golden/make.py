@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 # The fixture of the CelebAMask-HQ classes holds maps of real faces, which may not be redistributed:
-# `python -m segvae_jax.interop.verify` holds the model to it where it is at hand.
+# `python -m segvae_jax.interop.verify` compares the model with it if you have the file.
 NAMES = ("humanparsing_small",)
 MAP_STRIDE = 7
 TENSOR_STRIDE = 31
@@ -22,7 +22,7 @@ TENSOR_LIMIT = 1024  # larger tensors are cut
 
 
 def cut(golden: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The entries that the tests read."""
+    """The entries that the tests need."""
     kept = {}
     for key, value in golden.items():
         if key.endswith("_u16"):

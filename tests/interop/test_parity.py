@@ -16,13 +16,13 @@ from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
 
-QUICK = {"xla_backend_optimization_level": 0}  # each program runs once: compiling takes the time
+QUICK = {"xla_backend_optimization_level": 0}  # each program runs once, so compilation dominates
 FOLDER = Path(__file__).parent.parent / "golden"
 SPACES = {"humanparsing_small": HUMAN_PARSING}
 
 
 class Golden:
-    """One file of golden values and the model that they belong to."""
+    """A file of golden values, and the model with their weights."""
 
     def __init__(self, name: str):
         with np.load(FOLDER / f"{name}.npz") as archive:
@@ -43,11 +43,11 @@ class Golden:
         return self.values[key]
 
     def steps(self, key: str) -> jax.Array:
-        """Values of all steps, batch-major."""
+        """The values of all steps with the batch as the leading dimension."""
         return jnp.swapaxes(self[key], 0, 1)
 
     def params(self, prefix: str):
-        """Tensors under `prefix` as a tree of params, NaN where an entry was cut."""
+        """The tensors under `prefix` as a tree of params. Entries that the file leaves out are NaN."""
         return to_params(self._networks(prefix, self._uncut), self.levels)
 
     def largest(self):
@@ -56,7 +56,7 @@ class Golden:
         return to_params(self._networks("grad/", fill), self.levels)
 
     def cut_maps(self, class_maps) -> np.ndarray:
-        """Class maps as the file has them: with background, at some pixels."""
+        """Class maps in the form of the file: with background, at some pixels."""
         stride = self.meta["map_stride"]
         return np.asarray(with_background(class_maps))[:, ::stride, ::stride].transpose(0, 3, 1, 2)
 
@@ -82,7 +82,7 @@ class Golden:
 
 
 def on_channels(model: SegVAE, shapes):
-    """Shapes in drawing order as class maps."""
+    """Converts shapes in drawing order to class maps."""
     blank = jnp.zeros((shapes.shape[0], *model.image_size, model.num_channels))
     return blank.at[..., jnp.asarray(model.order)].set(jnp.moveaxis(shapes, 1, -1))
 
@@ -160,7 +160,7 @@ def leaves(tree):
 
 
 def before_norm(name: str, levels: int) -> bool:
-    """Whether a tensor is a bias before InstanceNorm: no effect, and rounding noise as its gradient."""
+    """Whether a tensor is a bias before InstanceNorm. It has no effect, and its gradient is rounding noise."""
     *_, layer, array = name.split("/")
     return array == "bias" and layer.startswith(("down_", "up_")) and layer != f"up_{levels - 1}"
 

@@ -1,4 +1,4 @@
-"""Import of the release's checkpoints: exactly the same arrays, or a one-line refusal."""
+"""Import of the release's checkpoints: the arrays are exactly the same, or a one-line error is raised."""
 
 import jax
 import numpy as np
@@ -18,7 +18,7 @@ LEVELS = 2
 
 
 def random_variables(num_channels: int, spectral_norm: bool):
-    """Arrays of the shapes that the model wants, every entry different."""
+    """Arrays with the shapes of the model's variables, whose entries are all different."""
     model = SegVAE(num_channels, tuple(range(1, num_channels)), spectral_norm=spectral_norm, **ARGUMENTS)
     rng = np.random.default_rng(num_channels)
     shapes = jax.eval_shape(lambda: init_variables(model, 0))
@@ -31,7 +31,7 @@ def release_state(num_channels: int = 19, spectral_norm: bool = True):
 
 
 def refusal(content: bytes, folder) -> str:
-    """The one-line message with which an import is refused; it leaves nothing behind."""
+    """The one-line error message of a refused import. It must not leave any files."""
     path = folder / "weights.pth"
     path.write_bytes(content)
     with pytest.raises(CheckpointError) as caught:

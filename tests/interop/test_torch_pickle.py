@@ -1,4 +1,4 @@
-"""Files of `torch.save`, written here by hand: what is read exactly, and what is refused."""
+"""Handwritten files in the format of `torch.save`: valid ones are read exactly, and all others are refused."""
 
 import io
 import os
@@ -27,7 +27,7 @@ def read(content: bytes, folder: Path):
 
 
 def refusal(content: bytes, folder: Path) -> str:
-    """The one-line message with which a file is refused."""
+    """The one-line error message for a refused file."""
     with pytest.raises(CheckpointError) as caught:
         read(content, folder)
     message = str(caught.value)

@@ -1,4 +1,4 @@
-"""The check against golden values, on a pair of files that is written here from a 16 px model."""
+"""The comparison with golden values, for a pair of files that the tests write from a 16 px model."""
 
 import json
 import subprocess
@@ -46,7 +46,7 @@ def inputs() -> dict[str, np.ndarray]:
 
 
 def training_step(variables, class_maps, label_set, eps_posterior, eps_prior):
-    """What a fixture holds of a training step, as the release would define it."""
+    """The entries of a fixture for a training step, as the release defines them."""
     shapes = jnp.moveaxis(class_maps[..., jnp.asarray(MODEL.order)], -1, 1)
 
     def loss(params):
@@ -122,7 +122,7 @@ def write(folder, golden: dict[str, np.ndarray]):
 
 
 def shifted(golden, key: str, by: float) -> dict[str, np.ndarray]:
-    """The golden values with one entry of one of them changed, the largest one."""
+    """The golden values, with the largest entry of one of them changed."""
     value = golden[key].copy()
     largest = np.unravel_index(np.abs(value.astype(np.float64)).argmax(), value.shape)
     value[largest] = float(value[largest]) + by

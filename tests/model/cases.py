@@ -21,7 +21,7 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0):
 
 
 def random_variables(model: SegVAE):
-    """Variables far from the start of training, so that every part matters; singular vectors of length one."""
+    """Variables that are far from an initialisation, so that every part matters. Singular vectors have length one."""
     leaves, structure = jax.tree.flatten(dict(jax.eval_shape(lambda: init_variables(model, 0))))
     variables = jax.tree.unflatten(structure, [normal(*a.shape, seed=i, scale=0.4) for i, a in enumerate(leaves)])
     return {name: jax.tree.map(lambda u: u / jnp.linalg.norm(u), tree) if name == "spectral" else tree
@@ -51,7 +51,7 @@ class Case:
         return generate(self.model, variables, label_set, eps, temperature, given)
 
     def compiled(self, forward):
-        """Output, losses and gradients of one of the two training forwards, or of any other."""
+        """Compiles a forward pass for training, which returns output, losses and gradients."""
 
         def loss(params, variables, class_maps, label_set, eps):
             output = forward({**variables, "params": params}, class_maps, label_set, eps)
@@ -86,12 +86,12 @@ def assert_close(ours, theirs, relative: float):
 
 
 def rows(tree, index) -> list[jax.Array]:
-    """Some rows of every array."""
+    """The given rows of every array."""
     return [a[index] for a in jax.tree.leaves(tree)]
 
 
 def before_norm(name: str, levels: int) -> bool:
-    """Whether a tensor is a bias before InstanceNorm: no effect, and rounding noise as its gradient."""
+    """Whether a tensor is a bias before InstanceNorm. It has no effect, and its gradient is rounding noise."""
     *_, layer, array = name.split("/")
     return array == "bias" and layer.startswith(("down_", "up_")) and layer != f"up_{levels - 1}"
 
@@ -102,7 +102,7 @@ def by_name(tree) -> dict[str, jax.Array]:
 
 
 def assert_the_forward_equals_the_reference(case: Case):
-    """In outputs, losses and gradients, none of which is zero."""
+    """Compares outputs, losses and gradients, none of which may be zero."""
     scan = case.compiled(lambda variables, *args: reference.teacher_forced(case.model, variables, *args))
     output, terms, grads = case.train(*case.inputs())
     expected_output, expected_terms, expected_grads = scan(*case.inputs())

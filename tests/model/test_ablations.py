@@ -1,4 +1,4 @@
-"""SegVAE with a part switched off: the same in all ways through, and truly without that part."""
+"""SegVAE with a part switched off: all code paths agree, and the part has no effect."""
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def test_classes_on_their_own_are_drawn_the_same_in_any_order(separate):
 
 
 def test_skipped_classes_leave_no_trace(skipping):
-    """Training and generation are those of the order without them."""
+    """Training and generation equal those of a model whose order lacks the skipped classes."""
     output, *_ = skipping.train(*skipping.inputs())
     shorter = skipping.model.clone(order=tuple(ORDER[k] for k in PRESENT))
     inputs = skipping.label_set[:1], skipping.eps[:1, PRESENT]

@@ -1,4 +1,4 @@
-"""What every model has to do under `MapModel`, and what makes each baseline what it is."""
+"""The requirements of `MapModel` for every model, and the characteristic properties of each baseline."""
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +27,7 @@ def normal(*shape: int, seed: int = 0, scale: float = 1.0) -> jax.Array:
 
 
 class Case:
-    """A small model, far from the start of training, and what it makes of three maps, one of them blank."""
+    """A small model, far from an initialisation, and its outputs for three maps, one of which is blank."""
 
     def __init__(self, name: str):
         arguments = {key: value for key, value in WIDTHS.items() if key in hyperparameters(name)}
@@ -65,7 +65,7 @@ def test_a_sample_depends_on_its_own_row_alone(case):
 
 
 def test_parts_of_a_batch_add_up_to_it(case):
-    """In losses, and the blank map counts nothing."""
+    """The losses of the parts add up, and the blank map does not count."""
     eps = normal(B, *case.model.noise_shape, seed=3)
     present = jnp.asarray(LABEL_SET[:, list(ORDER)])
     rows = RowCounts.of(present)
@@ -145,7 +145,7 @@ def test_masked_decoding_keeps_the_shares_of_pixels_that_are_independent():
 
 
 def test_noise_of_the_diffusion_grows_with_time():
-    """Up to classes that are asked for, whatever the map."""
+    """In the end, a pixel can have any requested class, regardless of the map."""
     model = DiffusionEcho(C, ORDER, SIZE, paint_order=(1, 2, 3, 4))
     class_maps = TRUTH.at[..., 0].set(0)
     loss = lambda time: model.apply({}, class_maps, jnp.ones((2, C)), normal(2, *model.noise_shape).at[:, 0].set(time))

@@ -46,7 +46,7 @@ def assert_same_with_gradients(function, expected, x, kernel):
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-6 * float(jnp.abs(b).max()))
 
 
-@pytest.mark.parametrize("channels", [3, 64])  # few and many take different ways
+@pytest.mark.parametrize("channels", [3, 64])  # few and many channels use different code paths
 @pytest.mark.parametrize(("height", "width", "k", "stride", "padding"), GEOMETRIES)
 def test_convolution_equals_lax(height, width, k, stride, padding, channels):
     function = lambda x, kernel: conv(x, kernel, stride, padding)
@@ -82,7 +82,7 @@ def test_the_flipped_transposed_convolution_is_the_adjoint(height, width):
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_gradients_inside_a_scan_and_under_vmap(transposed):
-    """As generation, and gradients for single samples, use them."""
+    """Generation uses a scan, and gradients for single samples use vmap."""
     xs, kernel = normal(3, 2, 6, 5, 3), normal(3, 3, 3, 3)
     function = (lambda x, k: conv_transpose(x, k, 2, 1, 1)) if transposed else (lambda x, k: conv(x, k, 2, 1))
     expected = (lambda x, k: reference_transpose(x, k, 2, 1, 1)) if transposed else (lambda x, k: reference(x, k, 2, 1))

@@ -1,4 +1,4 @@
-"""Packing against its definition, and the packed training forward against the plain one."""
+"""Compares packing with its definition, and the packed forward pass for training with the unpacked one."""
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,13 @@ label_sets = hnp.arrays(bool, (4, 5))
 
 
 def needed(present: np.ndarray, groups: int) -> Budget:
-    """The smallest budget."""
+    """The smallest budget that suffices."""
     shapes, contexts = demand(present).reshape(groups, -1, 2).sum(axis=1).max(axis=0)
     return Budget(groups, int(shapes) + 1, int(contexts))
 
 
 def what_is_looked_at(present: np.ndarray) -> list[tuple]:
-    """Sample, canvas and target of each pair."""
+    """Sample, canvas and target for each pair."""
     seen = []
     for row, has in enumerate(present):
         canvas: tuple = ()

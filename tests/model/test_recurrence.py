@@ -17,14 +17,14 @@ def normal(*shape: int, seed: int = 0):
 
 
 def random_params(module, *args):
-    """Params of the right shapes, biases included, far from zero."""
+    """Random params, including biases, that are far from zero."""
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), *args))
     leaves, structure = jax.tree.flatten(shapes)
     return jax.tree.unflatten(structure, [normal(*leaf.shape, seed=i) for i, leaf in enumerate(leaves)])
 
 
 def lstm_by_definition(params, xs, cell, hidden):
-    """The cell with gates i, f, g, o and two biases, step by step in NumPy."""
+    """The LSTM cell with gates i, f, g, o and two biases, computed step by step in NumPy."""
     params = {name: np.asarray(value, np.float64) for name, value in params.items()}
     xs, cell, hidden = (np.asarray(a, np.float64) for a in (xs, cell, hidden))
     outputs = []
@@ -58,7 +58,7 @@ def test_the_lstm_may_be_stopped_and_gone_on_with():
 
 
 def test_the_two_biases_have_the_same_gradient():
-    """So that Adam moves their sum at twice the speed of a single one."""
+    """With Adam, their sum therefore moves at twice the speed of a single bias."""
     xs = normal(B, T, F)
     variables = random_params(LSTM(D), initial_carry(B, D), xs)
     loss = lambda variables: jnp.square(LSTM(D).apply(variables, initial_carry(B, D), xs)[1]).sum()

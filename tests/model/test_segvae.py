@@ -1,4 +1,4 @@
-"""The iteration: the fast path is held to the reference, and what absent classes may and may not do."""
+"""The iteration over classes: the fast path equals the reference, and the effects of absent classes."""
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ def case(request) -> Case:
 
 
 def test_the_training_forward_equals_the_reference(case):
-    """In outputs, losses and gradients."""
+    """Outputs, losses and gradients are equal."""
     assert_the_forward_equals_the_reference(case)
 
 
@@ -59,7 +59,7 @@ def test_absent_classes_have_no_part_in_losses_and_gradients(case):
 
 
 def test_a_row_of_a_training_batch_sees_no_other(case):
-    """The output of a row is the one it has among copies of itself."""
+    """The output of a row is the same in a batch of copies of this row."""
     output, *_ = case.train(*case.inputs())
     for row in range(2):
         copies = (jnp.stack([a[row]] * B) for a in case.inputs()[1:])
@@ -68,7 +68,7 @@ def test_a_row_of_a_training_batch_sees_no_other(case):
 
 
 def test_the_batch_loss_is_the_mean_over_the_rows_that_have_the_class(case):
-    """Rows 0 and 1 share class 3; row 2 has none and counts for nothing."""
+    """Rows 0 and 1 share class 3. Row 2 has no class and does not count."""
     model, (variables, maps, labels, eps) = case.model, case.inputs()
     output, terms, _ = case.train(*case.inputs())
     gaps = jnp.exp(output.posterior.logvar - output.prior.logvar)
@@ -83,7 +83,7 @@ def test_the_batch_loss_is_the_mean_over_the_rows_that_have_the_class(case):
 
 
 def test_the_lstms_advance_in_steps_of_absent_classes(case):
-    """Every row takes all K contexts; leaving an absent class out changes what follows."""
+    """Every row processes all K contexts, so leaving out an absent class changes the following steps."""
     model, output = case.model, case.train(*case.inputs())[0]
     row, absent = 0, model.order.index(2)
     later = slice(absent + 1, None)
@@ -116,7 +116,7 @@ def test_the_context_is_the_encoding_of_canvas_label_set_and_target(case):
 
 
 def test_the_context_encoder_takes_soft_canvases(case):
-    """As generation gives them, one step at a time."""
+    """Generation passes soft canvases, one step at a time."""
     model, canvas = case.model, jax.nn.sigmoid(normal(B, *case.model.image_size, C))
     encoder = ContextEncoder(C, model.image_size, 2, 6, D, model.spectral_norm)
     target, present = jnp.eye(C)[jnp.array([1])], case.label_set[:, 1:2]
@@ -134,7 +134,7 @@ def encoder_of(case: Case):
 
 
 def test_generation_equals_the_reference(case):
-    """Every step of every row looks at the whole canvas and decodes; what was not asked for stays blank."""
+    """The reference encodes the whole canvas and decodes in every step; unrequested classes stay blank."""
     generated = case.generate(case.variables, case.label_set, case.eps, 1.0)
     expected = case.reference(case.variables, case.label_set, case.eps)
     assert_generated(generated, expected)
@@ -143,7 +143,7 @@ def test_generation_equals_the_reference(case):
 
 @pytest.mark.parametrize("changes", [{}, {"hard_canvas": True}, {"skip_absent": True}], ids=str)
 def test_generation_around_given_shapes_equals_the_reference(changes):
-    """Some classes are given whole, one in part, the others not; absent ones are blank, given or not."""
+    """Some classes are given, one in part, the others not. Absent classes are blank, even if given."""
     case = Case((8, 8), False, (2, 4, 3, 1), **changes)
     order = list(case.model.order)
     shapes = jnp.moveaxis(case.class_maps[..., jnp.array(order)], -1, 1)
@@ -158,7 +158,7 @@ def test_generation_around_given_shapes_equals_the_reference(changes):
 
 
 def assert_generated(ours: Generated, theirs: Generated):
-    """Maps, contexts and priors agree."""
+    """Checks that maps, contexts and priors agree."""
     for name in ("class_maps", "context", "prior"):
         for a, b in zip(*(jax.tree.leaves(getattr(one, name)) for one in (ours, theirs)), strict=True):
             np.testing.assert_allclose(a, b, atol=2e-5, err_msg=name)
@@ -238,7 +238,7 @@ def test_parameters_at_the_defaults():
 
 
 def test_spectral_norm_is_where_the_release_has_it():
-    """On every kernel of the encoders, the prior and the heads, but not the posterior's label embedding."""
+    """All kernels of the encoders, the prior and the heads have it, except the posterior's label embedding."""
     model = SegVAE(num_channels=3, order=(1, 2), image_size=(16, 16), ngf=2, context_dim=5, hidden_dim=3, latent_dim=4)
     variables = jax.eval_shape(lambda: init_variables(model, 0))
     kernels = {name.removesuffix("/kernel") for name in by_name(variables["params"]) if name.endswith("/kernel")}

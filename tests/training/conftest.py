@@ -18,13 +18,13 @@ class Run:
 
 @pytest.fixture
 def config(run: Run) -> ConfigDict:
-    """Of `run`; may be changed."""
+    """A copy of the configuration of `run`, which tests may change."""
     return run.config.copy_and_resolve_references()
 
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole training run on 8 devices that nothing disturbed."""
+    """A complete training run on 8 devices without interruptions."""
     root = tmp_path_factory.mktemp("run")
     config = get_config()
     config.data.prepared = str(root / "prepared")

@@ -21,14 +21,14 @@ ROOT = Path(__file__).parents[2]
 TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
 
 
-# ml_collections loads the file by a deprecated function of Python's own.
+# ml_collections loads the file with a deprecated function of the standard library.
 loads_a_file = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 
 
 def parsed(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> ConfigDict:
-    """What `--config=...` and overrides make."""
+    """The configuration that `--config=...` and overrides give."""
     values, argv = flags.FlagValues(), ["train.py", f"--config={TINY_FILE}", *arguments]
-    monkeypatch.setattr(sys, "argv", argv)  # where ml_collections looks for overrides
+    monkeypatch.setattr(sys, "argv", argv)  # ml_collections reads the overrides from here
     config_flags.DEFINE_config_file("config", None, flag_values=values)
     values(argv)
     return values["config"].value
@@ -167,7 +167,7 @@ def test_overrides_reach_the_configuration(monkeypatch):
     ],
 )
 def test_unknown_keys_and_wrong_types_are_named(monkeypatch, override, named):
-    # The kinds that `run_user_script` turns into one line.
+    # The errors that `run_user_script` prints as one line.
     with pytest.raises((AttributeError, KeyError, TypeError, ValueError, flags.Error)) as caught:
         parsed(monkeypatch, override)
     assert not isinstance(caught.value, flags.UnrecognizedFlagError)

@@ -1,4 +1,4 @@
-"""Each other model from a configuration to maps: trained for seconds, saved, loaded and asked."""
+"""Each other model from a configuration to maps: it is trained for seconds, saved, loaded and sampled."""
 
 import json
 
@@ -32,7 +32,7 @@ def workdir(request, prepared, tmp_path_factory):
     config = get_config()
     config.update_from_flattened_dict({**SETTINGS, "model.name": request.param, "data.prepared": str(prepared)})
     directory = tmp_path_factory.mktemp(request.param) / "run"
-    with pytest.MonkeyPatch.context() as patch:  # one device: several are another test's, and slow to compile for
+    with pytest.MonkeyPatch.context() as patch:  # one device: other tests cover several, which compile slowly
         patch.setattr(loop, "device_mesh", lambda: device_mesh(jax.devices()[:1]))
         train(config, directory)
     return config, directory
@@ -73,7 +73,7 @@ def test_every_variant_is_another_experiment_of_a_model_that_can_be_built(experi
 
 
 def test_orders_by_area_are_found_in_the_training_maps(prepared):
-    """Of cartoon faces: hair and skin are large, eyes small; they are painted as they were."""
+    """In cartoon faces, hair and skin are large and eyes are small. The paint order stays the same."""
     config = get_config()
     config.update_from_flattened_dict({**SETTINGS, "data.prepared": str(prepared), "model.order": "area"})
     data = prepare_data(config)

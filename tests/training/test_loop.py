@@ -76,7 +76,7 @@ def test_a_finished_run_is_left_alone(run, capsys):
 
 
 def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, config, tmp_path, monkeypatch):
-    """A weight turns to NaN after step 7; checkpoints are every 3."""
+    """A weight becomes NaN after step 7. There is a checkpoint every 3 steps."""
     compiled = loop._compiled
 
     def poisoning(*arguments):
@@ -98,7 +98,7 @@ def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, c
     assert text.startswith("non-finite at step 8: gradient_norm, ") and "gradient of " in text
     assert "; last good checkpoint: step 6:" in text and "\n" not in text
     assert saved_steps(tmp_path)[-1] == 6 and load_variables(tmp_path)[2] == 6
-    # Up to there it was the same run.
+    # Until then the runs were the same.
     same = lambda row: {key: value for key, value in row.items() if key not in SPEED}
     assert [same(row) for row in rows(tmp_path)] == [same(row) for row in rows(run.workdir)[:7]]
 

@@ -14,7 +14,7 @@ from segvae_jax.training.writers import MetricWriter
 
 
 def metrics(total: float = 1.0, **finite: bool) -> dict:
-    """As a step gives them: on the device."""
+    """Metrics on the device, as a training step returns them."""
     flags = {"encoder": {"kernel": jnp.array(finite.get("kernel", True)), "bias": jnp.array(finite.get("bias", True))}}
     return {"total": jnp.array(total), "gradient_norm": jnp.array(2.0), "finite": flags}
 
@@ -24,7 +24,7 @@ def rows(directory) -> list[dict]:
 
 
 def events(directory) -> list[Event]:
-    """Of all TensorBoard files, in the order of their writing."""
+    """The events of all TensorBoard files, in the order in which they were written."""
     found = []
     for path in sorted((directory / "tensorboard").iterdir()):
         data = path.read_bytes()

@@ -1,4 +1,4 @@
-"""Runs of the script that are killed, told to stop, or spread over processes, held to an undisturbed run."""
+"""Compares runs that are killed, stopped or spread over processes with an undisturbed run."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ from segvae_jax.cli.main import main
 from segvae_jax.training import loop
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 250  # seconds; for machines that do other work too
+PATIENCE = 250  # seconds; enough for machines under load
 SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
 
 
@@ -38,7 +38,7 @@ def environment(**changes: str) -> dict[str, str]:
 
 @contextlib.contextmanager
 def started(log: Path, *arguments: str, **environ: str) -> Iterator[subprocess.Popen]:
-    """`train.py` as a process, its output in `log`; killed at the end if need be."""
+    """`train.py` in a separate process with its output in `log`. It is killed at the end if it still runs."""
     with log.open("w") as output:
         process = subprocess.Popen([sys.executable, "train.py", *arguments], cwd=ROOT, env=environment(**environ),
                                    stdout=output, stderr=subprocess.STDOUT)  # fmt: skip
@@ -67,14 +67,14 @@ def rows(workdir: Path) -> list[dict]:
 
 
 def last_row(workdir: Path) -> int:
-    """The step of the last whole row."""
+    """The step of the last complete row."""
     path = workdir / "metrics.jsonl"
     whole = [line for line in path.read_text().splitlines() if line.endswith("}")] if path.exists() else []
     return json.loads(whole[-1])["step"] if whole else 0
 
 
 def everything(workdir: Path, step: int) -> dict:
-    """All that the checkpoint of a step holds, as it lies on disk."""
+    """All values in the checkpoint of a step, as stored on disk."""
     items = ocp.args.Composite(variables=ocp.args.StandardRestore(), optimizer=ocp.args.StandardRestore())
     with ocp.CheckpointManager(workdir / "steps") as manager:
         restored = manager.restore(step, args=items)
@@ -179,6 +179,6 @@ def test_two_processes_train_like_one(run, tmp_path):
     for (path, a), b in zip(
         jax.tree_util.tree_leaves_with_path(variables["params"]), jax.tree.leaves(run.state.ema), strict=True
     ):
-        # The gradient of a bias ahead of a norm is rounding alone, which Adam blows up.
+        # The gradient of a bias before a norm is only rounding noise, which Adam amplifies.
         if "bias" not in jax.tree_util.keystr(path):
             np.testing.assert_allclose(a, b, atol=1e-5)

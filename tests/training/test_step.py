@@ -39,7 +39,7 @@ def mesh_of(num_devices: int) -> Mesh:
 
 
 def batch(seed: int = 0) -> np.ndarray:
-    """8 packed maps: discs of 3 classes, each absent from some."""
+    """8 packed maps with discs of 3 classes. Each class is absent from some maps."""
     rng = np.random.default_rng(seed)
     y, x, centre = *np.mgrid[:8, :8], rng.uniform(2, 6, (8, 3, 2))
     discs = np.hypot(y - centre[..., :1, None], x - centre[..., 1:, None]) < rng.uniform(1.5, 3, (8, 3, 1, 1))
@@ -48,7 +48,7 @@ def batch(seed: int = 0) -> np.ndarray:
 
 
 def new_state(model: SegVAE, optimizer: optax.GradientTransformation, use_ema: bool) -> TrainState:
-    """Weights from NumPy: an initialisation is dear to compile, and not what is tested here."""
+    """A state with weights from NumPy, because an initialisation compiles slowly and is not tested here."""
     rng = np.random.default_rng(0)
     draw = lambda s: (rng.standard_normal(s.shape) / np.sqrt(max(np.prod(s.shape[:-1]), 1))).astype(np.float32)
     variables = jax.tree.map(draw, jax.eval_shape(lambda: init_variables(model, 0)))
@@ -59,10 +59,10 @@ def new_state(model: SegVAE, optimizer: optax.GradientTransformation, use_ema: b
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """A compiled step and what it made of four batches."""
+    """A compiled step and its results for four batches."""
 
     compiled: jax.stages.Compiled
-    first: TrainState  # given away to the first step
+    first: TrainState  # donated to the first step
     states: list[TrainState]
     metrics: list[dict]
 
@@ -73,7 +73,7 @@ def stepped(num_devices: int, pack: bool = False, config: StepConfig = CONFIG) -
 
 @functools.cache
 def _stepped(num_devices: int, pack: bool, config: StepConfig) -> Steps:
-    # The large epsilon keeps what is zero but for rounding (biases ahead of a norm) from being blown up.
+    # The large epsilon keeps Adam from amplifying gradients that are only rounding noise (biases before a norm).
     mesh, optimizer = mesh_of(num_devices), optax.adam(1e-3, b1=0.5, eps=1e-4)
     first = jax.device_put(new_state(NORMED, optimizer, use_ema=True), replicated(mesh))
     packed = [jax.device_put(batch(i), split_batch(mesh)) for i in range(4)]
@@ -89,7 +89,7 @@ def _stepped(num_devices: int, pack: bool, config: StepConfig) -> Steps:
 
 
 def host(state: TrainState) -> TrainState:
-    """A copy that donation does not touch."""
+    """A copy in host memory, which donation does not delete."""
     return TrainState(**{name: jax.tree.map(np.array, tree) for name, tree in vars(state).items() if name != "step"},
                       step=int(state.step))  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_one_and_eight_devices_take_the_same_steps():
     for name in ("total", "kl", "reconstruction", "gradient_norm", "update_norm"):
         ours, theirs = ([float(m[name]) for m in steps.metrics] for steps in (one, eight))
         np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-    # As opposed to steps so small that any two would agree.
+    # Steps must be large enough, because any two very small steps would agree.
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), one.states[-1].params, one.states[0].params)
     assert np.median(jax.tree.leaves(moved)) > 1e-3
 
@@ -137,7 +137,7 @@ def test_only_rematerialisation_computes_again():
 
 
 def test_bfloat16_stays_near_float32():
-    """Bounds: twice what was measured here or more; a trained model at 64 px was 0.1 % and 0.5 % off."""
+    """The bounds are at least twice the measured differences. A trained model at 64 px differed by 0.1 % and 0.5 %."""
     single = PLAIN.clone(ngf=8, context_dim=16, hidden_dim=8)
     state = new_state(single, optax.identity(), use_ema=False)
     models = single, single.clone(dtype="bfloat16")
@@ -193,7 +193,7 @@ def test_metrics_are_the_losses_and_norms_of_the_step():
 
 @functools.cache
 def plain_step():
-    """Without spectral norm and average, at a high rate."""
+    """A step without spectral norm and weight averaging, at a high learning rate."""
     mesh, optimizer = mesh_of(1), adam(optax.constant_schedule(1e-2), (0.5, 0.999))
     state = jax.device_put(new_state(PLAIN, optimizer, use_ema=False), replicated(mesh))
     step = jit_train_step(PLAIN, optimizer, dataclasses.replace(CONFIG, ema_decay=0.0), mesh)

@@ -1,7 +1,7 @@
-"""The cartoon set: faces and people drawn from random numbers, an endless data set of true semantic maps.
+"""Cartoon faces and people, drawn from random numbers: an endless data set of true semantic maps.
 
-Pure NumPy and free of files: the default data, the demo and the tests draw what they need. A drawing
-is named by (kind, seed, index) and is the same at every size.
+Drawing needs only NumPy and no files. The drawings are the default data of training, and the demo and the
+tests use them as well. A drawing is identified by (kind, seed, index) and is the same at every size.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,19 @@ _DRAW: dict[str, Callable] = {"faces": draw_face, "people": draw_person}
 
 
 def cartoon_map(kind: str, seed: int, index: int, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Drawing number `index` of the set that `seed` names, as class maps of `size` (height, width).
+    """Class maps of one drawing.
 
-    `kind` is "faces" or "people", and `CARTOON_SPACES[kind]` its label space. Deterministic in (kind,
-    seed, index), each drawing by itself: an index costs the same anywhere in the set.
+    The drawing depends only on (kind, seed, index). It is drawn without the others, so every index
+    takes the same time.
+
+    Args:
+      kind: "faces" or "people". The label space is `CARTOON_SPACES[kind]`.
+      seed: identifies the set; at least 0.
+      index: number of the drawing in the set; at least 0.
+      size: (height, width) in pixels.
 
     Raises:
-      DataError: if the kind is unknown, the seed or index negative, or the size without pixels.
+      DataError: if the kind is unknown, the seed or the index is negative, or the size has no pixels.
     """
     if kind not in _DRAW:
         raise DataError(f"unknown cartoon kind {kind!r}: choose from {', '.join(_DRAW)}")

@@ -1,6 +1,6 @@
-"""Cartoon faces: portraits cut and composed like CelebAMask-HQ, eyes level at 48 % of the height.
+"""Cartoon faces: portraits cropped and composed as in CelebAMask-HQ, with the eyes at 48 % of the height.
 
-The `l_` parts are the subject's left and so lie at the right of the picture, as in CelebAMask-HQ.
+The `l_` parts are on the person's left and therefore on the right of the picture, as in CelebAMask-HQ.
 """
 
 import numpy as np
@@ -25,15 +25,16 @@ from segvae_jax.data.cartoon.shapes import (
 from segvae_jax.labels import CELEBAMASK_HQ
 
 MOUTH = 0.745
-# Shares near CelebAMask-HQ's; that of earrings is among the heads with a visible ear.
+# Frequencies close to those of CelebAMask-HQ. That of earrings is relative to the heads with a visible ear.
 GLASSES, NECKLACE, CLOTH, EARRINGS, OPEN_MOUTH = 0.06, 0.05, 0.6, 0.36, 0.57
 
 
 def draw_face(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of a random face over CELEBAMASK_HQ, of `size` (height, width).
+    """Class maps of a random face with the classes of CELEBAMASK_HQ, of `size` (height, width).
 
-    Parts overlap as in the annotation: skin continues under what lies on the face; any other part is cut
-    by what is in front of it. The picture depends on the generator's state and not on the size.
+    Parts overlap as in the annotation: skin continues under the parts that lie on the face; all other parts
+    are cut off by the parts in front of them. The picture depends on the state of the generator and not on
+    the size.
 
     Raises:
       DataError: if the size has no pixels.

@@ -7,12 +7,12 @@ from segvae_jax.data.feed.batches import train_batches
 
 
 def numbered(count):
-    """Examples whose packed map `[2, 3, 1]` holds their number."""
+    """Examples whose packed maps `[2, 3, 1]` contain their numbers."""
     return [{"map": np.full((2, 3, 1), i, np.uint8), "id": str(i)} for i in range(count)]
 
 
 def take(batches, count):
-    """Numbers of the examples of the next batches."""
+    """The numbers of the examples in the next batches."""
     return np.concatenate([batch[:, 0, 0, 0] for batch in itertools.islice(batches, count)]).tolist()
 
 
