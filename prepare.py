@@ -6,6 +6,7 @@ into report.html. A run that was stopped, by whatever means, goes on when starte
 
 import dataclasses
 import os
+from typing import Any
 
 from absl import flags
 from rich.console import Console
@@ -13,11 +14,13 @@ from rich.console import Console
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.data.prepare.beam import beam_runner
 from segvae_jax.data.prepare.builder import REPORT, build
-from segvae_jax.data.prepare.catalog import SOURCES, SourceOptions, open_source, recipe_for
-from segvae_jax.data.prepare.report_print import print_survey
+from segvae_jax.data.prepare.recipe import RecipeOptions, make_recipe, parse_size
+from segvae_jax.data.prepare.report_print import print_data_report
+from segvae_jax.data.sources.reading import FITS
+from segvae_jax.data.sources.registry import DATA_SETS, SourceOptions, open_source
 from segvae_jax.workers import processes
 
-_SOURCE = flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", required=True)
+_SOURCE = flags.DEFINE_string("source", None, f"Which data set: {', '.join(DATA_SETS)}.", required=True)
 _OUT = flags.DEFINE_string("out", None, "Folder for the prepared data set: new, empty, or begun before.", required=True)
 _WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1)
 _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
@@ -25,7 +28,7 @@ _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these 
 # The fields of SourceOptions.
 flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
 flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
-flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.")
+flags.DEFINE_enum("fit", "stretch", list(FITS), "humanparsing: how maps come to their size.")
 flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index, or of each colour.")
 flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
 flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
@@ -34,11 +37,11 @@ flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.
 flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", lower_bound=1)
 flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", lower_bound=0)
 
-# The arguments of recipe_for.
-_RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
-flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
-flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
-flags.DEFINE_string("exclude", "", "File of maps to leave out: a line `id reason` each.")
+_SIZE = flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.")
+_IMAGE_SIZE = flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.")
+
+# The fields of RecipeOptions.
+flags.DEFINE_string("exclude", "", "File that lists maps to leave out: one line `id reason` per map.")
 flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.")
 flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.")
 flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.")
@@ -47,15 +50,19 @@ flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --cel
 def main(argv: list[str]) -> None:
     """Prepares."""
     del argv
-    given = flags.FLAGS.flag_values_dict()
-    options = SourceOptions(**{field.name: given[field.name] for field in dataclasses.fields(SourceOptions)})
-    source = open_source(_SOURCE.value, options)
-    recipe = recipe_for(_SOURCE.value, source, **{name: given[name] for name in _RECIPE})
+    size = parse_size("size", _SIZE.value)
+    image_size = parse_size("image_size", _IMAGE_SIZE.value) if _IMAGE_SIZE.value else None
+    source = open_source(_SOURCE.value, SourceOptions(**_given(SourceOptions)))
+    recipe = make_recipe(_SOURCE.value, source, RecipeOptions(**_given(RecipeOptions)), size, image_size)
     run = processes(_WORKERS.value) if _BEAM.value is None else beam_runner(_BEAM.value.split())
     prepared = build(source, recipe, _OUT.value, run)
     console = Console()
-    print_survey(prepared.survey(), console)
+    print_data_report(prepared.data_report(), console)
     console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)
+
+
+def _given(options: type[SourceOptions | RecipeOptions]) -> dict[str, Any]:
+    return {field.name: flags.FLAGS[field.name].value for field in dataclasses.fields(options)}
 
 
 if __name__ == "__main__":

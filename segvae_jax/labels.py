@@ -241,9 +241,3 @@ HUMAN_PARSING = LabelSpace(
     accessories=("sunglass", "belt", "scarf", "bag"),
     pairs=(("left-shoe", "right-shoe"), ("left-leg", "right-leg"), ("left-arm", "right-arm")),
 )
-
-LABEL_SPACES = {
-    "celebamask_hq": CELEBAMASK_HQ,
-    "celebamask_release": CELEBAMASK_RELEASE,
-    "human_parsing": HUMAN_PARSING,
-}

@@ -20,15 +20,16 @@ import tensorflow_datasets as tfds
 from absl import logging
 from jaxtyping import Bool, UInt8
 
-from segvae_jax.data.prepare.conversion import FORMAT, Facts, Recipe, features_of
+from segvae_jax.data.prepare.conversion import Facts, features_of
 from segvae_jax.data.prepare.drawing_order import by_area
 from segvae_jax.data.prepare.near_duplicates import NEAR_MAPS, NEAR_PICTURES, near_pairs
-from segvae_jax.data.prepare.report import survey_of
+from segvae_jax.data.prepare.recipe import FORMAT, Recipe
+from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.report_page import write_page
 from segvae_jax.data.prepare.splits import SPLITS, Assignment, assign, duplicates_of, groups_of, shuffled, split_of
 from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
-from segvae_jax.data.sources.source import Size, Source
+from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, OutputError
 from segvae_jax.files import locked, refusing_clearly, remove
 from segvae_jax.labels import LabelSpace
@@ -36,7 +37,7 @@ from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
 REPORT = "report.html"
-_SURVEY = "survey.json"
+_DATA_REPORT = "survey.json"
 _SHARD = 4_096  # maps a file
 _DESCRIPTION = (
     "Semantic label maps for segvae_jax, bit-packed: channel c of `map` unpacked along its last axis is class c of "
@@ -80,26 +81,27 @@ class Prepared:
         """All label-sets of a split."""
         return np.stack([example["label_set"] for example in self.split(name)])
 
-    def survey(self) -> dict[str, Any]:
-        """What was found when it was prepared, as `survey_of` says.
+    def data_report(self) -> dict[str, Any]:
+        """What was found when the data set was prepared, see `make_data_report`.
 
         Raises:
-          DataError: if it was prepared before there were surveys, or its file is damaged.
+          DataError: if an early version prepared it, without a report, or the file of the report is damaged.
         """
         try:
-            return dict(json.loads((self.directory / _SURVEY).read_text()))
+            return dict(json.loads((self.directory / _DATA_REPORT).read_text()))
         except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{self.directory / _SURVEY}: cannot be read ({error}): prepare the data again") from None
+            raise DataError(
+                f"{self.directory / _DATA_REPORT}: cannot be read ({error}): prepare the data again"
+            ) from None
 
 
-def prepare(source: Source, image_size: Size, directory: str | Path) -> Prepared:
-    """Prepares a source under `directory`, or opens what an earlier call prepared.
+def prepare(source: Source, recipe: Recipe, directory: str | Path) -> Prepared:
+    """Prepares a source in a folder below `directory`, or opens what an earlier call prepared.
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
     """
-    recipe = Recipe((image_size[0], image_size[1]))
-    name = f"{source.name}_{image_size[0]}x{image_size[1]}_{recipe.fingerprint(source)}"
+    name = f"{source.name}_{recipe.size[0]}x{recipe.size[1]}_{recipe.fingerprint(source)}"
     return build(source, recipe, Path(directory).expanduser() / name)
 
 
@@ -194,10 +196,10 @@ def _assemble(staging: Staging, directory: Path) -> None:
         raise DataError(f"{source.name}: none of its {len(source.ids)} maps is left for training{why}: are they blank?")
     files = DataSetFiles("semantic_maps", "2.0.0", features_of(source, recipe), _DESCRIPTION)
     lengths = _write_splits(staging, assignment, files, directory)
-    survey = survey_of(source, recipe, facts, assignment)
-    (directory / _SURVEY).write_text(json.dumps(survey, indent=1))
+    report = make_data_report(source, recipe, facts, assignment)
+    (directory / _DATA_REPORT).write_text(json.dumps(report, indent=1))
     files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, facts, assignment)))
-    write_page(directory / REPORT, survey, open_prepared(str(directory)))
+    write_page(directory / REPORT, report, open_prepared(str(directory)))
 
 
 def _assigned(source: Source, recipe: Recipe, facts: Facts) -> Assignment:

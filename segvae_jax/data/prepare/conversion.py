@@ -1,9 +1,7 @@
 """One map of a source at a time: read, resized, packed, and looked at. Knows no files of its own and no other map."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,37 +10,12 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.prepare.near_duplicates import HASH_SIZE, map_hash, picture_hash
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import content_hash
-from segvae_jax.data.sources.source import Size, Source
+from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, SegVAEError
 
 ClassMaps = Bool[np.ndarray, "_ _ _"]
-FORMAT = "3"  # of the prepared files and of the conversion to them
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What to make of a source.
-
-    Attributes:
-      size: H, W of the maps.
-      image_size: H, W of the RGB pictures beside them; None leaves pictures out.
-      exclude: ids to be left out, and why.
-      splits: id -> split where one is given, as in an official partition; the rule on ids decides otherwise.
-      skip_broken: leaves out what cannot be read, and says so, instead of refusing the source.
-    """
-
-    size: Size
-    image_size: Size | None = None
-    exclude: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    splits: Mapping[str, str] | None = None
-    skip_broken: bool = False
-
-    def fingerprint(self, source: Source) -> str:
-        """Tells apart what is prepared from different sources or in different ways."""
-        recipe = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        order = ["order by area"] if source.order_by_area else []
-        return digest_of([FORMAT, source.name, source.version, source.space.to_json(), *order, recipe, *source.ids])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,11 +52,6 @@ class Converted(NamedTuple):
 
     example: dict[str, Any] | None
     facts: Facts
-
-
-def digest_of(parts: list[str]) -> str:
-    """Short hash of a list of texts."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def features_of(source: Source, recipe: Recipe) -> tfds.features.FeaturesDict:

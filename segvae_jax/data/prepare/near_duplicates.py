@@ -9,7 +9,7 @@ face against itself moved by one pixel of 512, or halved in size, in 12 at the m
 The bound of pictures was set on coloured cartoons, 600 faces and 600 people of 128 pixels, for want of photographs:
 the closest of the 359,400 pairs differ in 28 bits; one against itself as a JPEG of quality 20, at a quarter of its
 size, or at 0.7 or 1.2 of its brightness, in 18 at most. Moved by one pixel, five in six of them are found, and of
-those of 256 pixels nearly all. `tests/data/test_likeness.py` holds the bound to this, on some of them.
+those of 256 pixels nearly all. `tests/data/prepare/test_near_duplicates.py` holds the bound to this, on some of them.
 """
 
 import functools

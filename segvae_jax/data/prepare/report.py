@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from segvae_jax.data.prepare.conversion import Facts, Recipe
+from segvae_jax.data.prepare.conversion import Facts
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import SPLITS, Assignment
 from segvae_jax.data.sources.source import Source
 from segvae_jax.labels import LabelSpace
@@ -19,12 +20,12 @@ _RARE = 10  # maps; fewer teach a model nothing
 _LARGE_GROUP = 0.02  # of all maps; so many near duplicates shift the shares of the splits
 
 
-def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignment) -> dict[str, Any]:
+def make_data_report(source: Source, recipe: Recipe, facts: Facts, assignment: Assignment) -> dict[str, Any]:
     """Figures on the maps that are kept, and lists of those that are not."""
     kept = np.isin(source.ids, list(assignment.split))
     area = facts.area[kept]
     reasons = {source.ids[i]: str(facts.reason[i]) for i in np.flatnonzero(facts.reason != "")}
-    survey: dict[str, Any] = {
+    report: dict[str, Any] = {
         "source": source.name,
         "notes": dict(source.notes),
         "size": list(recipe.size),
@@ -41,7 +42,7 @@ def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignme
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, facts.column[kept]),
     }
-    return survey | {"warnings": _warnings(survey)}
+    return report | {"warnings": _warnings(report)}
 
 
 def _classes(
@@ -82,24 +83,24 @@ def _pairs(space: LabelSpace, column: np.ndarray) -> list[dict[str, Any]]:
     return found
 
 
-def _warnings(survey: Mapping[str, Any]) -> list[str]:
+def _warnings(report: Mapping[str, Any]) -> list[str]:
     """What the user should look at."""
-    lines = [_mixed(pair) for pair in survey["pairs"] if pair["maps"] and not _one_way(pair)]
-    ways = {pair["at_image_left"] > 0.5 for pair in survey["pairs"] if pair["maps"] and _one_way(pair)}
+    lines = [_mixed(pair) for pair in report["pairs"] if pair["maps"] and not _one_way(pair)]
+    ways = {pair["at_image_left"] > 0.5 for pair in report["pairs"] if pair["maps"] and _one_way(pair)}
     if len(ways) > 1:
         lines.append("some left classes lie at image left, others at image right: are two classes exchanged?")
-    for entry in survey["classes"]:
+    for entry in report["classes"]:
         if entry["maps"] < _RARE:
             lines.append(f"{entry['name']} is in {entry['maps']} maps: too few to be learnt")
         elif entry["lost"]:
             lines.append(f"{entry['name']} is lost by resizing in {entry['lost']} maps: prepare larger ones")
         elif entry["tiny"] > _MOSTLY * entry["maps"]:
             lines.append(f"{entry['name']} has {TINY} pixels or fewer in {entry['tiny']} maps: prepare larger ones")
-    if groups := survey["near_duplicates"]:
+    if groups := report["near_duplicates"]:
         largest = max(map(len, groups))
-        if largest > max(10, _LARGE_GROUP * survey["kept"]):
+        if largest > max(10, _LARGE_GROUP * report["kept"]):
             lines.append(f"{largest} maps are near duplicates of one another: splits may be uneven")
-    lines += [f"the {name} split is empty" for name, count in survey["splits"].items() if not count]
+    lines += [f"the {name} split is empty" for name, count in report["splits"].items() if not count]
     return lines
 
 

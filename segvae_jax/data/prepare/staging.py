@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from segvae_jax.data.prepare.conversion import FORMAT, Facts, Recipe, convert, digest_of, features_of
+from segvae_jax.data.prepare.conversion import Facts, convert, features_of
+from segvae_jax.data.prepare.recipe import FORMAT, Recipe, digest_of
 from segvae_jax.data.shards.records import Serializer, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.files import refusing_clearly, write_aside

@@ -9,6 +9,8 @@ from jaxtyping import Bool
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.sources.file_tree import FileTree
+from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
+from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
 from segvae_jax.data.sources.reading import (
     Files,
     IndexMaps,
@@ -108,14 +110,27 @@ def release(tree: FileTree) -> Source:
     return _parts_source("celebamask_release", tree, CELEBAMASK_RELEASE, parts, images)
 
 
-def flattened(tree: FileTree, folder: str) -> Source:
+def index_maps(tree: FileTree) -> Source:
     """`<id>.png`, index maps in official order in one folder of the tree; skin is restored under facial parts."""
-    files = pictures_in(tree, folder, ".png", image_id)
+    files = pictures_in(tree, index_folder(tree) or "", ".png", image_id)
     notes = {"layout": "celebamask_index", "skin": RESTORED}
     version = fingerprint([notes, tree.stamps(files.values())])
     read = IndexMaps(Files(tree, files), CELEBAMASK_HQ)
     ids = tuple(sorted(files))
     return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
+
+
+def parquet_rows(tree: FileTree) -> Source:
+    """Index maps in official order in parquet files, see `parquet`; skin is restored under facial parts."""
+    return parquet(tree, CELEBAMASK_HQ, "celebamask_hq", {"layout": "celebamask_parquet", "skin": RESTORED}, image_id)
+
+
+LAYOUTS: Layouts = {
+    "celebamask_hq": Layout(f"{OFFICIAL_MAPS}/<0..14>/<id>_<part>.png", official, OFFICIAL_MAPS),
+    "celebamask_release": Layout(f"{RELEASE_MAPS}/<id>/<channel>.png", release, RELEASE_MAPS),
+    "celebamask_index": Layout(INDEX_MAPS, index_maps, fits=holds_index_maps),
+    "celebamask_parquet": Layout(PARQUET, parquet_rows, fits=holds_parquet),
+}
 
 
 def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, images: Mapping[str, str]) -> Source:

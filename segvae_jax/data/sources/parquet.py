@@ -14,7 +14,8 @@ from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
 
-SUFFIX = ".parquet"
+PARQUET = "*.parquet with a column of masks"
+_SUFFIX = ".parquet"
 _IMAGES = ("image",)
 _MASKS = ("mask", "label", "annotation", "segmentation")
 _MAX_COLUMN_BYTES = 4 * 2**30  # of a row group, in memory
@@ -90,6 +91,11 @@ class Column:
         return Blob(data, place)
 
 
+def holds_parquet(tree: FileTree) -> bool:
+    """Whether there are parquet files."""
+    return any(name.endswith(_SUFFIX) for name in tree.names)
+
+
 def parquet(
     tree: FileTree,
     space: LabelSpace,
@@ -112,7 +118,7 @@ def parquet(
     Raises:
       DataError: if pyarrow is missing, a file cannot be read, or it has no column of masks.
     """
-    files = [file for file in tree.names if file.endswith(SUFFIX)]
+    files = [file for file in tree.names if file.endswith(_SUFFIX)]
     listing = _listed(tree, files, key)
     shards = PerProcess(functools.partial(_Shards, tree))
     column = functools.partial(Column, tree, shards, listing.rows)

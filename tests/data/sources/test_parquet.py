@@ -11,8 +11,11 @@ from layout_writers import (
     BODY_SIZE,
     FACE_SIZE,
     FACES,
+    celebamask,
     damaged,
+    detect,
     encoded,
+    human_parsing,
     painted,
     placed,
     put,
@@ -22,7 +25,6 @@ from layout_writers import (
 )
 
 from segvae_jax.data.sources import parquet
-from segvae_jax.data.sources.detection import celebamask, detect, human_parsing
 from segvae_jax.labels import CELEBAMASK_HQ, HUMAN_PARSING
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
