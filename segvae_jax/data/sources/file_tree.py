@@ -4,6 +4,7 @@ Nothing is unpacked. A tree may be pickled or forked into workers: each opens a 
 """
 
 import abc
+import contextlib
 import functools
 import io
 import lzma
@@ -14,14 +15,14 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from segvae_jax.errors import DataError
 
 MAX_FILE_BYTES = 64 * 2**20  # of a picture
-_MAX_SHARD_BYTES = 4 * 2**30  # of a file that holds many
-_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
-               zipfile.BadZipFile)  # fmt: skip
+UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
+              zipfile.BadZipFile)  # fmt: skip
+"""What reading a member of an archive may raise, as it depends on the compression."""
 _ENCRYPTED = 0x1  # of a member's flags
 T = TypeVar("T")
 
@@ -69,11 +70,11 @@ class FileTree(abc.ABC):
         """
 
     @abc.abstractmethod
-    def shard(self, name: str) -> Path | io.BytesIO:
-        """A large file for a library that opens files itself.
+    def shard(self, name: str) -> Path | io.BufferedIOBase:
+        """A large file for a library that reads parts of it: its path, or the file opened and seekable.
 
         Raises:
-          DataError: naming the file, if it cannot be read.
+          DataError: naming the file, if it cannot be opened. Reading an opened file raises what `UNREADABLE` lists.
         """
 
     @abc.abstractmethod
@@ -153,16 +154,22 @@ class ZipTree(FileTree):
     def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
         """See `FileTree.read`."""
         archive = self._archive.get()
-        try:
+        with self._naming(name):
             _check_bytes(self.place(name), archive.getinfo(name).file_size, limit)
             return archive.read(name)
-        except _UNREADABLE as error:
+
+    def shard(self, name: str) -> io.BufferedIOBase:
+        """See `FileTree.shard`; seeking backwards in a compressed member decompresses it again from its start."""
+        with self._naming(name):
+            return cast(io.BufferedIOBase, self._archive.get().open(name))
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
             reason = _printable(str(error) or type(error).__name__)
             raise DataError(f"{self.place(name)}: cannot be read from the archive ({reason}): get it anew") from None
-
-    def shard(self, name: str) -> io.BytesIO:
-        """See `FileTree.shard`; all of it in memory."""
-        return io.BytesIO(self.read(name, _MAX_SHARD_BYTES))
 
     def stamps(self, names: Iterable[str]) -> list[Any]:
         """The size and checksum of every member."""
@@ -211,7 +218,7 @@ def _check_link(root: Path, name: str) -> None:
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a .zip ({error}): give a folder or a whole .zip") from None
 
 

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, FileTree, PerProcess
+from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, UNREADABLE, FileTree, PerProcess
 from segvae_jax.data.sources.reading import Blob, IndexMaps, Pictures
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
@@ -41,14 +41,15 @@ class _Listing(NamedTuple):
 class _Shards:
     """The parquet files as one process has them open.
 
-    The last two of each are kept: sorted ids without leading zeros, 1001, 10010, go back and forth between two.
+    The two latest files are kept, and masks and images of the two latest row groups: sorted ids without leading
+    zeros, e.g. 1001, 10010, go back and forth between two of each.
     """
 
     def __init__(self, tree: FileTree):
         self._tree = tree
         self._lock = threading.Lock()
         self._open = functools.lru_cache(maxsize=2)(functools.partial(_open_shard, tree))
-        self._recent = functools.lru_cache(maxsize=2)(self._cells)
+        self._recent = functools.lru_cache(maxsize=4)(self._cells)
 
     def cell(self, where: Row, column: str) -> dict[str, Any] | None:
         with self._lock:
@@ -195,8 +196,8 @@ def _arrow(place: str, read: Any) -> Any:
 
     try:
         return read()
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
+    except (pyarrow.ArrowException, *UNREADABLE) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"{place}: cannot be read as parquet ({reason}): get it anew") from None
 
 
