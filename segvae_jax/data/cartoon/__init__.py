@@ -1,7 +1,7 @@
-"""The cartoon set: faces and people drawn from random numbers, an endless data set of true semantic maps.
+"""The cartoon set: faces and people drawn from random numbers, an endless data set of exact semantic maps.
 
-Pure NumPy and free of files: the default data, the demo and the tests draw what they need. A drawing
-is named by (kind, seed, index) and is the same at every size.
+It is pure NumPy and needs no files. The default configuration, the demo and the tests draw what they need. A drawing
+is identified by (kind, seed, index) and is the same at every size.
 """
 
 from collections.abc import Callable
@@ -21,17 +21,17 @@ _DRAW: dict[str, Callable] = {"faces": draw_face, "people": draw_person}
 
 
 def cartoon_map(kind: str, seed: int, index: int, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Drawing number `index` of the set that `seed` names, as class maps of `size` (height, width).
+    """Drawing number `index` of the set of a seed, as class maps of `size` (height, width).
 
-    `kind` is "faces" or "people", and `CARTOON_SPACES[kind]` its label space. Deterministic in (kind,
-    seed, index), each drawing by itself: an index costs the same anywhere in the set.
+    `kind` is "faces" or "people", and its label space is `CARTOON_SPACES[kind]`. The drawing depends on (kind, seed,
+    index) alone, and every index takes the same time.
 
     Raises:
-      DataError: if the kind is unknown, the seed or index negative, or the size without pixels.
+      DataError: if the kind is unknown, the seed or index is negative, or the size has no pixels.
     """
     if kind not in _DRAW:
         raise DataError(f"unknown cartoon kind {kind!r}: choose from {', '.join(_DRAW)}")
     if seed < 0 or index < 0:
-        raise DataError(f"cartoon seed {seed} and index {index} name no drawing: both must be 0 or more")
+        raise DataError(f"cartoon seed {seed} and index {index} identify no drawing: expected both to be at least 0")
     sequence = np.random.SeedSequence((list(_DRAW).index(kind), seed, index))
     return _DRAW[kind](np.random.default_rng(sequence), size)

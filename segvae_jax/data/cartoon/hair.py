@@ -9,7 +9,7 @@ from segvae_jax.data.cartoon.shapes import Grid, Layer, Mask, below, egg, ellips
 
 
 def draw_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[list[Layer], list[Layer]]:
-    """Layers of hair behind and in front of head and shoulders."""
+    """Layers of hair behind, and in front of, head and shoulders."""
     if head.style == "bald":
         return [], []
     whole, end = (_long_hair if head.style in LONG_STYLES else _short_hair)(rng, grid, head)
@@ -74,7 +74,7 @@ def _quiff(rng: np.random.Generator, grid: Grid, head: Head) -> Mask:
 
 
 def _hair_over_face(rng: np.random.Generator, grid: Grid, head: Head, end: float) -> Mask:
-    """All but the opening for the face, which is below the hairline and between strands or sideburns."""
+    """Hair around an opening for the face, which is below the hairline and between strands or sideburns."""
     inner, tight = rng.uniform(0.55, 0.9), rng.uniform(0.84, 0.95)
     widths = [(0.0, 0.5), (0.24, 0.72), (0.38, tight), (0.6, tight), (0.75, min(tight, 0.9)), (0.95, inner),
               (2.0, inner)]  # fmt: skip

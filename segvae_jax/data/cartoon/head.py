@@ -1,4 +1,4 @@
-"""The traits that the parts of a cartoon face share, so that hair, ears and features fit each other."""
+"""The traits that the parts of a cartoon face share, so that hair, ears and features fit together."""
 
 import dataclasses
 
@@ -18,12 +18,12 @@ HAT = 0.055
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """What the parts of a face share.
+    """The traits that the parts of a face share.
 
     Attributes:
       x: middle of the skull.
       look: middle of the features.
-      turn: -1 turned to the left of the picture, 1 to the right.
+      turn: from -1, turned to the left of the picture, to 1, turned to the right.
       half_width: of the skull.
       crown: top of the skull.
       chin: lowest point.
@@ -47,7 +47,7 @@ class Head:
         return self.style not in COVERS_EARS and self.turn * side < 0.4
 
     def eye(self, side: int) -> tuple[float, float]:
-        """Middle and half width of the eye at a side: the far one of a turned head is nearer and narrower."""
+        """Middle and half width of the eye at a side; the far eye of a turned head is narrower, nearer the middle."""
         far = max(self.turn * side, 0)
         return self.look + side * 0.104 * (1 - 0.2 * far), 0.045 * (1 - 0.25 * far)
 

@@ -14,9 +14,9 @@ from segvae_jax.data.cartoon.shapes import (
     Layer,
     Mask,
     Point,
+    compose,
     egg,
     ellipse,
-    flatten,
     limb,
     outline,
     polygon,
@@ -34,7 +34,7 @@ SHOULDER, WAIST, HIP, KNEE, ANKLE = 0.225, 0.4, 0.5, 0.715, 0.915
 
 @dataclasses.dataclass(frozen=True)
 class _Body:
-    """Joints and measures that the parts of a figure share; pairs are (right, left) as in SIDES.
+    """Joints and measures that the parts of a figure share; pairs are (right, left), as in SIDES.
 
     Attributes:
       build: factor on all widths.
@@ -58,8 +58,8 @@ class _Body:
 def draw_person(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
     """Class maps of a random standing figure over HUMAN_PARSING, of `size` (height, width).
 
-    Parts do not overlap. The figure fills a box half as wide as high; a wider picture shows more of
-    what is beside it. The picture depends on the generator's state and not on the size.
+    Parts do not overlap. The figure fills a box half as wide as it is high; a wider picture shows more of the space
+    beside the box. The drawing depends on the generator's state and not on the size.
 
     Raises:
       DataError: if the size has no pixels.
@@ -84,7 +84,7 @@ def draw_person(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndar
         *_headwear(rng, grid),
         *bag_before,
     ]
-    return flatten(layers, size, HUMAN_PARSING)
+    return compose(layers, size, HUMAN_PARSING)
 
 
 def _body(rng: np.random.Generator) -> _Body:
@@ -167,7 +167,7 @@ def _sleeve(grid: Grid, arm: tuple[Point, ...], length: float, width: float) -> 
 
 
 def _arms(grid: Grid, body: _Body, clothing: str, sleeve: float, loose: float) -> tuple[list[Layer], list[Layer]]:
-    """Layers of the arms behind the body and of those before it, both hands on top."""
+    """Layers of the arms behind the body, and of those in front of it with both hands on top."""
     behind, before, hands = [], [], []
     for (name, _), arm, hidden in zip(SIDES, body.arms, body.hidden, strict=True):
         skin = (f"{name}-arm", limb(grid, arm, [r * body.build for r in (0.021, 0.018, 0.014)]))
@@ -204,7 +204,7 @@ def _torso(rng: np.random.Generator, grid: Grid, body: _Body, hem: float, loose:
 
 
 def _tapering(grid: Grid, widths: list[tuple[float, float]]) -> Mask:
-    """Shape symmetric about the body's middle, from knots (height, half width)."""
+    """Shape symmetric about the middle of the body, from knots (height, half width)."""
     return outline(grid, [(y, 0.25 - half, 0.25 + half) for y, half in widths])
 
 
@@ -234,7 +234,7 @@ def _face(rng: np.random.Generator, grid: Grid, body: _Body) -> list[Layer]:
 
 
 def _hair(rng: np.random.Generator, grid: Grid) -> tuple[list[Layer], list[Layer]]:
-    """Layers of hair behind and in front of the figure."""
+    """Layers of hair behind, and in front of, the figure."""
     style = str(rng.choice(list(HAIR), p=list(HAIR.values())))
     volume, length, line = rng.uniform(0.008, 0.017), rng.uniform(0.18, 0.34), rng.uniform(0.068, 0.086)
     part, wide = rng.uniform(-0.03, 0.03), rng.uniform(0.95, 1.25)

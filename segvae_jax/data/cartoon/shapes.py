@@ -1,7 +1,7 @@
-"""Shapes in unit coordinates, rasterised by asking at every pixel centre whether it lies inside.
+"""Shapes in unit coordinates, rasterised by testing whether each pixel centre lies inside.
 
-Lengths are fractions of the drawing's height, x to the right and y down. Thin shapes are widened to a
-pixel of the grid, so that a necklace stays whole at 32 px.
+Lengths are fractions of the drawing's height; x points right and y down. Thin shapes are widened to one pixel of the
+grid, so that a necklace stays connected at 32 px.
 """
 
 import dataclasses
@@ -37,9 +37,9 @@ class Grid:
 
     @classmethod
     def of_size(cls, size: tuple[int, int], aspect: float = 1.0) -> "Grid":
-        """Grid of `size` (height, width) pixels, in whose middle lies a box of height 1 and width `aspect`.
+        """Grid of `size` (height, width) pixels, with a box of height 1 and width `aspect` in its middle.
 
-        The box is as large as fits; what lies outside it continues the drawing.
+        The box is as large as fits; the drawing continues outside it.
 
         Raises:
           DataError: if the size has no pixels.
@@ -53,7 +53,7 @@ class Grid:
         return cls(x[None, :], y[:, None], pixel)
 
     def framed(self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)) -> "Grid":
-        """The grid seen by a drawing that is turned, enlarged and moved.
+        """The grid as a drawing sees it that is turned, enlarged and moved.
 
         It is turned by `roll` (radians, clockwise) and enlarged about `centre`, then moved by `shift`.
         """
@@ -63,10 +63,10 @@ class Grid:
         return dataclasses.replace(self, x=x, y=y, pixel=self.pixel / scale)
 
 
-def flatten(layers: Iterable[Layer], size: tuple[int, int], space: LabelSpace) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of layers given from back to front: a layer hides those behind it.
+def compose(layers: Iterable[Layer], size: tuple[int, int], space: LabelSpace) -> Bool[np.ndarray, "H W C"]:
+    """Class maps of layers, which are given from back to front: a layer hides those behind it.
 
-    Classes that continue under others by the label space's `covered_by` are filled in under them.
+    Classes that continue under others, by the label space's `covered_by`, are filled in under them.
     """
     index = np.zeros(size, np.uint8)
     for name, mask in layers:
@@ -91,7 +91,7 @@ def egg(
 
 
 def ellipse(grid: Grid, centre: Point, radii: Point, power: float = 2.0) -> Mask:
-    """Superellipse: 2 is an ellipse, 4 nearly a rectangle."""
+    """Superellipse; the power 2 is an ellipse, 4 is nearly a rectangle."""
     dx, dy = (grid.x - centre[0]) / radii[0], (grid.y - centre[1]) / radii[1]
     if power == 2:
         return dx * dx + dy * dy <= 1
@@ -106,7 +106,7 @@ def ring(grid: Grid, centre: Point, radii: Point, width: float, power: float = 2
 
 
 def limb(grid: Grid, points: Sequence[Point], radii: Sequence[float]) -> Mask:
-    """Round brush drawn along a polyline, its radius changing from point to point."""
+    """Stroke of a round brush along a polyline; the radius changes from point to point."""
     radii = [max(radius, grid.pixel / 2) for radius in radii]
     spans = zip(points, points[1:], radii, radii[1:], strict=False)
     return np.logical_or.reduce([_capsule(grid, *span) for span in spans])
@@ -121,9 +121,9 @@ def _capsule(grid: Grid, start: Point, end: Point, radius: float, end_radius: fl
 
 
 def band(grid: Grid, centre: Point, half_width: float, upper: ArrayLike, lower: ArrayLike) -> Mask:
-    """What lies between two curves over `|u| <= 1`, `u` running from -1 to 1 across `half_width`.
+    """Area between two curves over `|u| <= 1`; `u` runs from -1 to 1 across `half_width`.
 
-    A curve is the coefficients of a polynomial in `u`, constant first, in lengths below the centre.
+    A curve is given by the coefficients of a polynomial in `u`, constant first, in lengths below the centre.
     """
     u = (grid.x - centre[0]) / half_width
     dy = grid.y - centre[1]
@@ -142,7 +142,7 @@ def outline(grid: Grid, knots: Sequence[tuple[float, float, float]]) -> Mask:
 
 
 def below(grid: Grid, knots: Sequence[Point]) -> Mask:
-    """What lies under a smooth curve through knots `(x, y)`, from left to right."""
+    """Area under a smooth curve through knots `(x, y)`, from left to right."""
     x, y = _smoothed(knots).T
     return grid.y >= np.interp(grid.x, x, y)
 
@@ -157,7 +157,7 @@ def polygon(grid: Grid, corners: Sequence[Point]) -> Mask:
 
 
 def _smoothed(knots: Sequence[Sequence[float]]) -> Float[np.ndarray, "n d"]:
-    """Two rounds of Chaikin's corner cutting; the end points stay."""
+    """Two rounds of Chaikin's corner cutting; the end points stay in place."""
     points = np.asarray(knots, np.float64)
     for _ in range(2):
         before, after = points[:-1], points[1:]

@@ -13,7 +13,7 @@ _LISTED = 10
 
 
 def print_data_report(report: Mapping[str, Any], console: Console) -> None:
-    """Prints what was kept and what was not, the classes, and what the user should look at."""
+    """Prints the classes, what was kept and what was left out, and what the user should check."""
     console.print(_classes(report))
     for line in (_counts(report), _splits(report), _label_sets(report), *map(_pair, report["pairs"])):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -68,7 +68,7 @@ def _splits(report: Mapping[str, Any]) -> str:
 def _label_sets(report: Mapping[str, Any]) -> str:
     label_sets = report["label_sets"]
     sizes = ", ".join(f"{size}: {count:,}" for size, count in label_sets["sizes"].items())
-    return f"Classes a map: {label_sets['mean_size']:.1f} ({sizes}); {label_sets['distinct']:,} different label-sets."
+    return f"Classes per map: {label_sets['mean_size']:.1f} ({sizes}); {label_sets['distinct']:,} different label-sets."
 
 
 def _pair(pair: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""CelebAMask-HQ as its authors publish it, as SegVAE's authors repackaged it, and flattened to index maps."""
+"""CelebAMask-HQ: as its authors publish it, as the authors of SegVAE repackaged it, and as index maps."""
 
 import dataclasses
 import re
@@ -26,7 +26,7 @@ from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, CELEBAMASK_RELEASE, Lab
 
 OFFICIAL_MAPS, RELEASE_MAPS = "CelebAMask-HQ-mask-anno", "segmentation_map"
 _OFFICIAL_IMAGES, _RELEASE_IMAGES = "CelebA-HQ-img", "img"
-_IMAGES_A_FOLDER = 2_000  # of the official parts
+_IMAGES_PER_FOLDER = 2_000  # of the official parts
 AS_ANNOTATED, RESTORED = "as annotated", "restored under facial parts"
 
 Parts = Mapping[str, Mapping[str, str]]  # id -> class -> file
@@ -34,12 +34,12 @@ Parts = Mapping[str, Mapping[str, str]]  # id -> class -> file
 
 @dataclasses.dataclass(frozen=True)
 class PartMaps:
-    """`Source.read` of maps that are a mask a class; they overlap as they were annotated.
+    """`Source.read` for maps that are stored as one mask per class. The masks overlap as they were annotated.
 
     Attributes:
       tree: the files.
       space: the classes.
-      parts: files by id and class; a class without a file is absent.
+      parts: file of each id and class; a class without a file is absent.
     """
 
     tree: FileTree
@@ -47,10 +47,10 @@ class PartMaps:
     parts: Parts
 
     def __call__(self, example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
-        """The class maps of an id.
+        """The class maps of an id, resized.
 
         Raises:
-          DataError: naming the file, if a part is no mask or differs in size from the others.
+          DataError: naming the file, if a part is not a mask or its size differs from that of the other parts.
         """
         class_maps = np.zeros((*size, self.space.num_channels), bool)
         for channel, mask in self._masks(example_id).items():
@@ -61,7 +61,7 @@ class PartMaps:
         """The class maps of an id at the size of its files.
 
         Raises:
-          DataError: naming the file, if a part is no mask or differs in size from the others.
+          DataError: naming the file, if a part is not a mask or its size differs from that of the other parts.
         """
         masks = self._masks(example_id)
         blank = np.zeros_like(next(iter(masks.values())))
@@ -89,7 +89,7 @@ def official(tree: FileTree) -> Source:
     """`CelebAMask-HQ-mask-anno/<0..14>/<id>_<part>.png` and, where present, `CelebA-HQ-img/<id>.jpg`.
 
     Raises:
-      DataError: if there is no part, one is misnamed, or a folder of parts is missing that an image needs.
+      DataError: if there is no part, a part is misnamed, or a folder of parts is missing but its pictures are not.
     """
     root = tree.root_of(OFFICIAL_MAPS) or ""
     parts = _grouped(tree, _official_parts(tree, f"{root}{OFFICIAL_MAPS}/"))
@@ -102,7 +102,7 @@ def release(tree: FileTree) -> Source:
     """`segmentation_map/<id>/<channel>.png` in the release's numbering and, where present, `img/<id>.jpg`.
 
     Raises:
-      DataError: if there is no part, or one is misnamed.
+      DataError: if there is no part, or a part is misnamed.
     """
     root = tree.root_of(RELEASE_MAPS) or ""
     parts = _grouped(tree, _release_parts(tree, f"{root}{RELEASE_MAPS}/"))
@@ -176,8 +176,8 @@ def _grouped(tree: FileTree, files: Iterator[tuple[tuple[str, str], str]]) -> Pa
 
 
 def _check_folders(tree: FileTree, parts: Parts, images: Mapping[str, str]) -> None:
-    """A whole folder that is missing means an unpacking that failed, not images without parts."""
-    folder_of = lambda example_id: int(example_id) // _IMAGES_A_FOLDER
+    """If a whole folder of parts is missing, unpacking has failed; it does not mean pictures without parts."""
+    folder_of = lambda example_id: int(example_id) // _IMAGES_PER_FOLDER
     present = {folder_of(example_id) for example_id in parts}
     for example_id, name in images.items():
         if example_id.isdecimal() and folder_of(example_id) not in present:

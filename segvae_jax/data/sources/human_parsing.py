@@ -1,4 +1,4 @@
-"""HumanParsing (ATR) as published, as SegVAE's authors repackaged it, and as index maps alone."""
+"""HumanParsing (ATR): as published, as the authors of SegVAE repackaged it, and as index maps alone."""
 
 from collections.abc import Mapping
 

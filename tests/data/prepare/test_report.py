@@ -4,7 +4,7 @@ import re
 import numpy as np
 import pytest
 
-from segvae_jax.data.prepare.conversion import Facts, convert
+from segvae_jax.data.prepare.conversion import MapStatistics, convert
 from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.splits import assign
@@ -16,8 +16,8 @@ FACES = cartoon("faces", 20, 0)
 
 def sides(source):
     """The warnings of a data report that are about left and right."""
-    facts = Facts.joined([convert(source, RECIPE, example_id).facts for example_id in source.ids])
-    lines = make_data_report(source, RECIPE, facts, assign(source.ids, {}, ()))["warnings"]
+    statistics = MapStatistics.joined([convert(source, RECIPE, example_id).statistics for example_id in source.ids])
+    lines = make_data_report(source, RECIPE, statistics, assign(source.ids, {}, ()))["warnings"]
     return [line for line in lines if "left" in line]
 
 
