@@ -1,7 +1,7 @@
 """Prepares a data set once, for training and for tfds: python prepare.py --source=NAME --path=DIR --out=DIR
 
-Maps, and with --image_size their pictures, go into ArrayRecord files; what was found goes to the terminal and
-into report.html. A run that was stopped, by whatever means, goes on when started again.
+Writes the maps, and with --image_size their pictures, to ArrayRecord files, and a data report to the terminal and to
+report.html. A run that was stopped or killed continues when it is started again.
 """
 
 import dataclasses
@@ -26,9 +26,9 @@ _WORKERS = flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the 
 _BEAM = flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.")
 
 # The fields of SourceOptions.
-flags.DEFINE_string("path", "", "Where it is; cartoons need none.")
+flags.DEFINE_string("path", "", "Folder or .zip of the data set; cartoons need none.")
 flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.")
-flags.DEFINE_enum("fit", "stretch", list(FITS), "humanparsing: how maps come to their size.")
+flags.DEFINE_enum("fit", "stretch", list(FITS), "humanparsing: how maps are resized.")
 flags.DEFINE_string("labels", "", "folder: .txt, .json or .csv file with the name of each index, or of each colour.")
 flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.")
 flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.")
@@ -48,7 +48,7 @@ flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --cel
 
 
 def main(argv: list[str]) -> None:
-    """Prepares."""
+    """Prepares the data set and prints its report."""
     del argv
     size = parse_size("size", _SIZE.value)
     image_size = parse_size("image_size", _IMAGE_SIZE.value) if _IMAGE_SIZE.value else None

@@ -49,10 +49,11 @@ def prepare_data(config: ConfigDict) -> Prepared:
 def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
     defaults = vars(SourceOptions()) | vars(RecipeOptions())
     given = _given(config, SourceOptions) | _given(config, RecipeOptions)
-    for name in given.keys() - DATA_SETS["cartoon"].options:  # which are set in configs/cartoon.py, not by users
-        if given[name] != defaults[name]:
-            fault = f"is a prepared data set, which config.data.{name} cannot change"
-            raise ConfigError(f"config.data.prepared={directory}: {fault}: leave it out, or prepare the data again")
+    set_by_recipes = DATA_SETS["cartoon"].options  # in configs/cartoon.py
+    if changed := [name for name in given if name not in set_by_recipes and given[name] != defaults[name]]:
+        fault = f"is a prepared data set, which config.data.{changed[0]} cannot change"
+        unset = f"set it to {defaults[changed[0]]!r}"
+        raise ConfigError(f"config.data.prepared={directory}: {fault}: {unset}, or prepare the data again")
     prepared = open_prepared(directory)
     if prepared.image_size != size:
         held = f"maps of {prepared.image_size}, but config.model.image_size={size}"

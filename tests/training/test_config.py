@@ -181,9 +181,10 @@ def test_options_that_cannot_change_a_prepared_data_set_are_refused(prepared, ch
     with pytest.raises(ConfigError) as caught:
         prepare_data(config)
     (name,) = changes
+    unset = default.get_config().data[name]
     assert one_line(caught.value) == (
         f"config.data.prepared={prepared}: is a prepared data set, which config.data.{name} cannot change: "
-        "leave it out, or prepare the data again"
+        f"set it to {unset!r}, or prepare the data again"
     )
 
 
