@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, UInt8
 from benchmarks.measure import Work
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
-from segvae_jax.labels import LABEL_SPACES, LabelSpace
+from segvae_jax.data.sources.registry import DATA_SETS
+from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import init_variables
@@ -24,8 +25,8 @@ from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, create_state
 from segvae_jax.training.step import StepConfig, jit_train_step
 
-TITLES = {"celebamask_hq": "CelebAMask-HQ", "human_parsing": "HumanParsing"}
-_PRESENT = {"celebamask_hq": 13.4 / 18, "human_parsing": 7 / 17}  # mean share of the classes in a real map
+TITLES = {"celebamask_hq": "CelebAMask-HQ", "humanparsing": "HumanParsing"}
+_PRESENT = {"celebamask_hq": 13.4 / 18, "humanparsing": 7 / 17}  # mean share of the classes in a real map
 STEP = StepConfig("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
 LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
 _NUM_BATCHES_FOR_BUDGET = 1_000
@@ -36,7 +37,7 @@ class Setup:
     """One problem: the data set, the batch size and the size of the model.
 
     Attributes:
-      dataset: a key of `LABEL_SPACES`, which determines classes and label frequencies.
+      dataset: a key of `DATA_SETS`, which determines classes and label frequencies.
       batch: number of maps per batch.
       size: height and width in pixels.
       ngf: width of the first level. All other widths are proportional to it.
@@ -58,14 +59,21 @@ class Setup:
         return dataclasses.replace(self, **changes)
 
     @property
+    def _space(self) -> LabelSpace:
+        space = DATA_SETS[self.dataset].space
+        if space is None:
+            raise ValueError(f"{self.dataset}: its classes are not fixed")
+        return space
+
+    @property
     def steps(self) -> int:
         """The number of classes K, which is the number of steps."""
-        return self.classes or len(LABEL_SPACES[self.dataset].classes)
+        return self.classes or len(self._space.classes)
 
     @property
     def order(self) -> tuple[int, ...]:
         """Channels in drawing order, renumbered if classes are left out."""
-        return tuple(range(1, self.classes + 1)) if self.classes else LABEL_SPACES[self.dataset].order
+        return tuple(range(1, self.classes + 1)) if self.classes else self._space.order
 
     def widths(self) -> dict[str, Any]:
         """The widths of the model. At ngf 64 they are those of the release."""

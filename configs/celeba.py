@@ -23,5 +23,5 @@ TINY = {
 def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny` or `paper`."""
     config = default.get_config()
-    config.data.source = "celebamask"
+    config.data.source = "celebamask_hq"
     return with_variant(config, variant, {"": {}, "tiny": TINY, "paper": default.PAPER})

@@ -48,15 +48,19 @@ def get_config() -> ConfigDict:
     config.keep_checkpoints = 3  # number of latest checkpoints to keep; the best one is kept as well
 
     config.data = ConfigDict()
-    config.data.source = "cartoon"  # one of cartoon, celebamask, folder, human_parsing
-    config.data.path = ""  # folder of index PNGs; celebamask, human_parsing: also any published layout, or a .zip
-    config.data.layout = ""  # celebamask, human_parsing: name of the layout, where several fit
-    config.data.fit = "stretch"  # human_parsing: or "pad", which keeps the aspect ratio
+    config.data.source = "cartoon"  # or celebamask_hq, humanparsing, folder: see data/sources/registry.py
+    config.data.path = ""  # folder of index PNGs; celebamask_hq, humanparsing: also any published layout, or a .zip
+    config.data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
+    config.data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
     config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
     config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
     config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
     config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
+    config.data.exclude = ""  # file that lists maps to leave out: one line `id reason` per map
+    config.data.skip_broken = False  # leaves out maps that cannot be read
+    config.data.celeba_mapping = ""  # CelebA-HQ-to-CelebA-mapping.txt, for the official splits ...
+    config.data.celeba_partition = ""  # ... and list_eval_partition.txt
     config.data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
     config.data.flip = True  # mirrors half of the training maps, left and right classes exchanged
     config.data.rotate = 0.0  # turns training maps by up to so many degrees ...

@@ -15,5 +15,5 @@ from configs import celeba
 def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny` or `paper`."""
     config = celeba.get_config(variant)
-    config.data.source = "human_parsing"
+    config.data.source = "humanparsing"
     return config

@@ -1,6 +1,6 @@
 """Trains and scores every row of a table and writes it to docs/results/.
 
-    python -m experiments.run --table=baselines --budget=small --source=celebamask --path=masks
+    python -m experiments.run --table=baselines --budget=small --source=celebamask_hq --path=masks
 
 Every row has the same maps, steps and batches, and `--seeds` runs. What is finished is not done again, so a
 run that was stopped goes on when started again; the two tables share their first row.

@@ -44,7 +44,8 @@ class Setting:
         config = importlib.import_module(f"configs.{module}").get_config(variant)
         config.data.update(self.data)
         config.update_from_flattened_dict(self.budget.overrides)
-        config.data.prepared = str(prepare_data(config).directory)
+        prepared = prepare_data(config).directory
+        config.data.update(path="", prepared=str(prepared))  # a prepared set has no path besides its own
         config.seed = seed
         return config
 

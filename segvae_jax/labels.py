@@ -160,10 +160,12 @@ def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M 
     try:
         lines = Path(path).expanduser().read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise LabelError(f"{path}: cannot be read ({error}): give a text file of one label-set a line") from None
+        raise LabelError(f"{path}: cannot be read ({error}): give a text file of one label-set per line") from None
     rows = [_encode_line(line, f"{path}:{number}", space) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
-        raise LabelError(f"{path}: holds no label-set: expected class names separated by commas, one label-set a line")
+        raise LabelError(
+            f"{path}: holds no label-set: expected class names separated by commas, one label-set per line"
+        )
     return np.stack(rows)
 
 
@@ -241,9 +243,3 @@ HUMAN_PARSING = LabelSpace(
     accessories=("sunglass", "belt", "scarf", "bag"),
     pairs=(("left-shoe", "right-shoe"), ("left-leg", "right-leg"), ("left-arm", "right-arm")),
 )
-
-LABEL_SPACES = {
-    "celebamask_hq": CELEBAMASK_HQ,
-    "celebamask_release": CELEBAMASK_RELEASE,
-    "human_parsing": HUMAN_PARSING,
-}

@@ -1,4 +1,4 @@
-"""How far a long job on many maps is."""
+"""Progress of a long job on many maps."""
 
 import datetime
 
@@ -15,12 +15,12 @@ from rich.progress import (
 
 
 class MapProgress:
-    """Progress on stderr, with ETA: a bar on a terminal, and lines for those who read a log.
+    """Shows progress and ETA on stderr: as a bar on a terminal, as lines in a log.
 
     Args:
-      description: of the job, as `generating`.
-      total: maps to be done.
-      completed: maps that were done before.
+      description: of the job, e.g. `generating`.
+      total: number of maps.
+      completed: number of maps that were done before this run.
     """
 
     def __init__(self, description: str, total: int, completed: int = 0):
@@ -37,11 +37,11 @@ class MapProgress:
         self._progress.stop()
 
     def advance(self, count: int) -> None:
-        """So many maps more are done."""
+        """Adds `count` maps to those that are done."""
         self._progress.advance(self._task, count)
 
     def advance_logged(self, count: int) -> None:
-        """Like `advance`, with a line at every tenth of the whole where no terminal shows the bar."""
+        """Like `advance`, and prints a line at every tenth of the total if there is no terminal."""
         before = self._tenths()
         self.advance(count)
         if self._tenths() > before and not self._progress.console.is_terminal:
@@ -52,13 +52,13 @@ class MapProgress:
         return int(10 * task.completed / max(1, task.total or 1))
 
     def print(self, text: str) -> None:
-        """One line, with how far all is."""
+        """Prints `text` on one line, with progress and ETA."""
         task = self._progress.tasks[0]
         line = f"{text}: {task.completed:,} of {task.total:,} maps, ETA {self._left(task)}"
         self._progress.console.print(line, highlight=False, soft_wrap=True)
 
     def _left(self, task: Task) -> datetime.timedelta | str:
-        """By all that was done; Rich looks at the latest steps, and processes finish theirs together."""
+        """ETA from the mean pace. Rich uses only the latest steps, which processes may finish at the same time."""
         if task.completed == self._before:
             return "unknown"
         pace = (task.elapsed or 0) / (task.completed - self._before)

@@ -1,4 +1,4 @@
-"""Who does the work: this process, or several. A function of numbered pieces of work, done in any order."""
+"""Who does the work: this process, or several worker processes. Work consists of numbered pieces, done in any order."""
 
 import concurrent.futures
 import multiprocessing
@@ -19,15 +19,15 @@ _work: Work  # of a worker process
 
 
 def one_process(work: Work, pieces: Sequence[int]) -> Iterator[int]:
-    """Does the work here, piece after piece."""
+    """Does the work in this process, piece after piece."""
     return map(work, pieces)
 
 
 def processes(count: int) -> Runner:
-    """Does the work in so many processes, which end with this one, however it ends.
+    """Does the work in `count` worker processes. They end with this process, however it ends.
 
     Raises:
-      DataError: when run, if one of them is killed.
+      DataError: when the work is run, if a worker process is killed.
     """
     return one_process if count == 1 else lambda work, pieces: _pooled(count, work, pieces)
 
@@ -36,21 +36,21 @@ def _pooled(count: int, work: Work, pieces: Sequence[int]) -> Iterator[int]:
     context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of JAX, and locks
     pickled = cloudpickle.dumps(work)  # sources are closures, which pickle refuses
     workers = min(count, max(1, len(pieces)))
-    with concurrent.futures.ProcessPoolExecutor(workers, context, _begin, (pickled,)) as pool:
+    pool = concurrent.futures.ProcessPoolExecutor(workers, context, _begin, (pickled,))
+    try:
         futures = [pool.submit(_do, piece) for piece in pieces]
-        try:
-            for future in concurrent.futures.as_completed(futures):
-                yield future.result()
-        except concurrent.futures.BrokenExecutor:
-            raise DataError("a worker process was killed, perhaps for want of memory: use fewer --workers") from None
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+    except concurrent.futures.BrokenExecutor:
+        raise DataError("a worker process was killed, perhaps because memory ran out: use fewer --workers") from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(pickled: bytes) -> None:
-    """Runs first in every worker."""
+    """Runs first in every worker process."""
     global _work
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the first process ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends its workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
     threadpoolctl.threadpool_limits(1)
     _work = cloudpickle.loads(pickled)

@@ -12,6 +12,7 @@ from configs import clothing
 from segvae_jax import maps, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.prepare.builder import open_prepared, prepare
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.sources.folder import folder
 from segvae_jax.data.sources.label_list import read_labels
 from segvae_jax.errors import SegVAEError
@@ -96,5 +97,5 @@ def refusal(pixels: np.ndarray, names: list[str] | dict[str, str], settings: dic
     Image.fromarray(pixels).save("masks/0007.png")
     pathlib.Path("labels.json").write_text(json.dumps(names))
     with pytest.raises(SegVAEError) as error:
-        prepare(folder("masks", "labels.json", **settings), (8, 8), "prepared")
+        prepare(folder("masks", "labels.json", **settings), Recipe((8, 8)), "prepared")
     return str(error.value)

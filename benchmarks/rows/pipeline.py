@@ -51,9 +51,10 @@ def _feed(size: int, batch: int, num_maps: int, directory: str, resident: bool) 
     """Takes batches as training does, and sums all maps of a batch in a jitted function."""
     from segvae_jax.data.feed.feeding import Feed
     from segvae_jax.data.prepare.builder import prepare
+    from segvae_jax.data.prepare.recipe import Recipe
     from segvae_jax.data.sources.cartoon import cartoon
 
-    data = prepare(cartoon("faces", num_maps, 0), (size, size), directory)
+    data = prepare(cartoon("faces", num_maps, 0), Recipe((size, size)), directory)
     feed = Feed(data, batch, 0, device_mesh(), math.inf if resident else 0.0)
     read = jax.jit(lambda packed: maps.unpack(packed, data.space.num_channels).sum())
 

@@ -14,7 +14,7 @@ from benchmarks.plan import Plan, compared_with_torch
 from benchmarks.workload import Setup, lowered_step, train_work
 
 SECTION = "training"
-_ON_CPU = {"celebamask_hq": at_least(1.5), "human_parsing": at_least(2.5)}
+_ON_CPU = {"celebamask_hq": at_least(1.5), "humanparsing": at_least(2.5)}
 _CPU_SIZES = ((16, 4), (16, 16), (64, 4), (64, 16))  # ngf, batch
 _ON_GPU = at_least(20)  # times faster, at batch 16
 _UTILISATION = at_least(40)  # percent of the measured peak, in bfloat16 at batch 128

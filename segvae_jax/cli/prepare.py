@@ -1,26 +1,25 @@
 """Prepares a data set once, for training and for tfds: segvae prepare --source=NAME --path=DIR --out=DIR
 
-Maps, and with --image_size their pictures, go into ArrayRecord files; what was found goes to the terminal and
-into report.html. A run that was stopped, by whatever means, continues when it is started again.
+Writes the maps, and with --image_size their pictures, to ArrayRecord files, and a data report to the terminal and to
+report.html. A run that was stopped or killed continues when it is started again.
 """
 
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
-# The arguments of `recipe_for`.
-_RECIPE = ("size", "image_size", "exclude", "skip_broken", "celeba_mapping", "celeba_partition")
 _OUT = "Folder for the prepared data set: new, empty, or begun before."
 _LABELS = "folder: .txt, .json or .csv file with the name of each index, or of each colour."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    from segvae_jax.data.prepare.catalog import SOURCES
+    from segvae_jax.data.sources.registry import DATA_SETS
 
-    flags.DEFINE_enum("source", None, list(SOURCES), "What the data set is.", own, required=True)
+    flags.DEFINE_string("source", None, f"Which data set: {', '.join(DATA_SETS)}.", own, required=True)
     flags.DEFINE_string("out", None, _OUT, own, required=True)
     flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1, None, own)
     flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.", own)
@@ -30,9 +29,9 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 
 def _define_options(own: flags.FlagValues) -> None:
     """The fields of `SourceOptions`."""
-    flags.DEFINE_string("path", "", "Where it is; cartoons need none.", own)
+    flags.DEFINE_string("path", "", "Folder or .zip of the data set; cartoons need none.", own)
     flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.", own)
-    flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps come to their size.", own)
+    flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps are resized.", own)
     flags.DEFINE_string("labels", "", _LABELS, own)
     flags.DEFINE_string("merge", "", "folder: classes to join, old,old=new;old=new.", own)
     flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.", own)
@@ -43,30 +42,37 @@ def _define_options(own: flags.FlagValues) -> None:
 
 
 def _define_recipe(own: flags.FlagValues) -> None:
+    """The sizes, and the fields of `RecipeOptions`."""
     flags.DEFINE_list("size", ["128"], "Pixels of the maps: SIDE, or HEIGHT,WIDTH.", own)
     flags.DEFINE_list("image_size", [], "Pixels of the pictures beside the maps; none if not given.", own)
-    flags.DEFINE_string("exclude", "", "File of maps to leave out, with one line `id reason` per map.", own)
+    flags.DEFINE_string("exclude", "", "File that lists maps to leave out: one line `id reason` per map.", own)
     flags.DEFINE_bool("skip_broken", False, "Leave out maps that cannot be read, and list them.", own)
     flags.DEFINE_string("celeba_mapping", "", "CelebA-HQ-to-CelebA-mapping.txt, for the official splits.", own)
     flags.DEFINE_string("celeba_partition", "", "list_eval_partition.txt, with --celeba_mapping.", own)
 
 
 def main(given: flags.FlagValues) -> None:
-    """Prepares."""
+    """Prepares the data set and prints its report."""
     from rich.console import Console
 
     from segvae_jax.data.prepare.beam import beam_runner
     from segvae_jax.data.prepare.builder import REPORT, build
-    from segvae_jax.data.prepare.catalog import SourceOptions, open_source, recipe_for
-    from segvae_jax.data.prepare.report_print import print_survey
+    from segvae_jax.data.prepare.recipe import RecipeOptions, make_recipe, parse_size
+    from segvae_jax.data.prepare.report_print import print_data_report
+    from segvae_jax.data.sources.registry import SourceOptions, open_source
     from segvae_jax.workers import processes
 
-    values = given.flag_values_dict()
-    options = SourceOptions(**{field.name: values[field.name] for field in dataclasses.fields(SourceOptions)})
-    source = open_source(given.source, options)
-    recipe = recipe_for(given.source, source, **{name: values[name] for name in _RECIPE})
+    size = parse_size("size", given.size)
+    image_size = parse_size("image_size", given.image_size) if given.image_size else None
+    source = open_source(given.source, SourceOptions(**_values(given, SourceOptions)))
+    recipe = make_recipe(given.source, source, RecipeOptions(**_values(given, RecipeOptions)), size, image_size)
     run = processes(given.workers) if given.beam is None else beam_runner(given.beam.split())
     prepared = build(source, recipe, given.out, run)
     console = Console()
-    print_survey(prepared.survey(), console)
+    print_data_report(prepared.data_report(), console)
     console.print(f"wrote {prepared.directory}, see {REPORT} in it", highlight=False, soft_wrap=True)
+
+
+def _values(given: flags.FlagValues, options: Any) -> dict[str, Any]:
+    """Values of the flags that are fields of a dataclass."""
+    return {field.name: given[field.name].value for field in dataclasses.fields(options)}

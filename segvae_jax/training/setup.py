@@ -10,9 +10,10 @@ from ml_collections import ConfigDict
 
 from segvae_jax.data.feed.batches import batch_indices
 from segvae_jax.data.prepare.builder import Prepared, open_prepared, prepare
-from segvae_jax.data.prepare.catalog import SourceOptions, open_source
 from segvae_jax.data.prepare.drawing_order import by_area
-from segvae_jax.data.sources.source import Source
+from segvae_jax.data.prepare.recipe import RecipeOptions, make_recipe
+from segvae_jax.data.sources.registry import DATA_SETS, SourceOptions, open_source
+from segvae_jax.data.sources.source import Size
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
@@ -23,19 +24,36 @@ from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
 
-_SOURCES = {"cartoon": "cartoon", "celebamask": "celebamask_hq", "folder": "folder", "human_parsing": "humanparsing"}
+_FLAG = "--config.data."
 
 
 def prepare_data(config: ConfigDict) -> Prepared:
-    """The data set of a configuration: what `data.prepared` holds, or the source, prepared now if it was not before.
+    """The data set of a configuration.
+
+    If `data.prepared` is a prepared data set, opens it. Otherwise prepares the source below that folder, or opens
+    what an earlier call prepared there.
 
     Raises:
-      SegVAEError: if it cannot be read, or was prepared at another size.
+      ConfigError: if the prepared data set has another size, or options are given that cannot change it.
+      SegVAEError: if the data cannot be read.
     """
     check(config)
     size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
-    if not (directory / "dataset_info.json").is_file():
-        return prepare(_source(config), size, directory)
+    if (directory / "dataset_info.json").is_file():
+        return _open_prepared(config, directory, size)
+    name, options = config.data.source, _given(config, RecipeOptions)
+    source = open_source(name, SourceOptions(**_given(config, SourceOptions), seed=config.seed), _FLAG)
+    return prepare(source, make_recipe(name, source, RecipeOptions(**options), size, flag=_FLAG), directory)
+
+
+def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
+    defaults = vars(SourceOptions()) | vars(RecipeOptions())
+    given = _given(config, SourceOptions) | _given(config, RecipeOptions)
+    set_by_recipes = DATA_SETS["cartoon"].options  # in configs/cartoon.py
+    if changed := [name for name in given if name not in set_by_recipes and given[name] != defaults[name]]:
+        fault = f"is a prepared data set, which config.data.{changed[0]} cannot change"
+        unset = f"set it to {defaults[changed[0]]!r}"
+        raise ConfigError(f"config.data.prepared={directory}: {fault}: {unset}, or prepare the data again")
     prepared = open_prepared(directory)
     if prepared.image_size != size:
         held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
@@ -43,13 +61,9 @@ def prepare_data(config: ConfigDict) -> Prepared:
     return prepared
 
 
-def _source(config: ConfigDict) -> Source:
-    """The source that `config.data` names."""
-    data = config.data
-    if data.source not in _SOURCES:
-        raise ConfigError(f"config.data.source={data.source!r}: expected one of {', '.join(_SOURCES)}")
-    given = {field.name: data[field.name] for field in dataclasses.fields(SourceOptions) if field.name in data}
-    return open_source(_SOURCES[data.source], SourceOptions(**given, seed=config.seed), "--config.data.")
+def _given(config: ConfigDict, options: type[SourceOptions | RecipeOptions]) -> dict[str, Any]:
+    """The values that `config.data` has for the fields of `options`."""
+    return {field.name: config.data[field.name] for field in dataclasses.fields(options) if field.name in config.data}
 
 
 def label_space(config: ConfigDict, data: Prepared) -> LabelSpace:

@@ -82,7 +82,7 @@ def test_works_are_timed_in_turn():
     assert ratios((4.0, 9.0), (2.0, 3.0)) == (2.0, 3.0)
 
 
-@pytest.mark.parametrize("dataset, share", [("celebamask_hq", 13.4 / 18), ("human_parsing", 7 / 17)])
+@pytest.mark.parametrize("dataset, share", [("celebamask_hq", 13.4 / 18), ("humanparsing", 7 / 17)])
 def test_random_maps_hold_as_many_classes_as_real_ones(dataset, share):
     setup = Setup(dataset, batch=16, size=32)
     wanted = label_sets(setup)

@@ -1,4 +1,4 @@
-"""Writes the layouts of data sets with maps that the project draws itself."""
+"""Writes the layouts of data sets with maps that the project draws itself, and opens them."""
 
 import io
 import zipfile
@@ -11,12 +11,28 @@ from PIL import Image
 
 from segvae_jax import maps
 from segvae_jax.data.cartoon import cartoon_map
+from segvae_jax.data.sources.file_tree import open_tree
+from segvae_jax.data.sources.layouts import detect_layout
+from segvae_jax.data.sources.registry import LAYOUTS, SourceOptions, open_source
 from segvae_jax.errors import DataError
 from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING
 
 FACE_SIZE, BODY_SIZE = (32, 32), (24, 16)
 FACES = {number: cartoon_map("faces", 0, number, FACE_SIZE) for number in (0, 7, 2003)}
 BODIES = {name: cartoon_map("people", 0, i, BODY_SIZE) for i, name in enumerate(("10_1", "9_2"))}
+
+
+def celebamask(path, layout=""):
+    return open_source("celebamask_hq", SourceOptions(path=str(path), layout=layout))
+
+
+def human_parsing(path, fit="stretch", layout=""):
+    return open_source("humanparsing", SourceOptions(path=str(path), fit=fit, layout=layout))
+
+
+def detect(path):
+    """The name of the layout of a folder or .zip, whatever the data set."""
+    return detect_layout(open_tree(path), LAYOUTS, LAYOUTS)
 
 
 def in_release_order(class_maps):

@@ -9,7 +9,8 @@ from PIL import Image
 from segvae_jax import pictures
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.data.prepare.builder import prepare
-from segvae_jax.data.prepare.catalog import SourceOptions, open_source
+from segvae_jax.data.prepare.recipe import Recipe
+from segvae_jax.data.sources.registry import SourceOptions, open_source
 from segvae_jax.errors import DataError, LabelError, MapError
 from segvae_jax.evaluation.map_set import Given, read_given
 from segvae_jax.evaluation.target import open_maps
@@ -86,7 +87,7 @@ def test_files_that_cannot_be_compared_are_named(tmp_path):
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     source = open_source("cartoon", SourceOptions(num_maps=60))
-    return prepare(source, (16, 16), tmp_path_factory.mktemp("data"))
+    return prepare(source, Recipe((16, 16)), tmp_path_factory.mktemp("data"))
 
 
 def random_maps(folder, prepared, count):

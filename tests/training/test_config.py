@@ -3,6 +3,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import optax
 import pytest
 from absl import flags
@@ -10,8 +11,13 @@ from ml_collections import ConfigDict, config_flags
 from tiny_config import TINY, get_config
 
 from configs import default
+from segvae_jax import maps
+from segvae_jax.data.cartoon import cartoon_map
+from segvae_jax.data.prepare.recipe import RecipeOptions
+from segvae_jax.data.sources.registry import SourceOptions
 from segvae_jax.errors import ConfigError, SegVAEError
-from segvae_jax.labels import LabelSpace
+from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
+from segvae_jax.pictures import write_index_pngs
 from segvae_jax.training import setup
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import check, with_variant
@@ -102,9 +108,15 @@ def test_the_length_of_a_run_is_said_once(steps, epochs):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"data.source": "flickr"}, "config.data.source='flickr': expected one of cartoon, celebamask"),
-        ({"data.source": "celebamask"}, "config.data.path is not set"),
-        ({"data.source": "human_parsing", "data.path": "nowhere"}, "nowhere: no such folder"),
+        (
+            {"data.source": "flickr"},
+            "config.data.source=flickr: no such data set: expected one of cartoon, celebamask_hq",
+        ),
+        ({"data.source": "celebamask"}, "no such data set (did you mean 'celebamask_hq'?)"),
+        ({"data.source": "celebamask_hq"}, "config.data.path is not set"),
+        ({"data.source": "humanparsing", "data.path": "nowhere"}, "nowhere: no such folder"),
+        ({"data.celeba_mapping": "nowhere"}, "give --config.data.celeba_mapping and --config.data.celeba_partition"),
+        ({"data.exclude": "nowhere.txt"}, "nowhere.txt: cannot be read"),
         ({"data.source": "folder", "data.path": "nowhere"}, "config.data.labels is not set"),
         ({"data.kind": "cats"}, "'cats': expected faces or people"),
     ],
@@ -115,6 +127,78 @@ def test_data_that_cannot_be_opened_are_named(tmp_path, changes, expected):
     with pytest.raises(SegVAEError) as caught:
         prepare_data(config)
     assert expected in one_line(caught.value)
+
+
+@pytest.fixture
+def folder(tmp_path) -> ConfigDict:
+    """A configuration of 40 maps in a folder, and a file there that is no map."""
+    index = np.stack([maps.paint(cartoon_map("faces", 0, i, (16, 16)), CELEBAMASK_HQ) for i in range(40)])
+    write_index_pngs(tmp_path / "maps", index, CELEBAMASK_HQ)
+    (tmp_path / "maps" / "odd.png").write_bytes(b"no picture")
+    (tmp_path / "names.txt").write_text("\n".join(CELEBAMASK_HQ.names))
+    (tmp_path / "list.txt").write_text("00003 odd\n")
+    config = get_config()
+    config.data.update(source="folder", path=str(tmp_path / "maps"), labels=str(tmp_path / "names.txt"))
+    config.data.update(exclude=str(tmp_path / "list.txt"), skip_broken=True, prepared=str(tmp_path / "prepared"))
+    return config
+
+
+def test_training_takes_all_options_of_preparing(folder):
+    report = prepare_data(folder).data_report()
+    assert report["excluded"].keys() == {"00003", "odd"} and not report["official_partition"]
+    folder.data.skip_broken = False
+    with pytest.raises(SegVAEError, match=r"odd\.png: "):
+        prepare_data(folder)
+
+
+def test_training_takes_the_official_splits(folder, tmp_path):
+    (tmp_path / "maps" / "odd.png").unlink()
+    mapping = "".join(f"{i} {i} {i:06d}.jpg\n" for i in range(40))
+    (tmp_path / "mapping.txt").write_text(f"idx orig_idx orig_file\n{mapping}")
+    (tmp_path / "partition.txt").write_text("".join(f"{i:06d}.jpg {i % 2}\n" for i in range(40)))
+    folder.data.update(celeba_mapping=str(tmp_path / "mapping.txt"), celeba_partition=str(tmp_path / "partition.txt"))
+    report = prepare_data(folder).data_report()
+    assert report["official_partition"] and report["splits"]["test"] == 0 and report["splits"]["validation"] > 10
+
+
+def test_configurations_have_every_option_of_preparing_with_its_default():
+    defaults = vars(SourceOptions()) | vars(RecipeOptions())
+    assert {name: default.get_config().data[name] for name in defaults if name != "seed"} == {
+        name: value for name, value in defaults.items() if name != "seed"
+    }
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"merge": "hair,hat=hair"}, {"classes": "skin"}, {"labels": "names.txt"}, {"path": "maps"}, {"layout": "x"},
+        {"fit": "pad"}, {"ignore": 255}, {"exclude": "list.txt"}, {"skip_broken": True}, {"celeba_mapping": "x"},
+    ],
+)  # fmt: skip
+def test_options_that_cannot_change_a_prepared_data_set_are_refused(prepared, changes):
+    config = get_config()
+    config.data.update(changes, prepared=str(prepared))
+    with pytest.raises(ConfigError) as caught:
+        prepare_data(config)
+    (name,) = changes
+    unset = default.get_config().data[name]
+    assert one_line(caught.value) == (
+        f"config.data.prepared={prepared}: is a prepared data set, which config.data.{name} cannot change: "
+        f"set it to {unset!r}, or prepare the data again"
+    )
+
+
+def test_a_prepared_data_set_is_opened_whatever_cartoons_the_configuration_would_draw(prepared):
+    config = get_config()
+    config.data.update(prepared=str(prepared), kind="people", num_maps=3)
+    assert prepare_data(config).directory == prepared
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Path:
+    config = get_config()
+    config.data.prepared = str(tmp_path_factory.mktemp("prepared"))
+    return prepare_data(config).directory
 
 
 @pytest.mark.parametrize(

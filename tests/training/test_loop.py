@@ -135,7 +135,7 @@ def test_a_directory_that_cannot_be_made_is_named(config, tmp_path):
 
 
 def test_a_bad_value_is_named_before_anything_is_read(config, tmp_path):
-    config.log_every, config.data.source = 0, "celebamask"
+    config.log_every, config.data.source = 0, "celebamask_hq"
     with pytest.raises(ConfigError, match=r"config\.log_every=0"):
         train(config, tmp_path)
 

@@ -1,7 +1,7 @@
-"""Cartoon faces and people, drawn from random numbers: an endless data set of true semantic maps.
+"""The cartoon set: faces and people drawn from random numbers, an endless data set of exact semantic maps.
 
-Drawing needs only NumPy and no files. The drawings are the default data of training, and the demo and the
-tests use them as well. A drawing is identified by (kind, seed, index) and is the same at every size.
+It is pure NumPy and needs no files. The default configuration, the demo and the tests draw what they need. A drawing
+is identified by (kind, seed, index) and is the same at every size.
 """
 
 from collections.abc import Callable
@@ -21,23 +21,17 @@ _DRAW: dict[str, Callable] = {"faces": draw_face, "people": draw_person}
 
 
 def cartoon_map(kind: str, seed: int, index: int, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of one drawing.
+    """Drawing number `index` of the set of a seed, as class maps of `size` (height, width).
 
-    The drawing depends only on (kind, seed, index). It is drawn without the others, so every index
-    takes the same time.
-
-    Args:
-      kind: "faces" or "people". The label space is `CARTOON_SPACES[kind]`.
-      seed: identifies the set; at least 0.
-      index: number of the drawing in the set; at least 0.
-      size: (height, width) in pixels.
+    `kind` is "faces" or "people", and its label space is `CARTOON_SPACES[kind]`. The drawing depends on (kind, seed,
+    index) alone, and every index takes the same time.
 
     Raises:
-      DataError: if the kind is unknown, the seed or the index is negative, or the size has no pixels.
+      DataError: if the kind is unknown, the seed or index is negative, or the size has no pixels.
     """
     if kind not in _DRAW:
         raise DataError(f"unknown cartoon kind {kind!r}: choose from {', '.join(_DRAW)}")
     if seed < 0 or index < 0:
-        raise DataError(f"cartoon seed {seed} and index {index} name no drawing: both must be 0 or more")
+        raise DataError(f"cartoon seed {seed} and index {index} identify no drawing: expected both to be at least 0")
     sequence = np.random.SeedSequence((list(_DRAW).index(kind), seed, index))
     return _DRAW[kind](np.random.default_rng(sequence), size)

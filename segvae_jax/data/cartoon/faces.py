@@ -1,6 +1,6 @@
 """Cartoon faces: portraits cropped and composed as in CelebAMask-HQ, with the eyes at 48 % of the height.
 
-The `l_` parts are on the person's left and therefore on the right of the picture, as in CelebAMask-HQ.
+The `l_` parts are the subject's left and so lie at the right of the picture, as in CelebAMask-HQ.
 """
 
 import numpy as np
@@ -14,9 +14,9 @@ from segvae_jax.data.cartoon.shapes import (
     Mask,
     band,
     below,
+    compose,
     egg,
     ellipse,
-    flatten,
     limb,
     outline,
     polygon,
@@ -25,16 +25,15 @@ from segvae_jax.data.cartoon.shapes import (
 from segvae_jax.labels import CELEBAMASK_HQ
 
 MOUTH = 0.745
-# Frequencies close to those of CelebAMask-HQ. That of earrings is relative to the heads with a visible ear.
+# Shares close to those of CelebAMask-HQ; the share of earrings is among heads with a visible ear.
 GLASSES, NECKLACE, CLOTH, EARRINGS, OPEN_MOUTH = 0.06, 0.05, 0.6, 0.36, 0.57
 
 
 def draw_face(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of a random face with the classes of CELEBAMASK_HQ, of `size` (height, width).
+    """Class maps of a random face over CELEBAMASK_HQ, of `size` (height, width).
 
-    Parts overlap as in the annotation: skin continues under the parts that lie on the face; all other parts
-    are cut off by the parts in front of them. The picture depends on the state of the generator and not on
-    the size.
+    Parts overlap as in the annotation: skin continues under the parts of the face; any other part is cut off by the
+    parts in front of it. The drawing depends on the generator's state and not on the size.
 
     Raises:
       DataError: if the size has no pixels.
@@ -55,7 +54,7 @@ def draw_face(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarra
         *draw_hat(rng, grid, head),
         *_earrings(rng, grid, head),
     ]
-    return flatten(layers, size, CELEBAMASK_HQ)
+    return compose(layers, size, CELEBAMASK_HQ)
 
 
 def _skin_and_ears(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:

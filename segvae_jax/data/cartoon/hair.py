@@ -9,7 +9,7 @@ from segvae_jax.data.cartoon.shapes import Grid, Layer, Mask, below, egg, ellips
 
 
 def draw_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[list[Layer], list[Layer]]:
-    """Layers of hair behind and in front of the head and shoulders."""
+    """Layers of hair behind, and in front of, head and shoulders."""
     if head.style == "bald":
         return [], []
     whole, end = (_long_hair if head.style in LONG_STYLES else _short_hair)(rng, grid, head)
@@ -21,7 +21,7 @@ def draw_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[list[La
 
 
 def _short_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Mask, float]:
-    """Hair close to the skull, and the lower end of its sideburns."""
+    """Hair close to the skull, and the height of its sideburns."""
     volume, end = rng.uniform(0.025, 0.075), rng.uniform(0.46, 0.54)
     bumps = int(rng.integers(14, 24)) if head.style == "spiky" else 0
     wide, up = head.half_width + volume, 0.45 - head.crown + 1.2 * volume
@@ -29,7 +29,7 @@ def _short_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Mask,
 
 
 def _long_hair(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Mask, float]:
-    """Hair that falls beside the face, and the height at which it stops in front of the ears."""
+    """Hair that falls beside the face, and how far down it falls in front of the ears."""
     volume = rng.uniform(0.035, 0.11)
     x, wide, top = head.x, head.half_width + volume + 0.015, max(head.crown - volume, 0.02)
     if head.style == "curly":
@@ -74,7 +74,7 @@ def _quiff(rng: np.random.Generator, grid: Grid, head: Head) -> Mask:
 
 
 def _hair_over_face(rng: np.random.Generator, grid: Grid, head: Head, end: float) -> Mask:
-    """Everything except the opening for the face, which is below the hairline and between strands or sideburns."""
+    """Hair around an opening for the face, which is below the hairline and between strands or sideburns."""
     inner, tight = rng.uniform(0.55, 0.9), rng.uniform(0.84, 0.95)
     widths = [(0.0, 0.5), (0.24, 0.72), (0.38, tight), (0.6, tight), (0.75, min(tight, 0.9)), (0.95, inner),
               (2.0, inner)]  # fmt: skip
@@ -102,7 +102,7 @@ def _under_hairline(rng: np.random.Generator, grid: Grid, head: Head) -> Mask:
 
 
 def draw_hat(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
-    """The layer of the hat, if the head wears one."""
+    """The hat over the hair, if the head wears one."""
     x, wide = head.x, head.half_width + 0.045
     rim, top, lean = rng.uniform(0.27, 0.34), head.crown - rng.uniform(0.05, 0.11), rng.normal(0, 0.08)
     reach, side = rng.uniform(0.38, 0.48), -1 if head.turn < 0 else 1

@@ -1,10 +1,10 @@
-"""The traits that all parts of a cartoon face share, so that hair, ears and features fit together."""
+"""The traits that the parts of a cartoon face share, so that hair, ears and features fit together."""
 
 import dataclasses
 
 import numpy as np
 
-EYES, CHIN = 0.478, 0.915  # vertical positions in the aligned portraits of CelebAMask-HQ
+EYES, CHIN = 0.478, 0.915  # heights in CelebAMask-HQ's aligned portraits
 SIDES = (("r", -1), ("l", 1))
 
 HAIR_STYLES = {
@@ -21,13 +21,13 @@ class Head:
     """The traits that the parts of a face share.
 
     Attributes:
-      x: horizontal position of the middle of the skull.
-      look: horizontal position of the middle of the facial features.
-      turn: how far the head is turned, from -1 (to the left of the picture) to 1 (to the right).
-      half_width: half the width of the skull.
-      crown: vertical position of the top of the skull.
-      chin: vertical position of the lowest point.
-      jaw: exponent of the curve of the chin.
+      x: middle of the skull.
+      look: middle of the features.
+      turn: from -1, turned to the left of the picture, to 1, turned to the right.
+      half_width: of the skull.
+      crown: top of the skull.
+      chin: lowest point.
+      jaw: power of the chin's curve.
       style: a key of HAIR_STYLES.
       hat: "", "beanie", "cap" or "brim".
     """
@@ -43,11 +43,11 @@ class Head:
     hat: str
 
     def ear_visible(self, side: int) -> bool:
-        """Whether the ear on the left (-1) or right (1) of the picture is visible."""
+        """Whether the ear at the left (-1) or right (1) of the picture shows."""
         return self.style not in COVERS_EARS and self.turn * side < 0.4
 
     def eye(self, side: int) -> tuple[float, float]:
-        """Middle and half width of the eye on a side. If the head is turned, the far eye is narrower and nearer."""
+        """Middle and half width of the eye at a side; the far eye of a turned head is narrower, nearer the middle."""
         far = max(self.turn * side, 0)
         return self.look + side * 0.104 * (1 - 0.2 * far), 0.045 * (1 - 0.25 * far)
 

@@ -1,6 +1,6 @@
-"""Cartoon people: standing figures with the classes of HumanParsing.
+"""Cartoon people: standing figures in the classes of HumanParsing.
 
-The `left-` parts are on the person's left and therefore on the right of the picture.
+The `left-` parts are the subject's left and so lie at the right of the picture.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ from segvae_jax.data.cartoon.shapes import (
     Layer,
     Mask,
     Point,
+    compose,
     egg,
     ellipse,
-    flatten,
     limb,
     outline,
     polygon,
@@ -34,16 +34,16 @@ SHOULDER, WAIST, HIP, KNEE, ANKLE = 0.225, 0.4, 0.5, 0.715, 0.915
 
 @dataclasses.dataclass(frozen=True)
 class _Body:
-    """The joints and measures that the parts of a figure share. Pairs are (right, left), as in SIDES.
+    """Joints and measures that the parts of a figure share; pairs are (right, left), as in SIDES.
 
     Attributes:
-      build: factor for all widths.
+      build: factor on all widths.
       shoulder: half width of the shoulders.
       hip: half width of the hips.
       neckline: half width and depth of the neck opening.
       arms: shoulder, elbow and wrist of each arm.
       legs: hip, knee and ankle of each leg.
-      hidden: whether each arm is behind the back.
+      hidden: which arms are behind the back.
     """
 
     build: float
@@ -56,10 +56,10 @@ class _Body:
 
 
 def draw_person(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of a random standing figure with the classes of HUMAN_PARSING, of `size` (height, width).
+    """Class maps of a random standing figure over HUMAN_PARSING, of `size` (height, width).
 
-    Parts do not overlap. The figure fills a box that is half as wide as it is high; a wider picture shows
-    more to its left and right. The picture depends on the state of the generator and not on the size.
+    Parts do not overlap. The figure fills a box half as wide as it is high; a wider picture shows more of the space
+    beside the box. The drawing depends on the generator's state and not on the size.
 
     Raises:
       DataError: if the size has no pixels.
@@ -84,7 +84,7 @@ def draw_person(rng: np.random.Generator, size: tuple[int, int]) -> Bool[np.ndar
         *_headwear(rng, grid),
         *bag_before,
     ]
-    return flatten(layers, size, HUMAN_PARSING)
+    return compose(layers, size, HUMAN_PARSING)
 
 
 def _body(rng: np.random.Generator) -> _Body:
@@ -114,7 +114,7 @@ def _body(rng: np.random.Generator) -> _Body:
 
 
 def _arm_angles(rng: np.random.Generator, pose: str) -> tuple[float, float]:
-    """Angles of upper arm and forearm in radians: 0 is straight down, positive is outwards."""
+    """Angles of upper arm and forearm from straight down, outwards positive, in radians."""
     low, high = {
         "down": ((0.08, -0.05), (0.3, 0.25)),
         "akimbo": ((0.55, -0.9), (0.8, -0.65)),
@@ -161,13 +161,13 @@ def _along(points: tuple[Point, ...], position: float) -> Point:
 
 
 def _sleeve(grid: Grid, arm: tuple[Point, ...], length: float, width: float) -> Mask:
-    """A sleeve that ends at the given position on the arm: 1 is the elbow, 2 is the wrist."""
+    """Sleeve that ends at a position on the arm: 1 at the elbow, 2 at the wrist."""
     points = [arm[0], _along(arm, length)] if length <= 1 else [arm[0], arm[1], _along(arm, length)]
     return limb(grid, points, [width, width * 0.88, width * 0.8][: len(points)])
 
 
 def _arms(grid: Grid, body: _Body, clothing: str, sleeve: float, loose: float) -> tuple[list[Layer], list[Layer]]:
-    """Layers of the arms behind the body and of those in front of it. Visible hands are on top."""
+    """Layers of the arms behind the body, and of those in front of it with both hands on top."""
     behind, before, hands = [], [], []
     for (name, _), arm, hidden in zip(SIDES, body.arms, body.hidden, strict=True):
         skin = (f"{name}-arm", limb(grid, arm, [r * body.build for r in (0.021, 0.018, 0.014)]))
@@ -204,7 +204,7 @@ def _torso(rng: np.random.Generator, grid: Grid, body: _Body, hem: float, loose:
 
 
 def _tapering(grid: Grid, widths: list[tuple[float, float]]) -> Mask:
-    """Shape that is symmetric about the middle of the body, given by knots (height, half width)."""
+    """Shape symmetric about the middle of the body, from knots (height, half width)."""
     return outline(grid, [(y, 0.25 - half, 0.25 + half) for y, half in widths])
 
 
@@ -234,7 +234,7 @@ def _face(rng: np.random.Generator, grid: Grid, body: _Body) -> list[Layer]:
 
 
 def _hair(rng: np.random.Generator, grid: Grid) -> tuple[list[Layer], list[Layer]]:
-    """Layers of hair behind and in front of the figure."""
+    """Layers of hair behind, and in front of, the figure."""
     style = str(rng.choice(list(HAIR), p=list(HAIR.values())))
     volume, length, line = rng.uniform(0.008, 0.017), rng.uniform(0.18, 0.34), rng.uniform(0.068, 0.086)
     part, wide = rng.uniform(-0.03, 0.03), rng.uniform(0.95, 1.25)

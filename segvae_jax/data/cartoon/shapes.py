@@ -1,7 +1,7 @@
-"""Shapes in unit coordinates. A pixel belongs to a shape if its centre lies inside.
+"""Shapes in unit coordinates, rasterised by testing whether each pixel centre lies inside.
 
-Lengths are fractions of the height of the drawing; x points right and y points down. Thin shapes are
-widened to one pixel, so that e.g. a necklace stays connected at 32 px.
+Lengths are fractions of the drawing's height; x points right and y down. Thin shapes are widened to one pixel of the
+grid, so that a necklace stays connected at 32 px.
 """
 
 import dataclasses
@@ -23,12 +23,12 @@ Point = tuple[float, float]
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
-    """The coordinates of the pixel centres of a picture.
+    """Coordinates of the pixel centres of a picture.
 
     Attributes:
       x: horizontal coordinates, `[1, W]` or `[H, W]`.
       y: vertical coordinates, `[H, 1]` or `[H, W]`.
-      pixel: edge length of a pixel in the same unit.
+      pixel: edge of a pixel in the same unit.
     """
 
     x: Float[np.ndarray, "h W"]
@@ -37,9 +37,9 @@ class Grid:
 
     @classmethod
     def of_size(cls, size: tuple[int, int], aspect: float = 1.0) -> "Grid":
-        """Grid of `size` (height, width) pixels, with a box of height 1 and width `aspect` in the middle.
+        """Grid of `size` (height, width) pixels, with a box of height 1 and width `aspect` in its middle.
 
-        The box is as large as possible. The area outside it continues the drawing.
+        The box is as large as fits; the drawing continues outside it.
 
         Raises:
           DataError: if the size has no pixels.
@@ -55,8 +55,7 @@ class Grid:
     def framed(self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)) -> "Grid":
         """The grid as a drawing sees it that is turned, enlarged and moved.
 
-        The drawing is turned by `roll` (radians, clockwise) and enlarged by `scale` about `centre`, and
-        then moved by `shift`.
+        It is turned by `roll` (radians, clockwise) and enlarged about `centre`, then moved by `shift`.
         """
         dx, dy = self.x - centre[0] - shift[0], self.y - centre[1] - shift[1]
         cos, sin = math.cos(roll) / scale, math.sin(roll) / scale
@@ -64,10 +63,10 @@ class Grid:
         return dataclasses.replace(self, x=x, y=y, pixel=self.pixel / scale)
 
 
-def flatten(layers: Iterable[Layer], size: tuple[int, int], space: LabelSpace) -> Bool[np.ndarray, "H W C"]:
-    """Class maps of layers, which are given from back to front. Each layer hides those behind it.
+def compose(layers: Iterable[Layer], size: tuple[int, int], space: LabelSpace) -> Bool[np.ndarray, "H W C"]:
+    """Class maps of layers, which are given from back to front: a layer hides those behind it.
 
-    A class that continues under others, according to `covered_by` of the label space, is filled in there.
+    Classes that continue under others, by the label space's `covered_by`, are filled in under them.
     """
     index = np.zeros(size, np.uint8)
     for name, mask in layers:
@@ -80,8 +79,7 @@ def egg(
 ) -> Mask:
     """Ellipse that reaches `up` above and `down` below its centre.
 
-    `chin` is the exponent of the lower half: below 2 it is pointed, above 2 it is square. `bumps` is the
-    number of bumps in the outline, as of curly hair.
+    `chin` is the power of the lower half (below 2 pointed, above 2 square); `bumps` curls the outline.
     """
     dx, dy = (grid.x - centre[0]) / half_width, grid.y - centre[1]
     below = np.maximum(dy, 0) / down
@@ -93,7 +91,7 @@ def egg(
 
 
 def ellipse(grid: Grid, centre: Point, radii: Point, power: float = 2.0) -> Mask:
-    """Superellipse with exponent `power`: 2 is an ellipse, 4 is almost a rectangle."""
+    """Superellipse; the power 2 is an ellipse, 4 is nearly a rectangle."""
     dx, dy = (grid.x - centre[0]) / radii[0], (grid.y - centre[1]) / radii[1]
     if power == 2:
         return dx * dx + dy * dy <= 1
@@ -101,14 +99,14 @@ def ellipse(grid: Grid, centre: Point, radii: Point, power: float = 2.0) -> Mask
 
 
 def ring(grid: Grid, centre: Point, radii: Point, width: float, power: float = 2.0) -> Mask:
-    """The inner rim of a superellipse, `width` wide."""
+    """The rim of a superellipse, `width` wide and inside it."""
     width = max(width, grid.pixel)
     inner = (max(radii[0] - width, 1e-6), max(radii[1] - width, 1e-6))
     return ellipse(grid, centre, radii, power) & ~ellipse(grid, centre, inner, power)
 
 
 def limb(grid: Grid, points: Sequence[Point], radii: Sequence[float]) -> Mask:
-    """Stroke of a round brush along a polyline. `radii` holds the radius of the brush at each point."""
+    """Stroke of a round brush along a polyline; the radius changes from point to point."""
     radii = [max(radius, grid.pixel / 2) for radius in radii]
     spans = zip(points, points[1:], radii, radii[1:], strict=False)
     return np.logical_or.reduce([_capsule(grid, *span) for span in spans])
@@ -123,10 +121,9 @@ def _capsule(grid: Grid, start: Point, end: Point, radius: float, end_radius: fl
 
 
 def band(grid: Grid, centre: Point, half_width: float, upper: ArrayLike, lower: ArrayLike) -> Mask:
-    """The region between two curves for `|u| <= 1`, where `u` is the distance from the centre over `half_width`.
+    """Area between two curves over `|u| <= 1`; `u` runs from -1 to 1 across `half_width`.
 
-    A curve is given by the coefficients of a polynomial in `u`, constant first. Its values are lengths below
-    the centre.
+    A curve is given by the coefficients of a polynomial in `u`, constant first, in lengths below the centre.
     """
     u = (grid.x - centre[0]) / half_width
     dy = grid.y - centre[1]
@@ -135,7 +132,7 @@ def band(grid: Grid, centre: Point, half_width: float, upper: ArrayLike, lower: 
 
 
 def outline(grid: Grid, knots: Sequence[tuple[float, float, float]]) -> Mask:
-    """Shape given by its left and right edge at some heights: knots `(y, left, right)` from top to bottom.
+    """Shape given by its left and right edge at some heights: knots `(y, left, right)`, downwards.
 
     The edges are smoothed between the knots.
     """
@@ -145,13 +142,13 @@ def outline(grid: Grid, knots: Sequence[tuple[float, float, float]]) -> Mask:
 
 
 def below(grid: Grid, knots: Sequence[Point]) -> Mask:
-    """The region below a smooth curve through knots `(x, y)`, which are given from left to right."""
+    """Area under a smooth curve through knots `(x, y)`, from left to right."""
     x, y = _smoothed(knots).T
     return grid.y >= np.interp(grid.x, x, y)
 
 
 def polygon(grid: Grid, corners: Sequence[Point]) -> Mask:
-    """Polygon, filled by the even-odd rule."""
+    """Polygon by the even-odd rule."""
     inside = np.zeros(np.broadcast_shapes(grid.x.shape, grid.y.shape), bool)
     for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], corners[0]], strict=True):
         if y0 != y1:
@@ -160,7 +157,7 @@ def polygon(grid: Grid, corners: Sequence[Point]) -> Mask:
 
 
 def _smoothed(knots: Sequence[Sequence[float]]) -> Float[np.ndarray, "n d"]:
-    """The knots after two rounds of Chaikin's corner cutting. The end points stay."""
+    """Two rounds of Chaikin's corner cutting; the end points stay in place."""
     points = np.asarray(knots, np.float64)
     for _ in range(2):
         before, after = points[:-1], points[1:]

@@ -1,4 +1,4 @@
-"""Batches for training: a seeded global shuffle, sharded by process, resumable to the example."""
+"""Batches for training: a seeded global shuffle, sharded by process, and exactly resumable."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,8 +17,8 @@ def train_batches(
 ) -> grain.DatasetIterator:
     """An endless iterator of this process's share of the batches, `[batch_size, H, W, P]` packed maps.
 
-    Every epoch is shuffled anew. The shares of all processes, one after the other, are the batch that one
-    process alone would read. The iterator's state can be saved and restored (`get_state`, Orbax).
+    Every epoch has its own order. The shares of all processes, concatenated, are the batch that a single process
+    would read. The iterator's state can be saved and restored (`get_state`, Orbax).
     """
     dataset = _endless(grain.MapDataset.source(examples), seed).map(_packed)
     return _share(dataset, batch_size, process_index, process_count)
@@ -27,12 +27,12 @@ def train_batches(
 def train_indices(
     num_examples: int, batch_size: int, seed: int, process_index: int = 0, process_count: int = 1
 ) -> grain.DatasetIterator:
-    """Like `train_batches`, but of the numbers `[batch_size]` of the examples."""
+    """Like `train_batches`, but yields the numbers `[batch_size]` of the examples."""
     return _share(_endless(grain.MapDataset.range(num_examples), seed), batch_size, process_index, process_count)
 
 
 def batch_indices(num_examples: int, batch_size: int, seed: int) -> grain.MapDataset:
-    """Numbers `[batch_size]` of the examples in each batch of `train_batches`, of all processes together."""
+    """Numbers `[batch_size]` of the examples in each batch of `train_batches`, over all processes."""
     return _endless(grain.MapDataset.range(num_examples), seed).batch(batch_size, drop_remainder=True)
 
 
@@ -42,11 +42,11 @@ def _share(dataset: grain.MapDataset, batch_size: int, process_index: int, proce
 
 
 def _endless(dataset: grain.MapDataset, seed: int) -> grain.MapDataset:
-    return dataset.shuffle(seed=_spread(seed)).repeat(None)
+    return dataset.shuffle(seed=_distant_seed(seed)).repeat(None)
 
 
-def _spread(seed: int) -> int:
-    """A seed far from those of its neighbours: Grain adds the epoch to it, so close seeds would share epochs."""
+def _distant_seed(seed: int) -> int:
+    """A seed far from those of close seeds: Grain adds the epoch to the seed, so close seeds would share epochs."""
     return int(np.random.SeedSequence(seed).generate_state(1)[0])
 
 

@@ -14,14 +14,14 @@ from segvae_jax.sharding import replicated, split_batch
 
 
 class Feed:
-    """Gives one batch after the other, split over the devices.
+    """Yields the training batches, split over the devices.
 
-    A data set that fits is copied to every device once, and only the numbers of the maps of a batch follow;
-    a larger one is read from disk ahead of time. The batches are the same.
+    A data set that fits is copied to every device once; then each batch transfers only the numbers of its maps. A
+    larger data set is read from disk ahead of time. The batches are the same.
 
     Attributes:
-      iterator: what its state is saved of, so that a run goes on where it stopped.
-      waited: seconds that batches have been waited for.
+      iterator: its state is saved with a checkpoint, so that a resumed run continues with the next batch.
+      waited: seconds spent waiting for batches so far.
     """
 
     def __init__(self, data: Prepared, batch_size: int, seed: int, mesh: Mesh, resident_bytes: float):
@@ -29,10 +29,10 @@ class Feed:
 
         Args:
           data: prepared.
-          batch_size: over all devices of all processes, a multiple of their number.
-          seed: of the order.
+          batch_size: over all devices of all processes; a multiple of the number of processes.
+          seed: of the order of the maps.
           mesh: of the devices.
-          resident_bytes: size up to which the packed maps are kept on the devices.
+          resident_bytes: a data set whose packed maps have at most this size is kept on the devices.
 
         Raises:
           DataError: if there are no training maps.

@@ -1,1 +1,1 @@
-"""Prepares a source once: reads, resizes, removes duplicates, splits, and stores maps with a report."""
+"""Prepares a source once: reads, resizes, deduplicates, splits and stores its maps, with a report."""

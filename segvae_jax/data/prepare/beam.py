@@ -1,8 +1,9 @@
-"""Conversion as an Apache Beam pipeline, on any of its runners whose workers share the disk. Needs apache-beam.
+"""Conversion as an Apache Beam pipeline, on any runner whose workers share the disk. Needs apache-beam.
 
     build(source, recipe, "/shared/celeba_128", beam_runner(["--runner=FlinkRunner", ...]))
 
-The pipeline converts the chunks that are missing; what follows is quick and done here, so the files are the same.
+The pipeline converts the chunks that are missing. The remaining steps are quick and are done in this process, so that
+the files are the same as without Beam.
 """
 
 import functools
@@ -15,7 +16,7 @@ from segvae_jax.workers import Runner, Work
 
 
 def beam_runner(options: Sequence[str] = ()) -> Runner:
-    """Who converts: the runner that Beam's own flags name, `--runner=DirectRunner` if none does.
+    """A runner for `build` that converts with Beam; `options` are flags of Beam, `--runner=DirectRunner` if empty.
 
     Raises:
       DataError: if apache-beam is not installed.

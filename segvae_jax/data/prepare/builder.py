@@ -1,10 +1,10 @@
-"""Prepares a source once into ArrayRecord files that tfds describes, and opens them again.
+"""Prepares a source once, as ArrayRecord files with a tfds description, and opens what was prepared.
 
     prepared = build(source, Recipe(size=(128, 128)), "celeba_128", processes(8))
 
-TensorFlow is not needed. Maps are stored bit-packed, `[H, W, ceil(C / 8)] uint8`. They are converted in chunks into
-a folder beside the data set, which a run that is killed goes on from; the data set gets its name when it is
-complete. Its files depend on source and recipe alone.
+TensorFlow is not needed. Maps are stored bit-packed, `[H, W, ceil(C / 8)] uint8`. They are converted in chunks in a
+folder beside the data set, so that a run that was killed can be resumed. The data set gets its name only when it is
+complete. Its files depend on the source and the recipe alone.
 """
 
 import contextlib
@@ -20,15 +20,16 @@ import tensorflow_datasets as tfds
 from absl import logging
 from jaxtyping import Bool, UInt8
 
-from segvae_jax.data.prepare.conversion import FORMAT, Facts, Recipe, features_of
+from segvae_jax.data.prepare.conversion import MapStatistics, features_of
 from segvae_jax.data.prepare.drawing_order import by_area
 from segvae_jax.data.prepare.near_duplicates import NEAR_MAPS, NEAR_PICTURES, near_pairs
-from segvae_jax.data.prepare.report import survey_of
+from segvae_jax.data.prepare.recipe import FORMAT, Recipe
+from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.report_page import write_page
 from segvae_jax.data.prepare.splits import SPLITS, Assignment, assign, duplicates_of, groups_of, shuffled, split_of
 from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
-from segvae_jax.data.sources.source import Size, Source
+from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, OutputError
 from segvae_jax.files import locked, refusing_clearly, remove
 from segvae_jax.labels import LabelSpace
@@ -36,8 +37,8 @@ from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
 REPORT = "report.html"
-_SURVEY = "survey.json"
-_SHARD = 4_096  # maps a file
+_DATA_REPORT = "survey.json"
+_MAPS_PER_FILE = 4_096
 _DESCRIPTION = (
     "Semantic label maps for segvae_jax, bit-packed: channel c of `map` unpacked along its last axis is class c of "
     "the label space in the metadata. `label_set` says which classes a map holds, `image` is the picture it was "
@@ -52,8 +53,8 @@ class Prepared:
     Attributes:
       directory: of its files.
       space: its classes.
-      image_size: H, W.
-      duplicates: maps left out because an earlier one is equal.
+      image_size: (H, W) of its maps.
+      duplicates: number of maps that were left out because an earlier one is equal.
     """
 
     directory: Path
@@ -62,7 +63,7 @@ class Prepared:
     duplicates: int
 
     def split(self, name: str) -> Sequence[dict[str, Any]]:
-        """Random access to a split's examples: `map` (packed), `label_set`, `id` (bytes), perhaps `image` (RGB).
+        """Random access to the examples of a split: `map` (packed), `label_set`, `id` (bytes), `image` (RGB) if stored.
 
         Raises:
           DataError: if the split is empty.
@@ -73,64 +74,73 @@ class Prepared:
         return builder.as_data_source(split=name)
 
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
-        """All packed maps of a split."""
+        """All maps of a split, packed.
+
+        Raises:
+          DataError: if the split is empty.
+        """
         return np.stack([example["map"] for example in self.split(name)])
 
     def label_sets(self, name: str) -> Bool[np.ndarray, "N C"]:
-        """All label-sets of a split."""
-        return np.stack([example["label_set"] for example in self.split(name)])
-
-    def survey(self) -> dict[str, Any]:
-        """What was found when it was prepared, as `survey_of` says.
+        """All label-sets of a split.
 
         Raises:
-          DataError: if it was prepared before there were surveys, or its file is damaged.
+          DataError: if the split is empty.
+        """
+        return np.stack([example["label_set"] for example in self.split(name)])
+
+    def data_report(self) -> dict[str, Any]:
+        """What was found when the data set was prepared, see `make_data_report`.
+
+        Raises:
+          DataError: if an early version prepared it, without a report, or the file of the report is damaged.
         """
         try:
-            return dict(json.loads((self.directory / _SURVEY).read_text()))
+            return dict(json.loads((self.directory / _DATA_REPORT).read_text()))
         except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{self.directory / _SURVEY}: cannot be read ({error}): prepare the data again") from None
+            raise DataError(
+                f"{self.directory / _DATA_REPORT}: cannot be read ({error}): prepare the data again"
+            ) from None
 
 
-def prepare(source: Source, image_size: Size, directory: str | Path) -> Prepared:
-    """Prepares a source under `directory`, or opens what an earlier call prepared.
+def prepare(source: Source, recipe: Recipe, directory: str | Path) -> Prepared:
+    """Prepares a source in a folder below `directory`, or opens what an earlier call prepared.
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
     """
-    recipe = Recipe((image_size[0], image_size[1]))
-    name = f"{source.name}_{image_size[0]}x{image_size[1]}_{recipe.fingerprint(source)}"
+    name = f"{source.name}_{recipe.size[0]}x{recipe.size[1]}_{recipe.fingerprint(source)}"
     return build(source, recipe, Path(directory).expanduser() / name)
 
 
 def build(
     source: Source, recipe: Recipe, out: str | Path, run: Runner = one_process, chunk_size: int = 128
 ) -> Prepared:
-    """Prepares a source in the folder `out`, or opens it if that was done before.
+    """Prepares a source in the folder `out`, or opens the data set if an earlier call prepared it.
 
     Args:
       source: of the maps.
       recipe: what to make of them.
-      out: absent, empty, or holding this very data set.
-      run: who converts.
-      chunk_size: maps that are converted at a time; each process that is killed loses as many at most.
+      out: a folder that does not exist, is empty, or holds this data set already.
+      run: does the conversion, in one or several processes.
+      chunk_size: maps converted at a time; a killed process loses at most one chunk.
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
       OutputError: if the folder holds something else or cannot be written.
     """
     out = Path(out).expanduser().resolve()
-    workplace = out.with_name(f".{out.name}.preparing")
+    temporary = out.with_name(f".{out.name}.preparing")
     _check(source, recipe)
     with _quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
             with refusing_clearly(out):
-                workplace.mkdir(parents=True, exist_ok=True)
-                with locked(workplace / "lock"):
-                    if not _is_complete(out, recipe.fingerprint(source)):  # by now, by another process
-                        _build(Staging(workplace / "chunks", source, recipe, chunk_size), out, run)
+                temporary.mkdir(parents=True, exist_ok=True)
+                with locked(temporary / "lock"):
+                    if not _is_complete(out, recipe.fingerprint(source)):  # another process may have built it meanwhile
+                        _build(Staging(temporary / "chunks", source, recipe, chunk_size), out, run)
         with contextlib.suppress(OSError):
-            remove(workplace)
+            remove(temporary)
         return open_prepared(str(out))
 
 
@@ -159,7 +169,7 @@ def _is_complete(out: Path, fingerprint: str) -> bool:
     """Whether the folder holds this data set.
 
     Raises:
-      OutputError: if it holds anything else.
+      OutputError: if the folder holds anything else.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
@@ -186,29 +196,29 @@ def _build(staging: Staging, out: Path, run: Runner) -> None:
 
 
 def _assemble(staging: Staging, directory: Path) -> None:
-    """Makes the data set of complete chunks."""
-    source, recipe, facts = staging.source, staging.recipe, staging.facts()
-    assignment = _assigned(source, recipe, facts)
+    """Makes the data set from the chunks, which are complete."""
+    source, recipe, statistics = staging.source, staging.recipe, staging.statistics()
+    assignment = _assigned(source, recipe, statistics)
     if "train" not in assignment.split.values():
-        why = f" ({facts.reason[facts.reason != ''][0]})" if (facts.reason != "").any() else ""
+        why = f" ({statistics.reason[statistics.reason != ''][0]})" if (statistics.reason != "").any() else ""
         raise DataError(f"{source.name}: none of its {len(source.ids)} maps is left for training{why}: are they blank?")
     files = DataSetFiles("semantic_maps", "2.0.0", features_of(source, recipe), _DESCRIPTION)
     lengths = _write_splits(staging, assignment, files, directory)
-    survey = survey_of(source, recipe, facts, assignment)
-    (directory / _SURVEY).write_text(json.dumps(survey, indent=1))
-    files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, facts, assignment)))
-    write_page(directory / REPORT, survey, open_prepared(str(directory)))
+    report = make_data_report(source, recipe, statistics, assignment)
+    (directory / _DATA_REPORT).write_text(json.dumps(report, indent=1))
+    files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, statistics, assignment)))
+    write_page(directory / REPORT, report, open_prepared(str(directory)))
 
 
-def _assigned(source: Source, recipe: Recipe, facts: Facts) -> Assignment:
-    """Drops exact duplicates, joins near ones, and splits what is left."""
-    usable = np.flatnonzero(facts.reason == "")
-    duplicates = duplicates_of([source.ids[i] for i in usable], facts.content[usable].tolist())
+def _assigned(source: Source, recipe: Recipe, statistics: MapStatistics) -> Assignment:
+    """Drops exact duplicates, groups near duplicates, and assigns the remaining maps to splits."""
+    usable = np.flatnonzero(statistics.reason == "")
+    duplicates = duplicates_of([source.ids[i] for i in usable], statistics.content[usable].tolist())
     rows = np.array([i for i in usable if source.ids[i] not in duplicates], np.int64)
     ids = [source.ids[i] for i in rows]
-    pairs = near_pairs(facts.map_hash[rows], NEAR_MAPS)
+    pairs = near_pairs(statistics.map_hash[rows], NEAR_MAPS)
     if recipe.image_size:
-        pairs = np.concatenate([pairs, near_pairs(facts.picture_hash[rows], NEAR_PICTURES)])
+        pairs = np.concatenate([pairs, near_pairs(statistics.picture_hash[rows], NEAR_PICTURES)])
     rule = split_of if recipe.splits is None else recipe.splits.__getitem__
     return assign(ids, duplicates, groups_of(ids, pairs), rule)
 
@@ -216,12 +226,12 @@ def _assigned(source: Source, recipe: Recipe, facts: Facts) -> Assignment:
 def _write_splits(
     staging: Staging, assignment: Assignment, files: DataSetFiles, directory: Path
 ) -> dict[str, list[int]]:
-    """Writes the records of all splits that are not empty; returns how many each file holds."""
+    """Writes the records of all splits that are not empty; returns the number of records in each file."""
     number = {example_id: i for i, example_id in enumerate(staging.source.ids)}
     record, lengths = staging.reader(), {}
     for split in SPLITS:
         ids = shuffled(example_id for example_id, of in assignment.split.items() if of == split)
-        parts = [ids[begin : begin + _SHARD] for begin in range(0, len(ids), _SHARD)]
+        parts = [ids[begin : begin + _MAPS_PER_FILE] for begin in range(0, len(ids), _MAPS_PER_FILE)]
         for shard, part in enumerate(parts):
             write_records(directory / files.name(split, shard, len(parts)), (record(number[i]) for i in part))
         if parts:
@@ -229,12 +239,12 @@ def _write_splits(
     return lengths
 
 
-def _space(source: Source, facts: Facts, assignment: Assignment) -> LabelSpace:
-    """The classes, in the drawing order that the training maps suggest if the source asks for it."""
+def _space(source: Source, statistics: MapStatistics, assignment: Assignment) -> LabelSpace:
+    """The classes; if the source asks for it, in a drawing order determined from the training maps."""
     if not source.order_by_area:
         return source.space
     training = [assignment.split.get(example_id) == "train" for example_id in source.ids]
-    return by_area(source.space, facts.area[training])
+    return by_area(source.space, statistics.area[training])
 
 
 def _metadata(source: Source, recipe: Recipe, assignment: Assignment, space: LabelSpace) -> Mapping[str, Any]:
@@ -252,7 +262,7 @@ def _metadata(source: Source, recipe: Recipe, assignment: Assignment, space: Lab
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """tfds prints a banner and warnings on naming; the bar of the conversion is enough."""
+    """Silences tfds, which prints a banner, and warnings about names."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.ERROR)
     try:

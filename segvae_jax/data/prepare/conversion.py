@@ -1,9 +1,7 @@
-"""One map of a source at a time: read, resized, packed, and looked at. Knows no files of its own and no other map."""
+"""Converts one map of a source: reads, resizes and packs it, and computes statistics of it. Writes no files."""
 
 import dataclasses
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,51 +10,26 @@ from jaxtyping import Bool, Float, Int, Shaped, UInt64
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.prepare.near_duplicates import HASH_SIZE, map_hash, picture_hash
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import content_hash
-from segvae_jax.data.sources.source import Size, Source
+from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, SegVAEError
 
 ClassMaps = Bool[np.ndarray, "_ _ _"]
-FORMAT = "3"  # of the prepared files and of the conversion to them
 
 
 @dataclasses.dataclass(frozen=True)
-class Recipe:
-    """What to make of a source.
+class MapStatistics:
+    """Statistics of maps, one row per map; the rows of maps that are left out are blank.
 
     Attributes:
-      size: H, W of the maps.
-      image_size: H, W of the RGB pictures beside them; None leaves pictures out.
-      exclude: ids to be left out, and why.
-      splits: id -> split where one is given, as in an official partition; the rule on ids decides otherwise.
-      skip_broken: leaves out what cannot be read, and says so, instead of refusing the source.
-    """
-
-    size: Size
-    image_size: Size | None = None
-    exclude: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    splits: Mapping[str, str] | None = None
-    skip_broken: bool = False
-
-    def fingerprint(self, source: Source) -> str:
-        """Tells apart what is prepared from different sources or in different ways."""
-        recipe = json.dumps(dataclasses.asdict(self), sort_keys=True)
-        order = ["order by area"] if source.order_by_area else []
-        return digest_of([FORMAT, source.name, source.version, source.space.to_json(), *order, recipe, *source.ids])
-
-
-@dataclasses.dataclass(frozen=True)
-class Facts:
-    """What is known of maps that were read, a row each; rows of what is left out are blank.
-
-    Attributes:
-      reason: why a map is left out; empty if it is not.
-      content: hashes of the packed maps.
-      map_hash: of where classes change.
-      picture_hash: of the pictures; blank without them.
-      area: of the classes, in pixels.
-      column: mean of the classes, from 0 at the left to 1 at the right; NaN where absent.
-      annotated: which classes there were before resizing, as far as the source knows.
+      reason: why a map is left out; empty if it is kept.
+      content: hashes of the packed maps, equal for equal maps.
+      map_hash: perceptual hashes of the maps, see `near_duplicates.map_hash`.
+      picture_hash: perceptual hashes of the pictures; zero without pictures.
+      area: of each class, in pixels.
+      column: mean position of each class, from 0 at the left to 1 at the right; NaN if the class is absent.
+      annotated: which classes were present before resizing; after resizing, if the source has no native maps.
     """
 
     reason: Shaped[np.ndarray, "N"]
@@ -68,26 +41,21 @@ class Facts:
     annotated: Bool[np.ndarray, "N C"]
 
     @classmethod
-    def joined(cls, parts: "Sequence[Facts]") -> "Facts":
-        """The rows of all parts, one after the other."""
+    def joined(cls, parts: "Sequence[MapStatistics]") -> "MapStatistics":
+        """The rows of all parts, concatenated."""
         names = [field.name for field in dataclasses.fields(cls)]
         return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 class Converted(NamedTuple):
-    """A map as it is stored, None if it is left out, and one row of facts on it."""
+    """A map as it is stored, None if it is left out, and one row of statistics."""
 
     example: dict[str, Any] | None
-    facts: Facts
-
-
-def digest_of(parts: list[str]) -> str:
-    """Short hash of a list of texts."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+    statistics: MapStatistics
 
 
 def features_of(source: Source, recipe: Recipe) -> tfds.features.FeaturesDict:
-    """What the examples of a prepared source hold."""
+    """The features of the examples of a prepared source, as tfds describes them."""
     channels = source.space.num_channels
     shape = (*recipe.size, maps.packed_channels(channels))
     features: dict[str, Any] = {
@@ -101,10 +69,10 @@ def features_of(source: Source, recipe: Recipe) -> tfds.features.FeaturesDict:
 
 
 def convert(source: Source, recipe: Recipe, example_id: str) -> Converted:
-    """Reads a map, and its picture if the recipe asks for it.
+    """Reads a map, and its picture if the recipe asks for one.
 
     Raises:
-      SegVAEError: if it cannot be read, unless the recipe skips such maps.
+      SegVAEError: if the map or picture cannot be read, unless the recipe skips broken maps.
     """
     if example_id in recipe.exclude:
         return _left_out(source, f"excluded: {recipe.exclude[example_id]}")
@@ -122,7 +90,9 @@ def convert(source: Source, recipe: Recipe, example_id: str) -> Converted:
 def _left_out(source: Source, reason: str) -> Converted:
     classes = np.zeros((1, source.space.num_channels))
     hashes, area, absent = np.zeros((1, 4), np.uint64), classes.astype(np.int64), classes.astype(bool)
-    return Converted(None, Facts(np.array([reason]), np.array([""]), hashes, hashes, area, classes + np.nan, absent))
+    return Converted(
+        None, MapStatistics(np.array([reason]), np.array([""]), hashes, hashes, area, classes + np.nan, absent)
+    )
 
 
 def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
@@ -135,30 +105,30 @@ def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
     picture = source.image(example_id, recipe.image_size) if source.image and recipe.image_size else None
     if picture is not None:
         example["image"] = pictures.png_bytes(picture)
-    facts = Facts(
+    statistics = MapStatistics(
         np.array([""]),
         np.array([content_hash(packed.tobytes())]),
-        map_hash(_structure(source, example_id, native, class_maps))[None],
+        map_hash(_map_to_hash(source, example_id, native, class_maps))[None],
         np.zeros((1, 4), np.uint64) if picture is None else picture_hash(picture)[None],
         class_maps.sum(axis=(0, 1))[None],
-        _columns(class_maps)[None],
+        _mean_columns(class_maps)[None],
         maps.label_set_of(class_maps if native is None else native)[None],
     )
-    return Converted(example, facts)
+    return Converted(example, statistics)
 
 
-def _structure(
+def _map_to_hash(
     source: Source, example_id: str, native: ClassMaps | None, class_maps: ClassMaps
 ) -> Bool[np.ndarray, "_ _ C"]:
-    """The map to be hashed, so that the same maps are near duplicates whatever the size that is prepared."""
+    """The map at a size that does not depend on the recipe if possible, so that near duplicates do not either."""
     if native is not None:
         return native
     return class_maps if min(class_maps.shape[:2]) >= max(HASH_SIZE) else source.read(example_id, HASH_SIZE)
 
 
-def _columns(class_maps: Bool[np.ndarray, "H W C"]) -> Float[np.ndarray, "C"]:
-    """The mean column of each class, as a share of the width."""
+def _mean_columns(class_maps: Bool[np.ndarray, "H W C"]) -> Float[np.ndarray, "C"]:
+    """The mean column of each class, as a fraction of the width; NaN for absent classes."""
     by_column = class_maps.sum(axis=0)
-    places = (np.arange(len(by_column)) + 0.5) / len(by_column)
+    positions = (np.arange(len(by_column)) + 0.5) / len(by_column)
     count = by_column.sum(axis=0)
-    return np.divide(places @ by_column, count, out=np.full(len(count), np.nan), where=count > 0)
+    return np.divide(positions @ by_column, count, out=np.full(len(count), np.nan), where=count > 0)

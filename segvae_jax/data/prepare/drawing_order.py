@@ -1,4 +1,4 @@
-"""A drawing order where the user gives none."""
+"""The drawing order of classes for which the user gives none."""
 
 import dataclasses
 
@@ -9,14 +9,14 @@ from segvae_jax.labels import LabelSpace
 
 
 def by_area(space: LabelSpace, areas: Integer[np.ndarray, "N C"]) -> LabelSpace:
-    """Draws and paints big classes first, small ones onto them.
+    """The label space with large classes drawn and painted first, and small classes onto them.
 
-    The size of a class is its mean area over all maps, zero in those that lack it, so that what is large and nearly
-    always there comes first, and accessories last. Equal ones follow by name.
+    The size of a class is its mean area over all maps, and its area is zero in maps without it. So classes that are
+    large and nearly always present come first, and accessories come last. Classes of equal size are sorted by name.
 
     Args:
-      space: whose order to find.
-      areas: pixels of each class in each map that counts.
+      space: the classes.
+      areas: pixels of each class in each map.
     """
     total = dict(zip(space.names, areas.sum(axis=0).tolist(), strict=True))
     order = tuple(sorted(space.classes, key=lambda name: (-total[name], name)))

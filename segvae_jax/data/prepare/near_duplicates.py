@@ -1,15 +1,18 @@
 """Near duplicates: perceptual hashes of maps and pictures, and the pairs whose hashes are close.
 
-A hash holds 255 bits: which of the lowest 16 x 16 frequencies (without the constant) of the cosine transform of a
-64 x 64 picture lie above their median. Of a map, the picture is where classes change, so neither colours nor
-the numbering of the classes matter. Two maps, or two pictures, are near duplicates if their hashes differ in at
-most `NEAR_MAPS`, or `NEAR_PICTURES`, bits. Among 841 annotated faces, 353,220 pairs, the closest differ in 56; a
-face against itself moved by one pixel of 512, or halved in size, in 12 at the median and 26 at most.
+A hash has 255 bits. They say which of the lowest 16 x 16 frequencies (without the constant) of the cosine transform of
+a 64 x 64 picture are above their median. For a map, the picture shows where classes change, so neither the colours nor
+the numbering of the classes matter. Two maps are near duplicates if their hashes differ in at most `NEAR_MAPS` bits,
+two pictures if theirs differ in at most `NEAR_PICTURES` bits.
 
-The bound of pictures was set on coloured cartoons, 600 faces and 600 people of 128 pixels, for want of photographs:
-the closest of the 359,400 pairs differ in 28 bits; one against itself as a JPEG of quality 20, at a quarter of its
-size, or at 0.7 or 1.2 of its brightness, in 18 at most. Moved by one pixel, five in six of them are found, and of
-those of 256 pixels nearly all. `tests/data/test_likeness.py` holds the bound to this, on some of them.
+`NEAR_MAPS` was set on 841 annotated faces: the closest of the 353,220 pairs differ in 56 bits; a face and the same face
+moved by one pixel of 512, or halved in size, differ in 12 bits at the median and 26 at most.
+
+`NEAR_PICTURES` was set on coloured cartoons, 600 faces and 600 people of 128 pixels, because no photographs were
+available: the closest of the 359,400 pairs differ in 28 bits; a picture and the same picture as a JPEG of quality 20,
+at a quarter of its size, or at 0.7 or 1.2 of its brightness, differ in 18 bits at most. Of pictures that are moved by
+one pixel, five in six are recognised, and nearly all of those of 256 pixels.
+`tests/data/prepare/test_near_duplicates.py` checks this on some of them.
 """
 
 import functools
@@ -27,7 +30,7 @@ _ROWS_AT_ONCE = 256
 
 
 def map_hash(class_maps: Bool[np.ndarray, "H W C"]) -> UInt64[np.ndarray, "4"]:
-    """Hash of where the classes of a map change."""
+    """Perceptual hash of a map: of where its classes change."""
     small = class_maps[_sampled(class_maps.shape[0], HASH_SIZE[0])][:, _sampled(class_maps.shape[1], HASH_SIZE[1])]
     down = np.pad((small[1:] != small[:-1]).sum(axis=-1), ((0, 1), (0, 0)))
     right = np.pad((small[:, 1:] != small[:, :-1]).sum(axis=-1), ((0, 0), (0, 1)))
@@ -35,20 +38,20 @@ def map_hash(class_maps: Bool[np.ndarray, "H W C"]) -> UInt64[np.ndarray, "4"]:
 
 
 def picture_hash(rgb: UInt8[np.ndarray, "H W 3"]) -> UInt64[np.ndarray, "4"]:
-    """Hash of the brightness of a picture."""
+    """Perceptual hash of the brightness of a picture."""
     grey = rgb @ np.array([0.299, 0.587, 0.114])
     return _low_frequencies(_shrunk(_shrunk(grey, HASH_SIZE[0]).T, HASH_SIZE[1]).T)
 
 
 def near_pairs(hashes: UInt64[np.ndarray, "N 4"], distance: int) -> Int[np.ndarray, "M 2"]:
-    """Pairs (i, j), i < j, of hashes that differ in at most `distance` bits, in order."""
+    """Sorted pairs (i, j), i < j, of the rows whose hashes differ in at most `distance` bits."""
     blocks = range(0, len(hashes), _ROWS_AT_ONCE)
     found = [pair for begin in blocks for pair in _near_pairs_of(hashes, begin, distance)]
     return np.array(found, np.int64).reshape(-1, 2)
 
 
 def _near_pairs_of(hashes: UInt64[np.ndarray, "N 4"], begin: int, distance: int) -> Iterator[tuple[int, int]]:
-    """The pairs whose first one is among the rows from `begin`; the block bounds the memory."""
+    """The pairs whose first row is in the block from `begin`; blocks bound the memory."""
     rows, others = hashes[begin : begin + _ROWS_AT_ONCE], hashes[begin:]
     differing = np.zeros((len(rows), len(others)), np.uint16)
     for word in range(hashes.shape[1]):
@@ -60,7 +63,8 @@ def _near_pairs_of(hashes: UInt64[np.ndarray, "N 4"], begin: int, distance: int)
 
 def _low_frequencies(picture: Float[np.ndarray, "h w"]) -> UInt64[np.ndarray, "4"]:
     cosines = _cosines(len(picture))
-    spectrum = (cosines @ picture @ cosines.T).ravel()[1:].round(6)  # equal ones stay so in any order of summing
+    # Rounded, so that equal values stay equal in any order of summation.
+    spectrum = (cosines @ picture @ cosines.T).ravel()[1:].round(6)
     bits = np.append(spectrum > np.median(spectrum), False)
     return np.packbits(bits).view(np.uint64)
 
@@ -72,12 +76,12 @@ def _cosines(size: int) -> Float[np.ndarray, "F N"]:
 
 
 def _sampled(source: int, target: int) -> Int[np.ndarray, "_"]:
-    """The middles of `target` cells of an axis of `source` pixels."""
+    """The centres of `target` equal cells along an axis of `source` pixels."""
     return (2 * np.arange(target) + 1) * source // (2 * target)
 
 
 def _shrunk(values: Float[np.ndarray, "H W"], target: int) -> Float[np.ndarray, "h W"]:
-    """Means of as many stripes along the first axis."""
+    """Means of `target` stripes along the first axis."""
     edges = np.arange(target) * len(values) // target
     counts = np.maximum(1, np.diff(np.append(edges, len(values))))
     return np.add.reduceat(values, edges) / counts[:, None]

@@ -1,4 +1,4 @@
-"""What a data set turned out to be, as JSON: what is in it, what was left out, what looks wrong."""
+"""The data report of a prepared data set, as JSON: what is in it, what was left out, what looks wrong."""
 
 import collections
 from collections.abc import Mapping, Sequence
@@ -7,24 +7,27 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from segvae_jax.data.prepare.conversion import Facts, Recipe
+from segvae_jax.data.prepare.conversion import MapStatistics
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import SPLITS, Assignment
 from segvae_jax.data.sources.source import Source
 from segvae_jax.labels import LabelSpace
 
-_CONSISTENT = 0.95  # a pair lies one way round in this share of its maps, or something was mirrored
-TINY = 4  # pixels; resizing leaves a part one pixel at least, but hardly a shape
-_MOSTLY = 0.25
-_RARE = 10  # maps; fewer teach a model nothing
-_LARGE_GROUP = 0.02  # of all maps; so many near duplicates shift the shares of the splits
+_CONSISTENT = 0.95  # a left-right pair has the same sides in this share of its maps, unless maps were mirrored
+TINY = 4  # pixels; resizing keeps a part at least one pixel large, but hardly its shape
+_MANY_TINY = 0.25  # of the maps of a class
+_RARE = 10  # maps; a model cannot learn a class from fewer
+_LARGE_GROUP = 0.02  # of all maps; a group of near duplicates of this size shifts the shares of the splits
 
 
-def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignment) -> dict[str, Any]:
-    """Figures on the maps that are kept, and lists of those that are not."""
+def make_data_report(
+    source: Source, recipe: Recipe, statistics: MapStatistics, assignment: Assignment
+) -> dict[str, Any]:
+    """Statistics of the maps that are kept, and lists of those that are not; JSON can hold all of it."""
     kept = np.isin(source.ids, list(assignment.split))
-    area = facts.area[kept]
-    reasons = {source.ids[i]: str(facts.reason[i]) for i in np.flatnonzero(facts.reason != "")}
-    survey: dict[str, Any] = {
+    area = statistics.area[kept]
+    reasons = {source.ids[i]: str(statistics.reason[i]) for i in np.flatnonzero(statistics.reason != "")}
+    report: dict[str, Any] = {
         "source": source.name,
         "notes": dict(source.notes),
         "size": list(recipe.size),
@@ -37,17 +40,17 @@ def survey_of(source: Source, recipe: Recipe, facts: Facts, assignment: Assignme
         "moved": assignment.moved,
         "official_partition": recipe.splits is not None,
         "splits": {name: list(assignment.split.values()).count(name) for name in SPLITS},
-        "classes": _classes(source.space, area, facts.annotated[kept], recipe.size),
+        "classes": _classes(source.space, area, statistics.annotated[kept], recipe.size),
         "label_sets": _label_sets(area[:, 1:] > 0),
-        "pairs": _pairs(source.space, facts.column[kept]),
+        "pairs": _pairs(source.space, statistics.column[kept]),
     }
-    return survey | {"warnings": _warnings(survey)}
+    return report | {"warnings": _warnings(report)}
 
 
 def _classes(
     space: LabelSpace, area: Int[np.ndarray, "N C"], annotated: Bool[np.ndarray, "N C"], size: Sequence[int]
 ) -> list[dict[str, Any]]:
-    """One entry a class, by channel."""
+    """One entry per class, by channel."""
     present = area > 0
     return [
         {
@@ -73,7 +76,7 @@ def _label_sets(present: Bool[np.ndarray, "N K"]) -> dict[str, Any]:
 
 
 def _pairs(space: LabelSpace, column: np.ndarray) -> list[dict[str, Any]]:
-    """How often the first of each left-right pair lies further left in the image than the second."""
+    """For each left-right pair, how often the first class lies further left in the image than the second."""
     found = []
     for left, right in space.pairs:
         further = column[:, space.channel(left)] - column[:, space.channel(right)]
@@ -82,32 +85,32 @@ def _pairs(space: LabelSpace, column: np.ndarray) -> list[dict[str, Any]]:
     return found
 
 
-def _warnings(survey: Mapping[str, Any]) -> list[str]:
-    """What the user should look at."""
-    lines = [_mixed(pair) for pair in survey["pairs"] if pair["maps"] and not _one_way(pair)]
-    ways = {pair["at_image_left"] > 0.5 for pair in survey["pairs"] if pair["maps"] and _one_way(pair)}
+def _warnings(report: Mapping[str, Any]) -> list[str]:
+    """What the user should check."""
+    lines = [_mirrored_warning(pair) for pair in report["pairs"] if pair["maps"] and not _is_consistent(pair)]
+    ways = {pair["at_image_left"] > 0.5 for pair in report["pairs"] if pair["maps"] and _is_consistent(pair)}
     if len(ways) > 1:
         lines.append("some left classes lie at image left, others at image right: are two classes exchanged?")
-    for entry in survey["classes"]:
+    for entry in report["classes"]:
         if entry["maps"] < _RARE:
             lines.append(f"{entry['name']} is in {entry['maps']} maps: too few to be learnt")
         elif entry["lost"]:
             lines.append(f"{entry['name']} is lost by resizing in {entry['lost']} maps: prepare larger ones")
-        elif entry["tiny"] > _MOSTLY * entry["maps"]:
+        elif entry["tiny"] > _MANY_TINY * entry["maps"]:
             lines.append(f"{entry['name']} has {TINY} pixels or fewer in {entry['tiny']} maps: prepare larger ones")
-    if groups := survey["near_duplicates"]:
+    if groups := report["near_duplicates"]:
         largest = max(map(len, groups))
-        if largest > max(10, _LARGE_GROUP * survey["kept"]):
+        if largest > max(10, _LARGE_GROUP * report["kept"]):
             lines.append(f"{largest} maps are near duplicates of one another: splits may be uneven")
-    lines += [f"the {name} split is empty" for name, count in survey["splits"].items() if not count]
+    lines += [f"the {name} split is empty" for name, count in report["splits"].items() if not count]
     return lines
 
 
-def _one_way(pair: Mapping[str, Any]) -> bool:
+def _is_consistent(pair: Mapping[str, Any]) -> bool:
     return max(pair["at_image_left"], 1 - pair["at_image_left"]) >= _CONSISTENT
 
 
-def _mixed(pair: Mapping[str, Any]) -> str:
+def _mirrored_warning(pair: Mapping[str, Any]) -> str:
     share = f"{pair['at_image_left']:.0%} of {pair['maps']} maps"
     return f"{pair['left']} lies left of {pair['right']} in {share}: expected nearly all or none; mirrored maps?"
 

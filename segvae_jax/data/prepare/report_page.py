@@ -1,4 +1,4 @@
-"""The survey of a prepared data set as one HTML file that needs no other; `report_page.html.jinja` is its template."""
+"""The data report of a prepared data set as one HTML file; `report_page.html.jinja` is its template."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,27 +17,27 @@ _COLUMNS = 8
 _WIDTH = 1_072  # pixels that the style leaves for a picture
 
 
-def write_page(path: Path, survey: Mapping[str, Any], prepared: Any) -> None:
-    """Writes the page: the survey in tables, and for each split a sheet of maps and, if there are any, of pictures.
+def write_page(path: Path, report: Mapping[str, Any], prepared: Any) -> None:
+    """Writes the page: the report in tables, and for each split a sheet of maps and, if there are any, of pictures.
 
     Args:
       path: the HTML file.
-      survey: what `survey_of` returns.
+      report: what `make_data_report` returns.
       prepared: the prepared data set, opened.
     """
     page = pages.render(
         _TEMPLATE,
-        survey=survey,
-        splits=[_split(name, survey, prepared) for name in SPLITS if survey["splits"][name]],
+        report=report,
+        splits=[_split(name, report, prepared) for name in SPLITS if report["splits"][name]],
         colours=pages.colours(prepared.space),
-        lists=_lists(survey),
+        lists=_lists(report),
         listed=_LISTED,
         tiny=TINY,
     )
     path.write_text(page, encoding="utf-8")
 
 
-def _split(name: str, survey: Mapping[str, Any], prepared: Any) -> dict[str, Any]:
+def _split(name: str, report: Mapping[str, Any], prepared: Any) -> dict[str, Any]:
     """The name, the number of maps and the first examples of a split that is not empty."""
     source = prepared.split(name)
     examples = [source[i] for i in range(min(_SHOWN, len(source)))]
@@ -45,16 +45,16 @@ def _split(name: str, survey: Mapping[str, Any], prepared: Any) -> dict[str, Any
     class_maps = np.unpackbits(packed, axis=-1, count=prepared.space.num_channels).astype(bool)
     painted = np.stack([maps.paint(one, prepared.space) for one in class_maps])
     sheets = [pictures.sheet(painted, prepared.space, _COLUMNS)]
-    if survey["image_size"]:
+    if report["image_size"]:
         sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), _COLUMNS))
     shown = [pages.picture(sheet, f"maps of the {name} split", _WIDTH) for sheet in sheets]
-    return {"name": name, "count": survey["splits"][name], "sheets": shown}
+    return {"name": name, "count": report["splits"][name], "sheets": shown}
 
 
-def _lists(survey: Mapping[str, Any]) -> dict[str, list[str]]:
+def _lists(report: Mapping[str, Any]) -> dict[str, list[str]]:
     """Title -> one line per map, or per group of maps."""
     return {
-        "Left out": [f"{example_id}: {reason}" for example_id, reason in survey["excluded"].items()],
-        "Exact duplicates": [f"{dropped} equals {kept}" for dropped, kept in survey["duplicates"].items()],
-        "Near duplicates": [", ".join(group) for group in survey["near_duplicates"]],
+        "Left out": [f"{example_id}: {reason}" for example_id, reason in report["excluded"].items()],
+        "Exact duplicates": [f"{dropped} equals {kept}" for dropped, kept in report["duplicates"].items()],
+        "Near duplicates": [", ".join(group) for group in report["near_duplicates"]],
     }

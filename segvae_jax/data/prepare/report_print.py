@@ -1,4 +1,4 @@
-"""The survey of a prepared data set on a terminal."""
+"""Prints the data report of a prepared data set to a terminal."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,22 +12,22 @@ from segvae_jax.data.prepare.report import TINY
 _LISTED = 10
 
 
-def print_survey(survey: Mapping[str, Any], console: Console) -> None:
-    """Prints what was kept and what was not, the classes, and what the user should look at."""
-    console.print(_classes(survey))
-    for line in (_counts(survey), _splits(survey), _label_sets(survey), *map(_pair, survey["pairs"])):
+def print_data_report(report: Mapping[str, Any], console: Console) -> None:
+    """Prints the classes, what was kept and what was left out, and what the user should check."""
+    console.print(_classes(report))
+    for line in (_counts(report), _splits(report), _label_sets(report), *map(_pair, report["pairs"])):
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for example_id, reason in list(survey["excluded"].items())[:_LISTED]:
+    for example_id, reason in list(report["excluded"].items())[:_LISTED]:
         console.print(f"left out: {example_id}: {reason}", highlight=False, markup=False, soft_wrap=True)
-    if len(survey["excluded"]) > _LISTED:
-        console.print(f"left out: {len(survey['excluded']) - _LISTED:,} more, see the report", highlight=False)
-    for warning in survey["warnings"]:
+    if len(report["excluded"]) > _LISTED:
+        console.print(f"left out: {len(report['excluded']) - _LISTED:,} more, see the report", highlight=False)
+    for warning in report["warnings"]:
         console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _classes(survey: Mapping[str, Any]) -> Table:
-    height, width = survey["size"]
-    table = Table(title=f"{survey['source']}, {height} x {width}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def _classes(report: Mapping[str, Any]) -> Table:
+    height, width = report["size"]
+    table = Table(title=f"{report['source']}, {height} x {width}", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("class", no_wrap=True)
     for name in (
         "maps",
@@ -39,7 +39,7 @@ def _classes(survey: Mapping[str, Any]) -> Table:
         f"{TINY} px or\nfewer",
     ):
         table.add_column(name, justify="right", no_wrap=True)
-    for entry in survey["classes"]:
+    for entry in report["classes"]:
         least, median, _ = entry["pixels"]
         figures = (
             f"{entry['maps']:,}",
@@ -52,23 +52,23 @@ def _classes(survey: Mapping[str, Any]) -> Table:
     return table
 
 
-def _counts(survey: Mapping[str, Any]) -> str:
+def _counts(report: Mapping[str, Any]) -> str:
     return (
-        f"{survey['read']:,} maps read, {survey['kept']:,} kept; {len(survey['excluded']):,} left out, "
-        f"{len(survey['duplicates']):,} exact duplicates dropped, {sum(map(len, survey['near_duplicates'])):,} near "
-        f"duplicates in {len(survey['near_duplicates']):,} groups kept together ({survey['moved']:,} changed split)."
+        f"{report['read']:,} maps read, {report['kept']:,} kept; {len(report['excluded']):,} left out, "
+        f"{len(report['duplicates']):,} exact duplicates dropped, {sum(map(len, report['near_duplicates'])):,} near "
+        f"duplicates in {len(report['near_duplicates']):,} groups kept together ({report['moved']:,} changed split)."
     )
 
 
-def _splits(survey: Mapping[str, Any]) -> str:
-    counts = ", ".join(f"{count:,} {name}" for name, count in survey["splits"].items())
-    return f"Splits: {counts}{' (official partition)' if survey['official_partition'] else ''}."
+def _splits(report: Mapping[str, Any]) -> str:
+    counts = ", ".join(f"{count:,} {name}" for name, count in report["splits"].items())
+    return f"Splits: {counts}{' (official partition)' if report['official_partition'] else ''}."
 
 
-def _label_sets(survey: Mapping[str, Any]) -> str:
-    label_sets = survey["label_sets"]
+def _label_sets(report: Mapping[str, Any]) -> str:
+    label_sets = report["label_sets"]
     sizes = ", ".join(f"{size}: {count:,}" for size, count in label_sets["sizes"].items())
-    return f"Classes a map: {label_sets['mean_size']:.1f} ({sizes}); {label_sets['distinct']:,} different label-sets."
+    return f"Classes per map: {label_sets['mean_size']:.1f} ({sizes}); {label_sets['distinct']:,} different label-sets."
 
 
 def _pair(pair: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Which split a map belongs to: a rule on its id and content, never a random draw."""
+"""Which split a map belongs to: a deterministic rule on its id and content, without random numbers."""
 
 import dataclasses
 import hashlib
@@ -17,13 +17,13 @@ _UPPER = (0.75, 0.80, 1.0)  # of the unit interval that ids hash into
 
 @dataclasses.dataclass(frozen=True)
 class Assignment:
-    """Where maps go.
+    """The split of each map, and what was done about duplicates.
 
     Attributes:
-      split: id -> split, of every map that is kept.
-      duplicates: id of a map that is dropped -> id of the equal one that is kept.
-      groups: ids of near duplicates, which share a split: that of the first of them.
-      moved: how many maps the groups took to another split than their own.
+      split: id -> split, for every map that is kept.
+      duplicates: id of a map that is dropped -> id of the equal map that is kept.
+      groups: ids of near duplicates. A group shares the split of its first map.
+      moved: number of maps whose group has another split than their id alone would have.
     """
 
     split: dict[str, str]
@@ -35,32 +35,32 @@ class Assignment:
 def split_of(example_id: str) -> str:
     """The split of an id: train 75 %, validation 5 %, test 20 %, whatever other ids there are.
 
-    A pure function of the id, so that adding maps moves none but their near duplicates, and train and test never
-    mix (the release drew them independently: about 80 % of its test items were trained on).
+    A pure function of the id, so that adding maps moves no other map except their near duplicates, and training and
+    test maps never mix. (The release sampled them independently: about 80 % of its test maps were trained on.)
     """
     position = int.from_bytes(_digest(example_id)[:8]) / 2**64
     return next(split for split, upper in zip(SPLITS, _UPPER, strict=True) if position < upper)
 
 
 def shuffled(ids: Iterable[str]) -> list[str]:
-    """The ids in an order that says nothing about them and depends on no other id."""
+    """The ids in a pseudo-random order. The order of two ids does not depend on the other ids."""
     return sorted(ids, key=lambda example_id: (_digest(example_id)[8:], example_id))
 
 
 def content_hash(packed: bytes) -> str:
-    """Identifies equal maps; of equal ones only the first by id is kept."""
+    """A hash that is equal for equal maps."""
     return hashlib.sha256(packed).hexdigest()
 
 
 def duplicates_of(ids: Sequence[str], contents: Sequence[str]) -> dict[str, str]:
-    """Ids whose content an earlier one has -> that earlier one."""
+    """Id of each map that equals an earlier one -> id of the first such map."""
     first: dict[str, str] = {}
     pairs = ((i, first.setdefault(content, i)) for i, content in zip(ids, contents, strict=True))
     return {example_id: kept for example_id, kept in pairs if example_id != kept}
 
 
 def groups_of(ids: Sequence[str], pairs: Int[np.ndarray, "M 2"]) -> tuple[tuple[str, ...], ...]:
-    """The ids that pairs of their numbers connect, in groups of two or more, all in order."""
+    """Groups of two or more ids that are connected by pairs of their numbers; sorted."""
     edges = scipy.sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(len(ids),) * 2)
     _, component = scipy.sparse.csgraph.connected_components(edges, directed=False)
     members: dict[int, list[str]] = {}
@@ -75,7 +75,7 @@ def assign(
     groups: tuple[tuple[str, ...], ...],
     rule: Callable[[str], str] = split_of,
 ) -> Assignment:
-    """Splits the maps that are left by the rule on their ids, near duplicates together."""
+    """Assigns maps to splits by a rule on their ids; near duplicates stay together."""
     own = {example_id: rule(example_id) for example_id in ids}
     together = {example_id: own[group[0]] for group in groups for example_id in group}
     moved = sum(own[example_id] != split for example_id, split in together.items())
@@ -83,14 +83,14 @@ def assign(
 
 
 def official_partition(mapping: str | Path, partition: str | Path) -> dict[str, str]:
-    """The official split of CelebA of each map of CelebAMask-HQ, by its number.
+    """The official split in CelebA of each map of CelebAMask-HQ, by the number of the map.
 
     Args:
       mapping: `CelebA-HQ-to-CelebA-mapping.txt` of CelebAMask-HQ: number, number in CelebA, file in CelebA.
       partition: `list_eval_partition.txt` of CelebA: file; 0, 1 or 2 for train, validation, test.
 
     Raises:
-      DataError: naming file and line, if a file is missing or malformed or they do not fit.
+      DataError: naming file and line, if a file is missing or malformed, or the two do not fit together.
     """
     splits: dict[str, str] = {}
     for place, (name, number) in _rows(partition, 2):
@@ -107,10 +107,10 @@ def official_partition(mapping: str | Path, partition: str | Path) -> dict[str, 
 
 
 def by_number(official: dict[str, str], ids: Sequence[str]) -> dict[str, str]:
-    """The official splits of ids, which are numbers with or without leading zeros.
+    """The official splits of maps whose ids are numbers, with or without leading zeros.
 
     Raises:
-      DataError: naming an id that has none.
+      DataError: naming an id without official split.
     """
     number = lambda example_id: example_id.lstrip("0") or "0"
     if unknown := [example_id for example_id in ids if number(example_id) not in official]:
@@ -119,7 +119,7 @@ def by_number(official: dict[str, str], ids: Sequence[str]) -> dict[str, str]:
 
 
 def _rows(path: str | Path, columns: int) -> list[tuple[str, list[str]]]:
-    """The words of each line of a table that is not blank, with its place."""
+    """The words of each line that is not blank, with file and line number."""
     try:
         lines = Path(path).expanduser().read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:

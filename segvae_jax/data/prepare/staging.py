@@ -1,7 +1,7 @@
-"""Converted maps on their way into a data set: chunks of records and facts, each complete or absent.
+"""Converted maps before they become a data set: chunks of records and statistics. A chunk is complete or absent.
 
-A chunk is named by what it holds, so that a run that is killed, or started again with another exclusion list,
-goes on from the chunks that are still valid.
+The name of a chunk is a hash of what it depends on, so that a run that was killed, or that starts again with another
+exclusion list, uses the chunks that are still valid.
 """
 
 import dataclasses
@@ -12,24 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from segvae_jax.data.prepare.conversion import FORMAT, Facts, Recipe, convert, digest_of, features_of
+from segvae_jax.data.prepare.conversion import MapStatistics, convert, features_of
+from segvae_jax.data.prepare.recipe import FORMAT, Recipe, digest_of
 from segvae_jax.data.shards.records import Serializer, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.files import refusing_clearly, write_aside
 
-_LEFT_OUT = b"\0"  # takes the place of a record, so that numbers stay
+_LEFT_OUT = b"\0"  # takes the place of a record, so that the numbers of the others stay the same
 _OPEN_FILES = 256  # well below the usual limit of 1,024
 
 
 @dataclasses.dataclass(frozen=True)
 class Staging:
-    """The chunks of one source under one recipe. Processes may convert different chunks at the same time.
+    """The chunks of one source and one recipe. Several processes may convert different chunks at the same time.
 
     Attributes:
       directory: of the chunks; exists.
       source: of the maps.
       recipe: what to make of them.
-      chunk_size: maps a chunk; what a killed worker loses at most.
+      chunk_size: maps per chunk.
     """
 
     directory: Path
@@ -39,43 +40,43 @@ class Staging:
 
     @property
     def num_chunks(self) -> int:
-        """Of the whole source."""
+        """Number of chunks of the whole source."""
         return -(-len(self.source.ids) // self.chunk_size)
 
     def size(self, chunk: int) -> int:
-        """How many maps of the source belong to a chunk."""
+        """Number of maps of the source in a chunk."""
         return len(self._ids(chunk))
 
     def missing(self) -> list[int]:
-        """Chunks that are not complete."""
+        """Numbers of the chunks that are not complete."""
         return [chunk for chunk in range(self.num_chunks) if not self._path(chunk, "npz").exists()]
 
     def convert(self, chunk: int) -> int:
         """Converts a chunk and returns its number.
 
         Raises:
-          SegVAEError: if a map cannot be read, or nothing be written.
+          SegVAEError: if a map cannot be read, or the chunk cannot be written.
         """
-        serialize, facts = Serializer(features_of(self.source, self.recipe)), []
+        serialize, statistics = Serializer(features_of(self.source, self.recipe)), []
 
         def records() -> Iterator[bytes]:
             for example_id in self._ids(chunk):
                 converted = convert(self.source, self.recipe, example_id)
-                facts.append(converted.facts)
+                statistics.append(converted.statistics)
                 yield _LEFT_OUT if converted.example is None else serialize(converted.example)
 
         with refusing_clearly(self.directory):
             write_aside(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
-            # The facts come last: they say that the chunk is complete.
-            write_aside(self._path(chunk, "npz"), lambda path: _save(path, Facts.joined(facts)))
+            # The statistics are written last: their file says that the chunk is complete.
+            write_aside(self._path(chunk, "npz"), lambda path: _save(path, MapStatistics.joined(statistics)))
         return chunk
 
-    def facts(self) -> Facts:
-        """On all maps of the source, in its order; all chunks must be complete."""
-        return Facts.joined([_load(self._path(chunk, "npz")) for chunk in range(self.num_chunks)])
+    def statistics(self) -> MapStatistics:
+        """Statistics of all maps of the source, in its order; all chunks must be complete."""
+        return MapStatistics.joined([_load(self._path(chunk, "npz")) for chunk in range(self.num_chunks)])
 
     def reader(self) -> Callable[[int], bytes]:
-        """A function that reads the record of a map, by its number in the source; all chunks must be complete."""
+        """A function that reads the record of a map by its number in the source; all chunks must be complete."""
         paths = [str(self._path(chunk, "array_record")) for chunk in range(self.num_chunks)]
         opened = functools.lru_cache(_OPEN_FILES)(_reader)
 
@@ -96,14 +97,14 @@ class Staging:
         return self.directory / f"{chunk:06d}-{digest}.{suffix}"
 
 
-def _save(path: Path, facts: Facts) -> None:
+def _save(path: Path, statistics: MapStatistics) -> None:
     with path.open("wb") as file:
-        np.savez(file, **{field.name: getattr(facts, field.name) for field in dataclasses.fields(facts)})
+        np.savez(file, **{field.name: getattr(statistics, field.name) for field in dataclasses.fields(statistics)})
 
 
-def _load(path: Path) -> Facts:
+def _load(path: Path) -> MapStatistics:
     with np.load(path) as arrays:
-        return Facts(**arrays)
+        return MapStatistics(**arrays)
 
 
 def _reader(path: str) -> Any:

@@ -1,6 +1,6 @@
-"""Generated maps on disk, a shard at a time: ArrayRecord files for tfds and Grain, or folders of index PNGs.
+"""Generated maps on disk, one shard at a time: ArrayRecord files for tfds and Grain, or folders of index PNGs.
 
-A shard holds the samples of a range of numbers, in order; so index i of what is read is sample number i.
+A shard holds the samples of a range of numbers, in order, so that element i of the data set is sample number i.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ _DATASET, _SPLIT = "segvae", "train"
 
 
 class Sample(TypedDict):
-    """A generated map, and all that it takes to draw it again from the same checkpoint."""
+    """A generated map, and all that is needed to sample it again from the same checkpoint."""
 
     map: UInt8[np.ndarray, "H W"]
     label_set: Bool[np.ndarray, "C"]
@@ -30,12 +30,12 @@ class Sample(TypedDict):
 class ArrayRecordShards:
     """ArrayRecord files that `tfds.builder_from_directory(...).as_data_source("train")` opens.
 
-    An example is a `Sample`: index map, label-set, seed and number; the metadata has the label space.
+    An example is a `Sample`: index map, label-set, seed and number. The metadata holds the label space.
 
     Args:
       space: the classes.
-      image_size: H, W.
-      num_shards: of all hosts.
+      image_size: (H, W), in pixels.
+      num_shards: over all hosts.
     """
 
     def __init__(self, space: LabelSpace, image_size: tuple[int, int], num_shards: int):
@@ -50,11 +50,11 @@ class ArrayRecordShards:
         self._files = DataSetFiles(_DATASET, "1.0.0", features)
 
     def name(self, shard: int) -> str:
-        """As tfds names it."""
+        """The name of the file of a shard, as tfds expects it."""
         return self._files.name(_SPLIT, shard, self._num_shards)
 
     def write(self, path: Path, samples: Iterable[Sample]) -> None:
-        """Writes one file.
+        """Writes the file of one shard.
 
         Raises:
           OutputError: if it cannot be written.
@@ -62,7 +62,7 @@ class ArrayRecordShards:
         write_records(path, map(self._serialize, samples))
 
     def finish(self, directory: Path, lengths: Sequence[int], metadata: Mapping[str, Any]) -> None:
-        """Writes the metadata of tfds; without it nothing loads."""
+        """Writes the description that tfds opens; without it, the data set does not load."""
         self._files.describe(directory, {_SPLIT: lengths}, metadata)
 
 
@@ -71,8 +71,8 @@ class PngFolders:
 
     Args:
       space: the classes; every PNG has their palette and names.
-      image_size: H, W.
-      num_shards: of all hosts.
+      image_size: (H, W), in pixels.
+      num_shards: over all hosts.
     """
 
     def __init__(self, space: LabelSpace, image_size: tuple[int, int], num_shards: int):
@@ -80,11 +80,11 @@ class PngFolders:
         self._space = space
 
     def name(self, shard: int) -> str:
-        """A folder."""
+        """The name of the folder of a shard."""
         return f"{shard:05d}"
 
     def write(self, path: Path, samples: Iterable[Sample]) -> None:
-        """Writes one folder.
+        """Writes the folder of one shard.
 
         Raises:
           SegVAEError: if a file cannot be written.
@@ -96,7 +96,7 @@ class PngFolders:
                 label_sets.write(label_sets_text([sample["label_set"]], self._space))
 
     def finish(self, directory: Path, lengths: Sequence[int], metadata: Mapping[str, Any]) -> None:
-        """PNGs say all by themselves."""
+        """Does nothing: PNGs need no description."""
 
 
 ShardFormat = ArrayRecordShards | PngFolders

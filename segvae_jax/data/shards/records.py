@@ -1,4 +1,4 @@
-"""ArrayRecord files that tfds opens without TensorFlow: examples to bytes, bytes to files, and what describes them."""
+"""ArrayRecord files that tfds opens without TensorFlow: serialised examples, the files, and their description."""
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from segvae_jax.errors import OutputError
 
 
 class Serializer:
-    """Turns examples into the bytes of records; equal examples into equal bytes.
+    """Serialises examples into the bytes of records; equal examples give equal bytes.
 
     Args:
       features: of the examples.
@@ -25,15 +25,15 @@ class Serializer:
     def __call__(self, example: Mapping[str, Any]) -> bytes:
         """The record of one example."""
         serialized = self._serializer.get_tf_example(self._features.encode_example(example))
-        return serialized.SerializeToString(deterministic=True)  # else fields change places
+        return serialized.SerializeToString(deterministic=True)  # otherwise the order of the fields varies
 
 
 class DataSetFiles:
-    """Names and description of a data set of ArrayRecord files, which lie in one folder.
+    """Names and description of a data set that consists of ArrayRecord files in one folder.
 
     Args:
       name: of the data set, as tfds knows it.
-      version: of what the examples hold, as `1.0.0`.
+      version: of the format of the examples, e.g. `1.0.0`.
       features: of the examples.
       description: what the data set is, in a few sentences.
     """
@@ -43,16 +43,16 @@ class DataSetFiles:
         self._features, self._description = features, description
 
     def name(self, split: str, shard: int, num_shards: int) -> str:
-        """Of a file, as tfds names it."""
+        """The name of a file, as tfds expects it."""
         return self._template(".", split).sharded_filepath(shard_index=shard, num_shards=num_shards).name
 
     def describe(self, directory: Path, splits: Mapping[str, Sequence[int]], metadata: Mapping[str, Any]) -> None:
-        """Writes what tfds opens; without it nothing loads.
+        """Writes the description that tfds opens; without it, the data set does not load.
 
         Args:
-          directory: holds all files already.
-          splits: how many examples each file of a split holds.
-          metadata: what else is known, in JSON.
+          directory: where all files are already.
+          splits: number of examples in each file of each split.
+          metadata: other properties that JSON can hold.
         """
         identity = tfds.core.DatasetIdentity(self._name, self._version, str(directory), "")
         info = tfds.core.DatasetInfo(
@@ -80,7 +80,7 @@ class DataSetFiles:
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:
-    """Writes one ArrayRecord file, readable in any order.
+    """Writes one ArrayRecord file, which allows random access.
 
     Raises:
       OutputError: if it cannot be written.

@@ -1,4 +1,4 @@
-"""Maps that the project draws itself, as a source."""
+"""The cartoon set as a source."""
 
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.sources.source import Source, fingerprint
@@ -6,7 +6,11 @@ from segvae_jax.errors import DataError
 
 
 def cartoon(kind: str, num_maps: int, seed: int) -> Source:
-    """Maps that the project draws itself: `faces` or `people`."""
+    """`num_maps` cartoons of a kind, "faces" or "people"; equal seeds draw equal maps.
+
+    Raises:
+      DataError: if there is no such kind.
+    """
     if kind not in CARTOON_SPACES:
         raise DataError(f"cartoon kind {kind!r}: expected {' or '.join(CARTOON_SPACES)}")
     read = lambda example_id, size: cartoon_map(kind, seed, int(example_id), size)

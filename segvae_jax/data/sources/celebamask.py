@@ -1,4 +1,4 @@
-"""CelebAMask-HQ as its authors publish it, as SegVAE's authors repackaged it, and flattened to index maps."""
+"""CelebAMask-HQ: as its authors publish it, as the authors of SegVAE repackaged it, and as index maps."""
 
 import dataclasses
 import re
@@ -9,6 +9,8 @@ from jaxtyping import Bool
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.sources.file_tree import FileTree
+from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
+from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
 from segvae_jax.data.sources.reading import (
     Files,
     IndexMaps,
@@ -24,7 +26,7 @@ from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, CELEBAMASK_RELEASE, Lab
 
 OFFICIAL_MAPS, RELEASE_MAPS = "CelebAMask-HQ-mask-anno", "segmentation_map"
 _OFFICIAL_IMAGES, _RELEASE_IMAGES = "CelebA-HQ-img", "img"
-_IMAGES_A_FOLDER = 2_000  # of the official parts
+_IMAGES_PER_FOLDER = 2_000  # of the official parts
 AS_ANNOTATED, RESTORED = "as annotated", "restored under facial parts"
 
 Parts = Mapping[str, Mapping[str, str]]  # id -> class -> file
@@ -32,12 +34,12 @@ Parts = Mapping[str, Mapping[str, str]]  # id -> class -> file
 
 @dataclasses.dataclass(frozen=True)
 class PartMaps:
-    """`Source.read` of maps that are a mask a class; they overlap as they were annotated.
+    """`Source.read` for maps that are stored as one mask per class. The masks overlap as they were annotated.
 
     Attributes:
       tree: the files.
       space: the classes.
-      parts: files by id and class; a class without a file is absent.
+      parts: file of each id and class; a class without a file is absent.
     """
 
     tree: FileTree
@@ -45,10 +47,10 @@ class PartMaps:
     parts: Parts
 
     def __call__(self, example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
-        """The class maps of an id.
+        """The class maps of an id, resized.
 
         Raises:
-          DataError: naming the file, if a part is no mask or differs in size from the others.
+          DataError: naming the file, if a part is not a mask or its size differs from that of the other parts.
         """
         class_maps = np.zeros((*size, self.space.num_channels), bool)
         for channel, mask in self._masks(example_id).items():
@@ -59,7 +61,7 @@ class PartMaps:
         """The class maps of an id at the size of its files.
 
         Raises:
-          DataError: naming the file, if a part is no mask or differs in size from the others.
+          DataError: naming the file, if a part is not a mask or its size differs from that of the other parts.
         """
         masks = self._masks(example_id)
         blank = np.zeros_like(next(iter(masks.values())))
@@ -87,7 +89,7 @@ def official(tree: FileTree) -> Source:
     """`CelebAMask-HQ-mask-anno/<0..14>/<id>_<part>.png` and, where present, `CelebA-HQ-img/<id>.jpg`.
 
     Raises:
-      DataError: if there is no part, one is misnamed, or a folder of parts is missing that an image needs.
+      DataError: if there is no part, a part is misnamed, or a folder of parts is missing but its pictures are not.
     """
     root = tree.root_of(OFFICIAL_MAPS) or ""
     parts = _grouped(tree, _official_parts(tree, f"{root}{OFFICIAL_MAPS}/"))
@@ -100,7 +102,7 @@ def release(tree: FileTree) -> Source:
     """`segmentation_map/<id>/<channel>.png` in the release's numbering and, where present, `img/<id>.jpg`.
 
     Raises:
-      DataError: if there is no part, or one is misnamed.
+      DataError: if there is no part, or a part is misnamed.
     """
     root = tree.root_of(RELEASE_MAPS) or ""
     parts = _grouped(tree, _release_parts(tree, f"{root}{RELEASE_MAPS}/"))
@@ -108,14 +110,27 @@ def release(tree: FileTree) -> Source:
     return _parts_source("celebamask_release", tree, CELEBAMASK_RELEASE, parts, images)
 
 
-def flattened(tree: FileTree, folder: str) -> Source:
+def index_maps(tree: FileTree) -> Source:
     """`<id>.png`, index maps in official order in one folder of the tree; skin is restored under facial parts."""
-    files = pictures_in(tree, folder, ".png", image_id)
+    files = pictures_in(tree, index_folder(tree) or "", ".png", image_id)
     notes = {"layout": "celebamask_index", "skin": RESTORED}
     version = fingerprint([notes, tree.stamps(files.values())])
     read = IndexMaps(Files(tree, files), CELEBAMASK_HQ)
     ids = tuple(sorted(files))
     return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
+
+
+def parquet_rows(tree: FileTree) -> Source:
+    """Index maps in official order in parquet files, see `parquet`; skin is restored under facial parts."""
+    return parquet(tree, CELEBAMASK_HQ, "celebamask_hq", {"layout": "celebamask_parquet", "skin": RESTORED}, image_id)
+
+
+LAYOUTS: Layouts = {
+    "celebamask_hq": Layout(f"{OFFICIAL_MAPS}/<0..14>/<id>_<part>.png", official, OFFICIAL_MAPS),
+    "celebamask_release": Layout(f"{RELEASE_MAPS}/<id>/<channel>.png", release, RELEASE_MAPS),
+    "celebamask_index": Layout(INDEX_MAPS, index_maps, fits=holds_index_maps),
+    "celebamask_parquet": Layout(PARQUET, parquet_rows, fits=holds_parquet),
+}
 
 
 def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, images: Mapping[str, str]) -> Source:
@@ -161,8 +176,8 @@ def _grouped(tree: FileTree, files: Iterator[tuple[tuple[str, str], str]]) -> Pa
 
 
 def _check_folders(tree: FileTree, parts: Parts, images: Mapping[str, str]) -> None:
-    """A whole folder that is missing means an unpacking that failed, not images without parts."""
-    folder_of = lambda example_id: int(example_id) // _IMAGES_A_FOLDER
+    """If a whole folder of parts is missing, unpacking has failed; it does not mean pictures without parts."""
+    folder_of = lambda example_id: int(example_id) // _IMAGES_PER_FOLDER
     present = {folder_of(example_id) for example_id in parts}
     for example_id, name in images.items():
         if example_id.isdecimal() and folder_of(example_id) not in present:

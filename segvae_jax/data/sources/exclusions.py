@@ -6,22 +6,24 @@ from pathlib import Path
 from segvae_jax.errors import DataError
 
 
-def shipped_exclusions(source_name: str) -> dict[str, str]:
-    """Id -> reason, of a source by its name on the command line; empty where nothing is known."""
-    file = resources.files(__package__).joinpath("exclusions", f"{source_name}.txt")
-    return _parsed(file.read_text("utf-8"), str(file)) if file.is_file() else {}
+def shipped_exclusions(file_name: str) -> dict[str, str]:
+    """The list in a file of the folder `exclusions` of this package: id -> reason."""
+    file = resources.files(__package__).joinpath("exclusions", file_name)
+    return _parsed(file.read_text("utf-8"), str(file))
 
 
 def read_exclusions(path: str | Path) -> dict[str, str]:
-    """Id -> reason, of a text file: an id a line, then why; `#` begins a comment.
+    """The list in a text file: id -> reason.
+
+    A line holds the id of a map and then the reason; `#` begins a comment.
 
     Raises:
-      DataError: naming file and line, if it cannot be read or a reason is missing.
+      DataError: naming file and line, if the file cannot be read or a reason is missing.
     """
     try:
         return _parsed(Path(path).expanduser().read_text("utf-8"), str(path))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}): give a text file of lines `id reason`") from None
+        raise DataError(f"{path}: cannot be read ({error}): give a text file with lines `id reason`") from None
 
 
 def _parsed(text: str, path: str) -> dict[str, str]:

@@ -1,9 +1,10 @@
-"""Files of a folder or of a .zip, read in the same way: all that the readers of layouts see of a disk.
+"""The files of a folder or of a .zip, read in the same way. Readers of layouts access the disk only through trees.
 
-Nothing is unpacked. A tree may be pickled or forked into workers: each opens a handle of its own.
+Nothing is unpacked. A tree may be pickled or forked into worker processes: each process opens its own handle.
 """
 
 import abc
+import contextlib
 import functools
 import io
 import lzma
@@ -14,27 +15,27 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from segvae_jax.errors import DataError
 
-MAX_FILE_BYTES = 64 * 2**20  # of a picture
-_MAX_SHARD_BYTES = 4 * 2**30  # of a file that holds many
-_UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
-               zipfile.BadZipFile)  # fmt: skip
+MAX_FILE_BYTES = 64 * 2**20  # of an encoded picture
+UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error, lzma.LZMAError,
+              zipfile.BadZipFile)  # fmt: skip
+"""What reading a member of an archive may raise, as it depends on the compression."""
 _ENCRYPTED = 0x1  # of a member's flags
 T = TypeVar("T")
 
 
 class PerProcess(Generic[T]):
-    """What every process makes for itself: an open file is neither pickled nor shared after a fork."""
+    """A value that every process makes for itself, e.g. an open file, which must not be pickled or shared by a fork."""
 
     def __init__(self, make: Callable[[], T]):
         self._make = make
         self._made: tuple[int, T] | None = None
 
     def get(self) -> T:
-        """What this process made, made now if this is the first call."""
+        """The value of this process; made by the first call."""
         if self._made is None or self._made[0] != os.getpid():
             self._made = (os.getpid(), self._make())
         return self._made[1]
@@ -48,10 +49,10 @@ class FileTree(abc.ABC):
 
     Attributes:
       path: of the folder or archive.
-      names: of the files in it at any depth, `a/b.png`, sorted; without hidden ones.
+      names: of its files at any depth, e.g. `a/b.png`, sorted; hidden files are left out.
 
     Raises:
-      DataError: if it holds no file.
+      DataError: if there is no file.
     """
 
     def __init__(self, path: Path, names: Iterable[str]):
@@ -69,23 +70,23 @@ class FileTree(abc.ABC):
         """
 
     @abc.abstractmethod
-    def shard(self, name: str) -> Path | io.BytesIO:
-        """A large file for a library that opens files itself.
+    def shard(self, name: str) -> Path | io.BufferedIOBase:
+        """A large file for a library that reads parts of it: its path, or the file opened and seekable.
 
         Raises:
-          DataError: naming the file, if it cannot be read.
+          DataError: naming the file, if it cannot be opened. Reading an opened file raises what `UNREADABLE` lists.
         """
 
     @abc.abstractmethod
     def stamps(self, names: Iterable[str]) -> list[Any]:
-        """Something that JSON can hold, and that changes whenever the content of a file may have."""
+        """A value that JSON can hold; it differs whenever the content of a file may differ."""
 
     def place(self, name: str) -> str:
-        """A file as messages name it, on one line."""
+        """A file as error messages name it, on one line."""
         return _printable(f"{self.path}/{name}")
 
     def root_of(self, folder: str) -> str | None:
-        """What comes before `folder/` in the names of the files in it: `""` at the top; None if there are none.
+        """The part of the file names before `folder/`: `""` for a folder at the top; None if there is no such folder.
 
         Raises:
           DataError: if two folders of the tree have that name.
@@ -106,7 +107,7 @@ class DirectoryTree(FileTree):
     """Files of a folder.
 
     Raises:
-      DataError: if it is empty, cannot be listed, or holds a link to a folder, to nothing, or out of it.
+      DataError: if it is empty or cannot be listed, or if a link in it leads to a folder, to nothing, or out of it.
     """
 
     def __init__(self, path: Path):
@@ -140,7 +141,8 @@ class ZipTree(FileTree):
     """Members of a .zip.
 
     Raises:
-      DataError: if it is no archive, is empty, or has a member that is encrypted or named absolutely or with `..`.
+      DataError: if it is not an archive, is empty, or has a member that is encrypted or whose name is absolute or
+        has `..`.
     """
 
     def __init__(self, path: Path):
@@ -153,16 +155,24 @@ class ZipTree(FileTree):
     def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
         """See `FileTree.read`."""
         archive = self._archive.get()
-        try:
+        with self._naming(name):
             _check_bytes(self.place(name), archive.getinfo(name).file_size, limit)
             return archive.read(name)
-        except _UNREADABLE as error:
-            reason = _printable(str(error) or type(error).__name__)
-            raise DataError(f"{self.place(name)}: cannot be read from the archive ({reason}): get it anew") from None
 
-    def shard(self, name: str) -> io.BytesIO:
-        """See `FileTree.shard`; all of it in memory."""
-        return io.BytesIO(self.read(name, _MAX_SHARD_BYTES))
+    def shard(self, name: str) -> io.BufferedIOBase:
+        """See `FileTree.shard`; seeking backwards in a compressed member decompresses it again from its start."""
+        with self._naming(name):
+            return cast(io.BufferedIOBase, self._archive.get().open(name))
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except UNREADABLE as error:
+            reason = _printable(str(error) or type(error).__name__)
+            raise DataError(
+                f"{self.place(name)}: cannot be read from the archive ({reason}): download it again"
+            ) from None
 
     def stamps(self, names: Iterable[str]) -> list[Any]:
         """The size and checksum of every member."""
@@ -174,7 +184,7 @@ def open_tree(path: str | Path) -> FileTree:
     """The files of a folder or of a .zip.
 
     Raises:
-      DataError: if there is neither, or it cannot be used; see `DirectoryTree` and `ZipTree`.
+      DataError: if there is no folder or .zip, or it cannot be used; see `DirectoryTree` and `ZipTree`.
     """
     path = Path(path).expanduser()
     if not path.exists():
@@ -192,7 +202,7 @@ def _walk(root: Path) -> Iterator[str]:
                     _check_link(root, folder + entry.name)
                 if entry.is_dir():
                     pending.append(f"{folder}{entry.name}/")
-                elif entry.is_file():  # neither a pipe nor a device: reading one may never end
+                elif entry.is_file():  # reading a pipe or a device may never end
                     yield folder + entry.name
 
 
@@ -211,7 +221,7 @@ def _check_link(root: Path, name: str) -> None:
 def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DataError(f"{path}: cannot be read as a .zip ({error}): give a folder or a whole .zip") from None
 
 

@@ -1,4 +1,4 @@
-"""Maps of the user's own: a folder of PNGs, whatever their indices or colours mean."""
+"""The user's own maps: a folder of PNGs, and a list that says what their indices or colours mean."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,19 +13,19 @@ from segvae_jax.errors import DataError, LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
 from segvae_jax.pictures import INDEX_PNG, read_index_or_rgb_png
 
-_CODE = np.array([1 << 16, 1 << 8, 1])  # of a colour, as one number
+_CODE = np.array([1 << 16, 1 << 8, 1])  # makes one number of an RGB colour
 
 
 def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "", ignore: int = -1) -> Source:
-    """Index PNGs of the user's own, and RGB PNGs if the labels have colours.
+    """The user's own index PNGs, and RGB PNGs if the list has colours.
 
     Args:
       path: of the folder.
-      labels: file that names the indices, see `label_list`; index 0 is the background whatever its name.
-      merge: classes to be joined by name, `old,old=new;old=new`; what becomes `background` is left out.
-      classes: names of the classes to keep, in drawing order, separated by commas; the others become
-        background. All, in an order found at preparation, if empty.
-      ignore: index of pixels that become background, named or not; none if negative.
+      labels: file that names the indices, see `label_list`; index 0 is the background, whatever its name.
+      merge: classes to join by name, `old,old=new;old=new`; a class that becomes `background` is left out.
+      classes: names of the classes to keep, in drawing order, separated by commas; all others become background.
+        If empty, all classes are kept, in an order that preparing determines.
+      ignore: index of the pixels that become background, whether it has a name or not; none if negative.
 
     Raises:
       DataError: if a file is missing or malformed.
@@ -40,11 +40,11 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     space = LabelSpace(keep, pairs=pairs_by_name(keep), palette=_palette(listed, renamed, keep))
     read_index = _reader(listed, renamed, space, ignore, labels)
     version = [sorted(renamed.items()), ignore, bool(classes.strip()), sorted(listed.colours.items())]
-    return _index_folder(path, space, read_index, version, order_by_area=not classes.strip())
+    return _index_source(path, space, read_index, version, order_by_area=not classes.strip())
 
 
 def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...]) -> tuple[Colour, ...]:
-    """A class has the colour of the index of its name, or else of the first that was merged into it; `()` if none."""
+    """Each class has the colour of its own index, or else of the first index merged into it; `()` without colours."""
     if not listed.colours:
         return ()
     own = {name: i for i, name in listed.names.items()}
@@ -56,7 +56,7 @@ def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...
 def _reader(
     listed: LabelList, renamed: Mapping[int, str], space: LabelSpace, ignore: int, labels: str | Path
 ) -> Callable[[Path], UInt8[np.ndarray, "H W"]]:
-    """Reads a map into channels of `space`; an index or colour that has no name is refused."""
+    """A function that reads a map into the channels of `space` and refuses indices and colours without a name."""
     channels = np.zeros(256, np.uint8)
     for index, name in renamed.items():
         channels[index] = space.channel(name) if name in space.classes else 0
@@ -79,7 +79,7 @@ def _reader(
 
 
 def _by_colour(listed: LabelList, channels: UInt8[np.ndarray, "256"]) -> dict[int, int]:
-    """Code of a colour -> its channel; -1 of a colour that several channels have."""
+    """Code of a colour -> its channel; -1 for a colour of several channels."""
     found: dict[int, int] = {}
     for index, colour in listed.colours.items():
         code, channel = int(np.array(colour) @ _CODE), int(channels[index])
@@ -90,32 +90,32 @@ def _by_colour(listed: LabelList, channels: UInt8[np.ndarray, "256"]) -> dict[in
 def _channels_of(
     rgb: UInt8[np.ndarray, "H W 3"], colours: Mapping[int, int], place: str, labels: str | Path
 ) -> UInt8[np.ndarray, "H W"]:
-    """The channel of each pixel, by its very colour."""
+    """The channel of each pixel; colours must match exactly."""
     if not colours:
-        raise MapError(f"{place}: image mode RGB: expected {INDEX_PNG}, or a colour to each name in {labels}")
+        raise MapError(f"{place}: image mode RGB: expected {INDEX_PNG}, or a colour for each name in {labels}")
     codes, inverse, counts = np.unique(rgb @ _CODE, return_inverse=True, return_counts=True)
     found = np.array([colours.get(code, -1) for code in codes.tolist()])
     if (found < 0).any():
         odd = np.argmax(counts * (found < 0))
         pixels = f"{counts[odd]:,} pixels of colour #{codes[odd]:06x}"
-        raise MapError(f"{place}: {pixels}, which no class in {labels} has, or several: give it to one")
+        raise MapError(f"{place}: {pixels}, a colour of no class in {labels}, or of several: give it to one")
     return found[inverse].astype(np.uint8).reshape(rgb.shape[:2])
 
 
-def _index_folder(
+def _index_source(
     path: str | Path,
     space: LabelSpace,
     read_index: Callable[[Path], UInt8[np.ndarray, "H W"]],
     version: object,
     order_by_area: bool,
 ) -> Source:
-    """A folder of index PNGs, one a map.
+    """A folder of PNGs, one per map.
 
     Args:
       path: of the folder.
-      space: of its maps.
+      space: the classes of its maps.
       read_index: reads a file as an index map in the channels of `space`.
-      version: whatever else, as JSON, changes what is read.
+      version: a value that JSON can hold; differs whenever `read_index` may return different maps.
       order_by_area: as in `Source`.
     """
     path = Path(path).expanduser()

@@ -1,8 +1,10 @@
-"""HumanParsing (ATR) as published, as SegVAE's authors repackaged it, and as index maps alone."""
+"""HumanParsing (ATR): as published, as the authors of SegVAE repackaged it, and as index maps alone."""
 
 from collections.abc import Mapping
 
 from segvae_jax.data.sources.file_tree import FileTree
+from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
+from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
 from segvae_jax.data.sources.reading import Files, IndexMaps, Pictures, pictures_in
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
@@ -35,9 +37,22 @@ def release(tree: FileTree, fit: str) -> Source:
     return _index_source("humanparsing_release", tree, f"{root}{RELEASE_MAPS}/", images, fit)
 
 
-def flattened(tree: FileTree, folder: str, fit: str) -> Source:
+def index_maps(tree: FileTree, fit: str) -> Source:
     """`<id>.png` in one folder of the tree."""
-    return _index_source("humanparsing_index", tree, folder, {}, fit)
+    return _index_source("humanparsing_index", tree, index_folder(tree) or "", {}, fit)
+
+
+def parquet_rows(tree: FileTree, fit: str) -> Source:
+    """Index maps in parquet files, see `parquet`."""
+    return parquet(tree, HUMAN_PARSING, "human_parsing", {"layout": "humanparsing_parquet", "fit": fit}, str, fit)
+
+
+LAYOUTS: Layouts = {
+    "humanparsing": Layout(f"{OFFICIAL_MAPS}/<id>.png", official, OFFICIAL_MAPS),
+    "humanparsing_release": Layout(f"{RELEASE_MAPS}/<id>.png", release, RELEASE_MAPS),
+    "humanparsing_index": Layout(INDEX_MAPS, index_maps, fits=holds_index_maps),
+    "humanparsing_parquet": Layout(PARQUET, parquet_rows, fits=holds_parquet),
+}
 
 
 def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str, str], fit: str) -> Source:

@@ -1,8 +1,9 @@
-"""Label lists: what the indices of the user's own maps mean, and which of them are one class.
+"""Label lists: what the indices of the user's own maps mean, and which indices are merged into one class.
 
-Text has one name a line, JSON a list or an object index -> name, CSV rows `index,name`, with or without a header.
-With a colour to each class: lines `name #rrggbb`, a JSON object name -> colour, rows `index,name,#rrggbb` or
-`index,name,red,green,blue`, or the same without the index. Where there is none, lines and rows count from 0.
+A text file has one name per line, JSON holds a list or an object index -> name, CSV has rows `index,name`, with or
+without a header. With colours, text has lines `name #rrggbb`, JSON holds an object name -> colour, and CSV has rows
+`index,name,#rrggbb` or `index,name,red,green,blue`, or the same without the index. Without indices, lines and rows
+count from 0.
 """
 
 import csv
@@ -18,7 +19,7 @@ from segvae_jax.labels import BACKGROUND
 
 Colour = tuple[int, int, int]
 _HEX = "#[0-9a-fA-F]{6}"
-_SEPARATORS = ",;="  # of the lists of names that users type
+_SEPARATORS = ",;="  # in the lists of names that users type
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,8 +27,8 @@ class LabelList:
     """The meaning of the indices of a folder of maps.
 
     Attributes:
-      names: index -> name; index 0 is the background whatever its name.
-      colours: index -> RGB, of every index or of none.
+      names: index -> name; index 0 is the background, whatever its name.
+      colours: index -> RGB, for every index or for none.
     """
 
     names: Mapping[int, str]
@@ -35,7 +36,7 @@ class LabelList:
 
 
 def read_labels(path: str | Path) -> LabelList:
-    """Reads a label list, of the kind that the file's ending says; text if none.
+    """Reads a label list. The suffix says which kind of file it is; files of other suffixes are text.
 
     Raises:
       DataError: if the file is missing or malformed, or names a class twice.
@@ -81,17 +82,17 @@ def _csv_rows(text: str) -> list[tuple[Any, Any, tuple]]:
 
 
 def _numbered(number: int, row: list[str]) -> list[str]:
-    """A row with its index, which it may lack if it has a colour."""
+    """A row with its index, which may be missing if the row has a colour."""
     with_colour = len(row) == 4 or _is_hex(row[-1])
     return [str(number), *row] if with_colour and not row[0].isdecimal() else row
 
 
 def _fault(index: Any, name: Any, colour: Sequence[str]) -> str:
-    """What is wrong with a row; nothing if empty."""
+    """What is wrong with a row; empty if nothing is."""
     if not _is_byte(index) or not isinstance(name, str) or not name.strip():
         return f"index {index!r} has the name {name!r}: expected an index from 0 to 255 and a name"
     if separators := [character for character in _SEPARATORS if character in name]:
-        return f"name {name!r}: {separators[0]!r} separates names where they are listed: rename it"
+        return f"name {name!r}: {separators[0]!r} separates names where they are listed: rename the class"
     if not (_is_hex(*colour) if len(colour) == 1 else len(colour) in (0, 3) and all(map(_is_byte, colour))):
         return f"colour of {name!r} is {','.join(colour)}: expected three numbers from 0 to 255, or #rrggbb"
     return ""
@@ -125,20 +126,22 @@ def _by_index(path: Path, rows: Iterable[tuple[Any, str, Sequence[str]]]) -> tup
 
 
 def merged(names: Mapping[int, str], rules: str) -> dict[int, str]:
-    """Names of classes by index, after all rules `old,old=new;old=new` at once; `background` may be the new name.
+    """Class names by index after the rules `old,old=new;old=new`, which apply at once; `background` may be a new name.
 
     Raises:
       DataError: if a rule is malformed.
-      LabelError: if there is no such old name, or it is the background's, or two rules have it.
+      LabelError: if an old name is unknown, is the background's, or is in two rules.
     """
     renames: dict[str, str] = {}
     for rule in filter(None, (r.strip() for r in rules.split(";"))):
         olds, new = _parsed(rule, set(names.values()))
         for old in olds:
             if old in renames:
-                raise LabelError(f"data.merge has {old!r} on the left twice: a label becomes part of one class")
+                raise LabelError(f"data.merge has {old!r} on the left twice: a label can become part of one class only")
             if old == names[0]:
-                raise LabelError(f"data.merge names {old!r}: index 0 is the background, no part of a class")
+                raise LabelError(
+                    f"data.merge names {old!r}: index 0 is the background and cannot become part of a class"
+                )
             renames[old] = BACKGROUND if new == names[0] else new
     return {i: BACKGROUND if i == 0 else renames.get(name, name) for i, name in names.items()}
 

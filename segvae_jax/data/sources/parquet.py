@@ -1,4 +1,4 @@
-"""Copies on hubs: parquet files with a row an image, pictures as structs of `bytes` and `path`. Needs pyarrow."""
+"""Parquet files as data hubs hold them: one row per image, pictures as structs of `bytes` and `path`. Needs pyarrow."""
 
 import dataclasses
 import functools
@@ -8,20 +8,21 @@ from pathlib import PurePosixPath
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, FileTree, PerProcess
-from segvae_jax.data.sources.reading import Blob, IndexMaps, Pictures
+from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, UNREADABLE, FileTree, PerProcess
+from segvae_jax.data.sources.reading import EncodedPicture, IndexMaps, Pictures
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
 
-SUFFIX = ".parquet"
+PARQUET = "*.parquet with a column of masks"
+_SUFFIX = ".parquet"
 _IMAGES = ("image",)
 _MASKS = ("mask", "label", "annotation", "segmentation")
-_MAX_COLUMN_BYTES = 4 * 2**30  # of a row group, in memory
+_MAX_COLUMN_BYTES = 4 * 2**30  # of a row group, which is read into memory whole
 
 
 class Row(NamedTuple):
-    """Where an example is: a file of the tree, a row group of it, and a row of that."""
+    """Where an example is: a file of the tree, a row group of the file, and a row of the group."""
 
     file: str
     group: int
@@ -29,7 +30,7 @@ class Row(NamedTuple):
 
 
 class _Listing(NamedTuple):
-    """The columns of masks and of images, rows by id, and whether ids are names of files."""
+    """The names of the columns of masks and of images, the row of each id, and whether ids are file names."""
 
     mask: str
     image: str | None
@@ -38,16 +39,17 @@ class _Listing(NamedTuple):
 
 
 class _Shards:
-    """The parquet files as one process has them open.
+    """The open parquet files of one process.
 
-    The last two of each are kept: sorted ids without leading zeros, 1001, 10010, go back and forth between two.
+    The two latest files are kept, and masks and images of the two latest row groups: sorted ids without leading
+    zeros, e.g. 1001, 10010, go back and forth between two of each.
     """
 
     def __init__(self, tree: FileTree):
         self._tree = tree
         self._lock = threading.Lock()
         self._open = functools.lru_cache(maxsize=2)(functools.partial(_open_shard, tree))
-        self._recent = functools.lru_cache(maxsize=2)(self._cells)
+        self._recent = functools.lru_cache(maxsize=4)(self._cells)
 
     def cell(self, where: Row, column: str) -> dict[str, Any] | None:
         with self._lock:
@@ -64,8 +66,8 @@ class Column:
 
     Attributes:
       tree: the files.
-      shards: opened once a process.
-      rows: by id.
+      shards: opened once per process.
+      rows: the row of each id.
       name: of the column.
     """
 
@@ -74,11 +76,11 @@ class Column:
     rows: Mapping[str, Row]
     name: str
 
-    def __call__(self, example_id: str) -> Blob:
+    def __call__(self, example_id: str) -> EncodedPicture:
         """The picture of an id.
 
         Raises:
-          DataError: naming file and row, if it is missing or too large, or the file cannot be read.
+          DataError: naming file and row, if the picture is missing or too large, or the file cannot be read.
         """
         where = self.rows[example_id]
         data = (self.shards.get().cell(where, self.name) or {}).get("bytes")
@@ -86,8 +88,13 @@ class Column:
         if not data:
             raise DataError(f"{place}: holds no picture: expected its bytes")
         if len(data) > MAX_FILE_BYTES:
-            raise DataError(f"{place}: has more than {MAX_FILE_BYTES:,} bytes: remove the row")
-        return Blob(data, place)
+            raise DataError(f"{place}: has more than {MAX_FILE_BYTES:,} bytes: remove this row")
+        return EncodedPicture(data, place)
+
+
+def holds_parquet(tree: FileTree) -> bool:
+    """Whether there are parquet files."""
+    return any(name.endswith(_SUFFIX) for name in tree.names)
 
 
 def parquet(
@@ -101,18 +108,18 @@ def parquet(
     """Index maps in the column `mask`, `label`, `annotation` or `segmentation`, RGB pictures in `image`.
 
     Args:
-      tree: with the files.
-      space: whose numbering is that of the indices.
+      tree: holds the files.
+      space: the classes, numbered as in the maps.
       name: of the source.
       notes: of the source.
-      key: the id that the file name in the path of a mask stands for; without distinct names for all, an id is
-        the number of the row, files in the order of their names.
-      fit: "stretch" or "pad".
+      key: makes an id of the file name in the path of a mask. If the names are missing or not distinct, an id is
+        the number of a row, counted over all files in the order of their names.
+      fit: "stretch" or "pad", see `IndexMaps`.
 
     Raises:
       DataError: if pyarrow is missing, a file cannot be read, or it has no column of masks.
     """
-    files = [file for file in tree.names if file.endswith(SUFFIX)]
+    files = [file for file in tree.names if file.endswith(_SUFFIX)]
     listing = _listed(tree, files, key)
     shards = PerProcess(functools.partial(_Shards, tree))
     column = functools.partial(Column, tree, shards, listing.rows)
@@ -141,7 +148,7 @@ def _children(arrow_type: Any) -> range:
 
 
 def _listed(tree: FileTree, files: Sequence[str], key: Callable[[str], str]) -> _Listing:
-    """What all files have in common, and where every id is."""
+    """The columns that all files have in common, and the row of each id."""
     columns: dict[tuple[str, str | None], str] = {}
     rows: list[Row] = []
     ids: list[str] = []
@@ -165,7 +172,7 @@ def _rows(file: str, shard: Any) -> list[Row]:
 
 
 def _paths(place: str, shard: Any, mask: str) -> list[str | None]:
-    """The paths alone, the bytes beside them stay on the disk; none if there is no such field."""
+    """The paths of the masks, without reading their bytes; none if there is no such field."""
     cells = _arrow(place, lambda: shard.read(columns=[f"{mask}.path"]))
     return [(cell or {}).get("path") for cell in cells[mask].to_pylist()] if mask in cells.column_names else []
 
@@ -174,7 +181,9 @@ def _column(shard: Any, group: int, column: str, place: str) -> list[dict[str, A
     leaf = f"{column}.bytes"
     chunks = (shard.metadata.row_group(group).column(i) for i in range(shard.metadata.num_columns))
     if sum(c.total_uncompressed_size for c in chunks if c.path_in_schema == leaf) > _MAX_COLUMN_BYTES:
-        raise DataError(f"{place}: row group {group} has more than {_MAX_COLUMN_BYTES:,} bytes: write smaller ones")
+        raise DataError(
+            f"{place}: row group {group} has more than {_MAX_COLUMN_BYTES:,} bytes: write smaller row groups"
+        )
     return shard.read_row_group(group, columns=[leaf])[column].to_pylist()
 
 
@@ -184,14 +193,14 @@ def _open_shard(tree: FileTree, file: str) -> Any:
 
 
 def _arrow(place: str, read: Any) -> Any:
-    """What `read` returns; what pyarrow raises on the way becomes a DataError."""
+    """The value of `read()`; an error that reading raises becomes a DataError."""
     import pyarrow
 
     try:
         return read()
-    except (pyarrow.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{place}: cannot be read as parquet ({reason}): get it anew") from None
+    except (pyarrow.ArrowException, *UNREADABLE) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DataError(f"{place}: cannot be read as parquet ({reason}): download it again") from None
 
 
 def _reader() -> ModuleType:

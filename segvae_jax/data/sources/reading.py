@@ -1,4 +1,4 @@
-"""What the readers of all layouts share: encoded pictures by id, and class maps and RGB pictures of them."""
+"""What the readers of all layouts share: encoded pictures by id, decoded into class maps and RGB pictures."""
 
 import contextlib
 import dataclasses
@@ -20,29 +20,29 @@ FITS = ("stretch", "pad")
 T = TypeVar("T")
 
 
-class Blob(NamedTuple):
-    """An encoded picture, and what errors call it."""
+class EncodedPicture(NamedTuple):
+    """The bytes of an encoded picture, and its name in error messages."""
 
     data: bytes
     place: str
 
 
-Blobs = Callable[[str], Blob]  # by id; raises DataError where there is none
+ReadEncoded = Callable[[str], EncodedPicture]  # by id; raises DataError if there is no such picture
 
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """Pictures that are a file each.
+    """Pictures that are stored as one file each.
 
     Attributes:
       tree: the files.
-      names: in the tree, by id.
+      names: file in the tree, by id.
     """
 
     tree: FileTree
     names: Mapping[str, str]
 
-    def __call__(self, example_id: str) -> Blob:
+    def __call__(self, example_id: str) -> EncodedPicture:
         """The file of an id.
 
         Raises:
@@ -51,28 +51,28 @@ class Files:
         if example_id not in self.names:
             raise DataError(f"{self.tree.path}: no picture of {example_id!r} in it: put it beside the others")
         name = self.names[example_id]
-        return Blob(self.tree.read(name), self.tree.place(name))
+        return EncodedPicture(self.tree.read(name), self.tree.place(name))
 
 
 @dataclasses.dataclass(frozen=True)
 class IndexMaps:
-    """`Source.read` of index maps; what a class has lost under others is restored.
+    """`Source.read` for index maps. Where a class continues under others, its hidden pixels are restored.
 
     Attributes:
-      blobs: PNGs by id.
-      space: whose numbering is that of the indices.
-      fit: "stretch" to the size asked for, or "pad" with background to its aspect ratio first.
+      encoded: reads the PNG of an id.
+      space: the classes, numbered as in the maps.
+      fit: "stretch" resizes to the requested size; "pad" first adds background up to its aspect ratio.
     """
 
-    blobs: Blobs
+    encoded: ReadEncoded
     space: LabelSpace
     fit: str = "stretch"
 
     def __call__(self, example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
-        """The class maps of an id.
+        """The class maps of an id, resized.
 
         Raises:
-          DataError: naming the file, if it is no index map of the space.
+          DataError: naming the file, if it is not an index map of these classes.
         """
         return maps.resize(fitted(self.native(example_id), size, self.fit), size)
 
@@ -80,24 +80,24 @@ class IndexMaps:
         """The class maps of an id at the size of its file.
 
         Raises:
-          DataError: naming the file, if it is no index map of the space.
+          DataError: naming the file, if it is not an index map of these classes.
         """
-        blob = self.blobs(example_id)
+        encoded = self.encoded(example_id)
         with data_errors():
-            index = pictures.decode_index_png(blob.data, blob.place, self.space.num_channels)
+            index = pictures.decode_index_png(encoded.data, encoded.place, self.space.num_channels)
         return maps.index_to_shapes(index, self.space)
 
 
 @dataclasses.dataclass(frozen=True)
 class Pictures:
-    """`Source.image` of encoded pictures.
+    """`Source.image` for encoded pictures.
 
     Attributes:
-      blobs: JPEG, PNG or WebP files by id.
-      fit: as that of the maps; padding is black.
+      encoded: reads the JPEG, PNG or WebP file of an id.
+      fit: as for the maps; padding is black.
     """
 
-    blobs: Blobs
+    encoded: ReadEncoded
     fit: str = "stretch"
 
     def __call__(self, example_id: str, size: Size) -> UInt8[np.ndarray, "H W 3"]:
@@ -106,26 +106,30 @@ class Pictures:
         Raises:
           DataError: naming the file, if it cannot be read.
         """
-        blob = self.blobs(example_id)
+        encoded = self.encoded(example_id)
         with data_errors():
-            rgb = pictures.decode_rgb(blob.data, blob.place)
+            rgb = pictures.decode_rgb(encoded.data, encoded.place)
         return pictures.resize_rgb(fitted(rgb, size, self.fit), size)
 
 
 def fitted(pixels: Shaped[np.ndarray, "H W C"], size: Size, fit: str) -> Shaped[np.ndarray, "h w C"]:
-    """Pixels whose aspect ratio is that of `size` if they are to be padded."""
+    """The pixels, padded to the aspect ratio of `size` if `fit` is "pad"."""
     return maps.pad_to_ratio(pixels, size) if fit == "pad" else pixels
 
 
 def check_fit(fit: str) -> None:
-    """Raises DataError if there is no such way to fit a map into a size."""
+    """Checks the name of a way to fit maps into a size.
+
+    Raises:
+      DataError: if there is no such way.
+    """
     if fit not in FITS:
         raise DataError(f"fit {fit!r}: expected {' or '.join(FITS)}")
 
 
 @contextlib.contextmanager
 def data_errors() -> Iterator[None]:
-    """Makes a picture that cannot be used a data set that cannot be used."""
+    """Turns a MapError into a DataError of the same message."""
     try:
         yield
     except MapError as error:
@@ -137,12 +141,12 @@ def pictures_in(tree: FileTree, folder: str, suffix: str, key: Callable[[str], s
 
     Args:
       tree: the files.
-      folder: as it begins the names.
-      suffix: of the pictures, `.png`; capitals count as small letters.
-      key: the id that a name without its suffix stands for.
+      folder: with which the names begin.
+      suffix: of the pictures, e.g. `.png`, in lower case; files may have it in upper case.
+      key: makes an id of a name without its suffix.
 
     Raises:
-      DataError: if two pictures have one id.
+      DataError: if two pictures have the same id.
     """
     found = ((PurePosixPath(relative), name) for relative, name in tree.below(folder).items() if "/" not in relative)
     return unique(tree, ((key(path.stem), name) for path, name in found if path.suffix.lower() == suffix))
@@ -152,7 +156,7 @@ def unique(tree: FileTree, named: Iterator[tuple[T, str]]) -> dict[T, str]:
     """Names by key.
 
     Raises:
-      DataError: naming both files, if two have one key.
+      DataError: naming both files, if two have the same key.
     """
     names: dict[T, str] = {}
     for key, name in named:
@@ -163,5 +167,5 @@ def unique(tree: FileTree, named: Iterator[tuple[T, str]]) -> dict[T, str]:
 
 
 def image_id(stem: str) -> str:
-    """The id of a numbered image, padded with zeros or not, so that all layouts of a set agree on ids and splits."""
+    """The id of a numbered image: without leading zeros, so that all layouts of a data set agree on ids and splits."""
     return str(int(stem)) if re.fullmatch(r"[0-9]{1,5}", stem) else stem

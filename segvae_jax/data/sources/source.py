@@ -1,4 +1,4 @@
-"""What a set of maps is to the rest of the project: ids, and a function that reads one of them."""
+"""A set of maps as the rest of the project sees it: ids, and a function that reads the map of an id."""
 
 import dataclasses
 import hashlib
@@ -19,15 +19,16 @@ class Source:
     """A set of maps.
 
     Attributes:
-      name: of the set; part of the name it is prepared under.
+      name: of the set; the folder of the prepared set begins with it.
       space: the classes of its maps.
       ids: of its maps, sorted.
-      read: `(id, (H, W)) -> class maps [H, W, C] bool`, channel 0 blank.
-      version: changes whenever what `read` returns may change.
-      native: `id -> class maps` as annotated, of which `read` is the `maps.resize`; None if there is no such size.
-      image: `(id, (H, W)) -> RGB picture [H, W, 3]` that the map was annotated on; None where there are none.
-      order_by_area: whether the drawing order is to be found from the maps, see `drawing_order.by_area`.
-      notes: what else is known of the maps, `{"skin": "as annotated"}`; JSON can hold it.
+      read: `(id, (H, W)) -> class maps [H, W, C] bool`; channel 0 is blank.
+      version: differs whenever the maps that `read` returns may differ.
+      native: `id -> class maps` at the size of the annotation; `read` resizes them with `maps.resize`. None if the
+        maps have no such size.
+      image: `(id, (H, W)) -> RGB picture [H, W, 3]` that the map annotates; None if there are no pictures.
+      order_by_area: whether the drawing order is determined from the maps, see `drawing_order.by_area`.
+      notes: other properties of the maps that JSON can hold, e.g. `{"skin": "as annotated"}`.
     """
 
     name: str
@@ -42,5 +43,5 @@ class Source:
 
 
 def fingerprint(parts: object) -> str:
-    """A hash of what JSON can hold."""
+    """A hash of a value that JSON can hold."""
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

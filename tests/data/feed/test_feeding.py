@@ -4,12 +4,13 @@ import numpy as np
 from segvae_jax.data.feed.batches import batch_indices
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import prepare
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.sources.cartoon import cartoon
 from segvae_jax.sharding import device_mesh
 
 
 def test_batches_are_the_same_from_disk_and_from_the_devices(tmp_path):
-    data = prepare(cartoon("faces", 40, 0), (8, 8), tmp_path)
+    data = prepare(cartoon("faces", 40, 0), Recipe((8, 8)), tmp_path)
     mesh, packed = device_mesh(), data.packed("train")
     feeds = [
         Feed(data, 8, 3, mesh, resident_bytes) for resident_bytes in (0.0, packed.nbytes - 1.0, float(packed.nbytes))
@@ -25,7 +26,7 @@ def test_batches_are_the_same_from_disk_and_from_the_devices(tmp_path):
 
 
 def test_a_feed_goes_on_where_another_stopped(tmp_path):
-    data = prepare(cartoon("faces", 40, 0), (8, 8), tmp_path)
+    data = prepare(cartoon("faces", 40, 0), Recipe((8, 8)), tmp_path)
     one, other = (Feed(data, 8, 0, device_mesh(), 1e9) for _ in range(2))
     for _ in range(3):
         one.next()

@@ -7,7 +7,7 @@ import dataclasses
 
 from segvae_jax.data.prepare.beam import beam_runner
 from segvae_jax.data.prepare.builder import build
-from segvae_jax.data.prepare.conversion import Recipe
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.sources.cartoon import cartoon
 from segvae_jax.errors import MapError
 

@@ -12,7 +12,7 @@ from segvae_jax import maps
 from segvae_jax.data.cartoon import cartoon_map
 from segvae_jax.data.prepare import builder
 from segvae_jax.data.prepare.builder import open_prepared, prepare
-from segvae_jax.data.prepare.conversion import Recipe
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import SPLITS, split_of
 from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, MapError, OutputError
@@ -67,7 +67,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def prepared(root):
-    return prepare(TOY, SIZE, root)
+    return prepare(TOY, Recipe(SIZE), root)
 
 
 def loadable(directory):
@@ -123,7 +123,7 @@ def test_the_files_open_with_tfds_alone(prepared):
 
 def test_a_prepared_source_is_not_read_again(root, prepared):
     written = {path: path.stat().st_mtime_ns for path in prepared.directory.iterdir()}
-    again = prepare(failing(0, AssertionError("read again")), SIZE, str(root))
+    again = prepare(failing(0, AssertionError("read again")), Recipe(SIZE), str(root))
     assert again == prepared
     assert {path: path.stat().st_mtime_ns for path in prepared.directory.iterdir()} == written
 
@@ -137,7 +137,7 @@ def test_preparing_needs_no_tensorflow_and_prints_nothing_to_stdout(tmp_path, mo
 
     monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Recorder(), *sys.meta_path])
-    prepared = prepare(dataclasses.replace(TOY, ids=IDS[:10]), SIZE, tmp_path)
+    prepared = prepare(dataclasses.replace(TOY, ids=IDS[:10]), Recipe(SIZE), tmp_path)
     assert len(prepared.packed("train")) > 0
     assert "tensorflow" not in imported and "tensorflow" not in sys.modules
     assert capsys.readouterr().out == ""
@@ -156,7 +156,7 @@ def test_preparing_needs_no_tensorflow_and_prints_nothing_to_stdout(tmp_path, mo
 )
 def test_another_source_or_size_goes_to_another_folder(root, prepared, changes, size):
     other = dataclasses.replace(TOY, **changes)
-    assert prepare(other, size, root).directory != prepared.directory
+    assert prepare(other, Recipe(size), root).directory != prepared.directory
     with pytest.raises(OutputError, match=f"{prepared.directory}: holds a data set of another source or recipe"):
         build(other, Recipe(size), prepared.directory)
 
@@ -166,7 +166,7 @@ def test_another_source_or_size_goes_to_another_folder(root, prepared, changes, 
 )
 def test_nothing_loads_after_reading_is_interrupted(tmp_path, error):
     with pytest.raises(type(error)):
-        prepare(failing(20, error), SIZE, tmp_path)
+        prepare(failing(20, error), Recipe(SIZE), tmp_path)
     assert loadable(tmp_path) == []
 
 
@@ -190,7 +190,7 @@ def test_nothing_loads_after_writing_is_interrupted_and_the_next_call_goes_on(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(f"segvae_jax.data.{place}", interrupted)
+        patch.setattr(f"segvae_jax.data.prepare.{place}", interrupted)
         with pytest.raises(seen):
             build(TOY, Recipe(SIZE), tmp_path / "out")
     assert calls and not (tmp_path / "out").exists()
@@ -262,14 +262,14 @@ def test_broken_and_excluded_maps_are_left_out_with_their_reasons(tmp_path):
     prepared = build(source, recipe, tmp_path / "out")
     stored = {example["id"].decode() for split in SPLITS for example in prepared.split(split)}
     assert stored == {*KEPT, "07"} - {"03", "05", "06"}, "the first copy of what is excluded takes its place"
-    survey = prepared.survey()
-    assert survey["excluded"] == {
+    report = prepared.data_report()
+    assert report["excluded"] == {
         "03": "excluded: an ear of three metres",
         "05": "broken: 05.png: image mode RGB",
         "06": "broken: toy: map 06 cannot be read (permission denied)",
         **dict.fromkeys(BLANK, "blank: no class covers a pixel"),
     }
-    assert survey["duplicates"] == {"20": "07", "31": "30"} and survey["read"] == 40 and survey["kept"] == len(stored)
+    assert report["duplicates"] == {"20": "07", "31": "30"} and report["read"] == 40 and report["kept"] == len(stored)
 
 
 def test_official_splits_replace_the_rule(tmp_path):
@@ -297,26 +297,26 @@ def test_near_duplicates_share_the_split_of_their_first_at_any_size(tmp_path):
         of = {example["id"].decode(): split for split in SPLITS for example in prepared.split(split)}
         for copy, first in copies.items():
             assert of[copy] == of[first] == split_of(first)
-        assert prepared.survey()["near_duplicates"] == [["30", "31"], ["32", "38"]]
+        assert prepared.data_report()["near_duplicates"] == [["30", "31"], ["32", "38"]]
         assert prepared.duplicates == 0 and len(of) == len(IDS)
 
 
 def test_an_error_of_the_source_reaches_the_user_unchanged(tmp_path):
     with pytest.raises(MapError) as error:
-        prepare(failing(5, MapError("05.png: image mode RGB")), SIZE, tmp_path)
+        prepare(failing(5, MapError("05.png: image mode RGB")), Recipe(SIZE), tmp_path)
     assert str(error.value) == "05.png: image mode RGB"
 
 
 @pytest.mark.parametrize("ids", [BLANK, ()], ids=["blank", "none"])
 def test_a_source_without_maps_for_training_is_refused(tmp_path, ids):
     with pytest.raises(DataError, match=f"toy: none of its {len(ids)} maps is left for training"):
-        prepare(dataclasses.replace(TOY, ids=ids), SIZE, tmp_path)
+        prepare(dataclasses.replace(TOY, ids=ids), Recipe(SIZE), tmp_path)
     assert loadable(tmp_path) == []
 
 
 def test_an_empty_split_is_refused_when_asked_for(tmp_path):
     train_only = tuple(i for i in KEPT if split_of(i) == "train")[:3]
-    prepared = prepare(dataclasses.replace(TOY, ids=train_only), SIZE, tmp_path)
+    prepared = prepare(dataclasses.replace(TOY, ids=train_only), Recipe(SIZE), tmp_path)
     assert prepared.packed("train").shape == (3, *SIZE, 2)
     for read in (prepared.split, prepared.packed, prepared.label_sets):
         with pytest.raises(DataError, match="the validation split is empty"):

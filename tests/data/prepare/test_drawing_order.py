@@ -5,6 +5,7 @@ import pytest
 
 from segvae_jax.data.prepare.builder import prepare
 from segvae_jax.data.prepare.drawing_order import by_area
+from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import split_of
 from segvae_jax.data.sources.source import Source
 from segvae_jax.labels import LabelSpace
@@ -35,9 +36,9 @@ def test_the_order_is_found_when_maps_are_prepared_from_those_to_be_trained_on(t
 
     space = LabelSpace(("small", "large"))
     source = Source("toy", space, ids, read, "1", order_by_area=order_by_area)
-    prepared = prepare(source, (8, 8), tmp_path)
+    prepared = prepare(source, Recipe((8, 8)), tmp_path)
     expected = ("large", "small") if order_by_area else space.drawing_order
     assert prepared.space.drawing_order == expected and prepared.space.classes == space.classes
-    assert prepare(source, (8, 8), tmp_path) == prepared
-    other = prepare(dataclasses.replace(source, order_by_area=not order_by_area), (8, 8), tmp_path)
+    assert prepare(source, Recipe((8, 8)), tmp_path) == prepared
+    other = prepare(dataclasses.replace(source, order_by_area=not order_by_area), Recipe((8, 8)), tmp_path)
     assert other.space.drawing_order != expected

@@ -17,9 +17,6 @@ from PIL import Image
 from segvae_jax import maps, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.prepare.builder import open_prepared
-from segvae_jax.data.prepare.catalog import SOURCES, SourceOptions, open_source, recipe_for
-from segvae_jax.data.sources.exclusions import read_exclusions, shipped_exclusions
-from segvae_jax.errors import DataError
 
 ROOT = pathlib.Path(__file__).parents[3]
 SPACE = CARTOON_SPACES["faces"]
@@ -146,54 +143,7 @@ def test_a_folder_takes_all_that_training_takes(folder):
     assert space.drawing_order != space.classes and space.drawing_order[0] in ("skin", "hair")
 
 
-def test_every_source_has_a_list_of_exclusions_or_draws_its_own():
-    assert {"celebamask_hq", "celebamask_release", "humanparsing", "humanparsing_release"} < set(SOURCES)
-    assert all(shipped_exclusions(name) == {} for name in SOURCES)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"size": ["12", "x"]}, "--size=12,x: expected SIDE, or HEIGHT,WIDTH"),
-        ({"size": ["0"]}, "--size=0: expected"),
-        ({"size": ["8"], "image_size": ["1", "2", "3"]}, "--image_size=1,2,3: expected"),
-        ({"size": ["8"], "celeba_mapping": "x"}, "need two files"),
-        ({"size": ["8"], "exclude": "absent.txt"}, r"absent\.txt: cannot be read"),
-    ],
-)
-def test_settings_that_cannot_be_used_are_refused(settings, message):
-    source = open_source("cartoon", SourceOptions(num_maps=3))
-    with pytest.raises(DataError, match=message):
-        recipe_for("cartoon", source, **settings)
-
-
-def test_exclusions_need_reasons_and_maps(tmp_path):
-    (tmp_path / "bare.txt").write_text("000001 odd\n000002\n")
-    with pytest.raises(DataError, match=r"bare\.txt:2: no reason for leaving out '000002'"):
-        read_exclusions(tmp_path / "bare.txt")
-    (tmp_path / "other.txt").write_text("7 odd\n")
-    with pytest.raises(DataError, match=r"other\.txt: no map '7' in cartoon_faces: its ids look like '000000'"):
-        source = open_source("cartoon", SourceOptions(num_maps=3))
-        recipe_for("cartoon", source, size=["8"], exclude=str(tmp_path / "other.txt"))
-
-
-@pytest.mark.parametrize(
-    ("name", "path", "message"),
-    [
-        ("folder", "", r"^--path is not set: give the folder or \.zip with the maps, --path=FOLDER$"),
-        ("celebamask_hq", "", "--path=FOLDER"),
-        ("folder", "maps", r"^--labels is not set: .*, --labels=FILE$"),
-        ("x", "maps", "expected one of"),
-    ],
-)
-def test_sources_that_cannot_be_opened_are_refused(name, path, message):
-    with pytest.raises(DataError, match=message):
-        open_source(name, SourceOptions(path=path))
-
-
-def test_where_several_layouts_fit_one_can_be_named(tmp_path):
-    (tmp_path / "000000.parquet").write_bytes(b"no parquet")
-    Image.new("L", (8, 8), 1).save(tmp_path / "7.png")
-    with pytest.raises(DataError, match="could be celebamask_index or celebamask_parquet"):
-        open_source("celebamask_hq", SourceOptions(path=str(tmp_path)))
-    assert open_source("celebamask_hq", SourceOptions(path=str(tmp_path), layout="celebamask_index")).ids == ("7",)
+def test_an_old_name_of_a_data_set_is_one_line_with_the_new_one():
+    done = run("--source=celebamask_release", "--path=maps", "--out=out")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "(did you mean 'celebamask_hq' with layout=celebamask_release?)" in done.stderr

@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from segvae_jax.data.prepare.conversion import Facts, Recipe, convert
-from segvae_jax.data.prepare.report import survey_of
+from segvae_jax.data.prepare.conversion import MapStatistics, convert
+from segvae_jax.data.prepare.recipe import Recipe
+from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.splits import assign
 from segvae_jax.data.sources.cartoon import cartoon
 
@@ -14,9 +15,9 @@ FACES = cartoon("faces", 20, 0)
 
 
 def sides(source):
-    """The warnings of a survey that are about left and right."""
-    facts = Facts.joined([convert(source, RECIPE, example_id).facts for example_id in source.ids])
-    lines = survey_of(source, RECIPE, facts, assign(source.ids, {}, ()))["warnings"]
+    """The warnings of a data report that are about left and right."""
+    statistics = MapStatistics.joined([convert(source, RECIPE, example_id).statistics for example_id in source.ids])
+    lines = make_data_report(source, RECIPE, statistics, assign(source.ids, {}, ()))["warnings"]
     return [line for line in lines if "left" in line]
 
 

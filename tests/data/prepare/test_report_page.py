@@ -5,8 +5,9 @@ import types
 import numpy as np
 from html_pages import HOSTILE, Page
 
-from segvae_jax.data.prepare.conversion import Facts, Recipe, convert
-from segvae_jax.data.prepare.report import survey_of
+from segvae_jax.data.prepare.conversion import MapStatistics, convert
+from segvae_jax.data.prepare.recipe import Recipe
+from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.report_page import write_page
 from segvae_jax.data.prepare.splits import SPLITS, assign
 from segvae_jax.data.sources.source import Source
@@ -29,12 +30,12 @@ def read(example_id, size):
 def written(path):
     source = Source(HOSTILE[0], SPACE, IDS, read, "1", notes={HOSTILE[1]: HOSTILE[2]})
     recipe = Recipe((8, 6), exclude={EXCLUDED: HOSTILE[2]})
-    facts = Facts.joined([convert(source, recipe, example_id).facts for example_id in IDS])
+    facts = MapStatistics.joined([convert(source, recipe, example_id).statistics for example_id in IDS])
     kept = [example_id for example_id in IDS if example_id != EXCLUDED]
     assignment = assign(kept, {IDS[3]: IDS[2]}, (tuple(IDS[4:6]),))
     examples = [{"map": pack(read(example_id, recipe.size))} for example_id in kept]
     prepared = types.SimpleNamespace(space=SPACE, split=lambda name: examples)
-    write_page(path, survey_of(source, recipe, facts, assignment), prepared)
+    write_page(path, make_data_report(source, recipe, facts, assignment), prepared)
     return Page(path.read_text())
 
 

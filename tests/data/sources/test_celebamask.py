@@ -3,6 +3,8 @@ import pytest
 from layout_writers import (
     FACE_SIZE,
     FACES,
+    celebamask,
+    detect,
     encoded,
     in_release_order,
     official_files,
@@ -16,7 +18,6 @@ from layout_writers import (
 )
 
 from segvae_jax import maps
-from segvae_jax.data.sources.detection import celebamask, detect
 from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE
 
 ANNO = "CelebAMask-HQ-mask-anno"

@@ -10,7 +10,10 @@ from layout_writers import (
     FACE_SIZE,
     FACES,
     body_files,
+    celebamask,
+    detect,
     encoded,
+    human_parsing,
     official_files,
     placed,
     put,
@@ -20,8 +23,8 @@ from layout_writers import (
 )
 
 from segvae_jax.data.sources import file_tree as trees
-from segvae_jax.data.sources.detection import LAYOUTS, celebamask, detect, human_parsing
 from segvae_jax.data.sources.file_tree import DirectoryTree, ZipTree, open_tree
+from segvae_jax.data.sources.registry import LAYOUTS
 from segvae_jax.errors import DataError
 from segvae_jax.labels import HUMAN_PARSING
 from segvae_jax.pictures import write_index_png
@@ -60,7 +63,7 @@ def test_what_is_missing_empty_or_no_archive_is_refused(tmp_path, read):
 def test_what_was_looked_for_is_listed_where_nothing_fits(tmp_path):
     put(tmp_path, {"a/one.png": PIXEL, "b/two.png": PIXEL, "notes.txt": b""})
     message = refusal(detect, tmp_path)
-    assert message.startswith(f"{tmp_path}: no layout that is known: looked for ")
+    assert message.startswith(f"{tmp_path}: has no known layout: looked for ")
     assert all(f"{layout.looks_for} ({name})" in message for name, layout in LAYOUTS.items())
     assert "humanparsing" not in refusal(celebamask, tmp_path)
 

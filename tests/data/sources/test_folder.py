@@ -104,7 +104,9 @@ def coloured(tmp_path):
 
 
 def odd_colour(colour, labels, pixels=1):
-    return f"one.png: {pixels} pixels of colour {colour}, which no class in {labels} has, or several: give it to one"
+    return (
+        f"one.png: {pixels} pixels of colour {colour}, a colour of no class in {labels}, or of several: give it to one"
+    )
 
 
 def test_rgb_maps_are_read_by_colour_and_others_by_index(coloured):
@@ -135,7 +137,7 @@ def test_rgb_maps_need_colours(clothes):
     write_maps(clothes[0], one=np.zeros((2, 2, 3)))
     message = refusal(folder(*clothes).read, "one", (2, 2), error_type=MapError)
     assert message.startswith(f"{clothes[0] / 'one.png'}: image mode RGB: expected one class index a pixel")
-    assert message.endswith(f", or a colour to each name in {clothes[1]}")
+    assert message.endswith(f", or a colour for each name in {clothes[1]}")
 
 
 @pytest.mark.parametrize(

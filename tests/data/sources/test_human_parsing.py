@@ -1,9 +1,20 @@
 import numpy as np
 import pytest
-from layout_writers import BODIES, BODY_SIZE, body_files, encoded, painted, placed, put, refusal, rgb_of
+from layout_writers import (
+    BODIES,
+    BODY_SIZE,
+    body_files,
+    detect,
+    encoded,
+    human_parsing,
+    painted,
+    placed,
+    put,
+    refusal,
+    rgb_of,
+)
 
 from segvae_jax import maps
-from segvae_jax.data.sources.detection import detect, human_parsing
 from segvae_jax.labels import HUMAN_PARSING
 
 FOLDERS = {

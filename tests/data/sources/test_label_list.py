@@ -150,7 +150,7 @@ def test_rules_join_names(rules, expected):
         ("jacket,cape=coat", LabelError, "data.merge names 'cape': known labels are bag, blazer, jacket, nothing,"),
         ("bag=a;bag=b", LabelError, "data.merge has 'bag' on the left twice"),
         ("bag,bag=a", LabelError, "data.merge has 'bag' on the left twice"),
-        ("bag,nothing=a", LabelError, "data.merge names 'nothing': index 0 is the background, no part of a class"),
+        ("bag,nothing=a", LabelError, "data.merge names 'nothing': index 0 is the background and cannot become"),
     ],
 )  # fmt: skip
 def test_a_wrong_rule_is_refused(rules, error_type, message):

@@ -1,6 +1,8 @@
 import io
 import pickle
 import sys
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,11 @@ from layout_writers import (
     BODY_SIZE,
     FACE_SIZE,
     FACES,
+    celebamask,
     damaged,
+    detect,
     encoded,
+    human_parsing,
     painted,
     placed,
     put,
@@ -22,7 +27,6 @@ from layout_writers import (
 )
 
 from segvae_jax.data.sources import parquet
-from segvae_jax.data.sources.detection import celebamask, detect, human_parsing
 from segvae_jax.labels import CELEBAMASK_HQ, HUMAN_PARSING
 
 PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -156,6 +160,32 @@ def test_without_pyarrow_it_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     assert refusal(human_parsing, path) == "parquet files need pyarrow: pip install 'segvae_jax[parquet]'"
+
+
+def test_a_shard_in_an_archive_is_not_read_into_memory_whole(tmp_path):
+    masks = pa.array([{"bytes": bytes(2**20), "path": f"{i}.png"} for i in range(96)], PICTURE)
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"mask": masks}), buffer, row_group_size=4, compression="none", use_dictionary=False)
+    path = zipped(tmp_path / "a.zip", {"a.parquet": buffer.getvalue()})
+    del masks, buffer
+    tracemalloc.start()
+    try:
+        assert len(human_parsing(path).ids) == 96
+        assert tracemalloc.get_traced_memory()[1] < 48 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_rows_of_archives_are_read_in_any_order_and_damage_is_named(tmp_path, compression):
+    path = zipped(tmp_path / "a.zip", body_shards(image=False), compression=compression)
+    source = human_parsing(path)
+    for example_id, name in (("000003", "10_1"), ("000000", "10_1"), ("000002", "10_1"), ("000001", "9_2")):
+        np.testing.assert_array_equal(source.read(example_id, BODY_SIZE), truth(name))
+    content = bytearray(path.read_bytes())
+    content[100:300] = bytes(200)
+    path.write_bytes(content)
+    assert refusal(human_parsing, path).startswith(f"{path}/data/train-00000-of-00002.parquet: cannot be read")
 
 
 def test_a_cut_archive_of_parquet_files_is_refused(tmp_path):
