@@ -11,7 +11,6 @@ from segvae_jax.allocator import restart_with_allocator
 if __name__ == "__main__":
     restart_with_allocator()  # before the imports that take seconds
 
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from segvae_jax.evaluation.report.gallery import albums
 from segvae_jax.evaluation.report.page import REPORT, write_report
 from segvae_jax.evaluation.report.table import print_table
 from segvae_jax.evaluation.target import Subject, open_checkpoint, open_maps
-from segvae_jax.files import refusing_clearly
+from segvae_jax.files import writable_directory
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a name.")
 _STEP = flags.DEFINE_integer("step", None, "Saved step; the latest if not given.")
@@ -52,7 +51,8 @@ def main(argv: list[str]) -> None:
     with console.status("loading") as status:
         say = lambda line: status.update(line)
         subject = _subject()
-        out = _writable()
+        default = Path(_MAPS.value or _CHECKPOINT.value or ".") / "evaluation"
+        out = writable_directory(_OUT.value or default, "--out")
         weights: dict[str, Any] = {"inception_weights": _WEIGHTS.value, "lpips_weights": _LPIPS.value}
         seed = _SEED.value
         result = evaluate(subject, suite=_SUITE.value, **weights, seed=seed, progress=say)
@@ -69,15 +69,6 @@ def _subject() -> Subject:
     if not checkpoint:
         raise ConfigError("nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR")
     return open_checkpoint(checkpoint, step=_STEP.value, data=data, max_test=max_test, max_train=max_train)
-
-
-def _writable() -> Path:
-    """Where the report goes; tried before minutes of work."""
-    directory = Path(_OUT.value or Path(_MAPS.value or _CHECKPOINT.value or ".") / "evaluation").expanduser()
-    with refusing_clearly(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    return directory
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from segvae_jax.bulk import Request, write_shards
 from segvae_jax.cli.script import define_host_flags, run_user_script
 from segvae_jax.data.shards.formats import FORMATS
 from segvae_jax.errors import SegVAEError
-from segvae_jax.files import refusing_clearly
+from segvae_jax.files import output_errors
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 
@@ -83,7 +83,7 @@ def _draw_at_once(generator: Generator, label_sets: Bool[np.ndarray, "N C"]) -> 
     if _SAVE_MAPS.value:
         folder = Path(_SAVE_MAPS.value).expanduser()
         pictures.write_index_pngs(folder, index_maps, generator.space)
-        with refusing_clearly(folder):
+        with output_errors(folder):
             (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space), "utf-8")
         print(f"wrote {len(index_maps)} index PNGs to {_SAVE_MAPS.value}")
 

@@ -23,7 +23,7 @@ from jaxtyping import Array, Bool, UInt8
 
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.errors import OutputError
-from segvae_jax.files import process_name, refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.progress import MapProgress
 from segvae_jax.termination import termination
@@ -128,7 +128,7 @@ def write_shards(
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)
-    with refusing_clearly(directory):
+    with output_errors(directory):
         _claim(directory, settings)
         missing = [shard for shard in share if not (directory / form.name(shard)).exists()]
         batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
@@ -170,7 +170,7 @@ def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], se
     with termination() as terminated, contextlib.suppress(_Terminated):
         for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
             samples = _samples(_counted(group, report), seed, terminated)
-            write_aside(directory / form.name(shard), functools.partial(form.write, samples=samples))
+            write_atomically(directory / form.name(shard), functools.partial(form.write, samples=samples))
             report.print(f"{form.name(shard)} is complete")
         return
     report.print("stopped by SIGTERM, complete shards are kept: start again to go on")
@@ -201,9 +201,8 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
     if names and _REQUEST not in names:
         raise OutputError(f"{directory}: holds other files ({min(names)}): give a new or empty folder")
     if not names:
-        partial = path.with_name(f".{_REQUEST}.{process_name()}.partial")
-        partial.write_text(json.dumps(settings, indent=1))
-        partial.replace(path)
+        text = json.dumps(settings, indent=1)
+        write_atomically(path, lambda partial: partial.write_text(text), shared=True)
     try:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError):

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from segvae_jax.errors import CheckpointError, LabelError
-from segvae_jax.files import write_aside
+from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import hyperparameters, make_model
@@ -78,7 +78,7 @@ class ModelCard:
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
         }, indent=1)  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
-        write_aside(directory / CARD, lambda path: path.write_text(text))
+        write_atomically(directory / CARD, lambda path: path.write_text(text))
 
     @classmethod
     def read(cls, directory: Path) -> "ModelCard":

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 from segvae_jax import sampling
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_portable
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import hyperparameters
@@ -55,8 +55,8 @@ def export(
     files = save_portable(path, card, variables, half)
     if program:
         content = draw_program(model, card.space, variables).serialize()
-        with refusing_clearly(path):
-            write_aside(path / PROGRAM, lambda partial: partial.write_bytes(content))
+        with output_errors(path):
+            write_atomically(path / PROGRAM, lambda partial: partial.write_bytes(content))
         files.append(path / PROGRAM)
     return files
 

@@ -11,13 +11,15 @@ import numpy as np
 from jaxtyping import UInt8
 from tensorboardX import SummaryWriter
 
+from segvae_jax.files import write_atomically
+
 
 class MetricWriter:
     """Appends to `metrics.jsonl` and to TensorBoard events in one directory.
 
     Args:
-      directory: created if need be.
-      first_step: of this process; rows of a killed run that lie beyond it are dropped.
+      directory: made if it is missing.
+      first_step: at which this process begins; rows of a killed run that lie beyond it are dropped.
     """
 
     def __init__(self, directory: Path, first_step: int):
@@ -27,14 +29,14 @@ class MetricWriter:
         self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """One row and one point a scalar."""
+        """Appends one row, and one point per scalar."""
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
             self._events.add_scalar(name, value, step)
 
     def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
-        """Pictures, for TensorBoard. Flushes, so that a killed run loses little of what it shows."""
+        """Writes pictures for TensorBoard, and flushes, so that a killed run loses little of what it shows."""
         for name, image in images.items():
             self._events.add_image(name, image, step, dataformats="HWC")
         self._events.flush()
@@ -49,6 +51,4 @@ def _drop_rows_after(path: Path, step: int) -> None:
         return
     lines = path.read_text().splitlines()
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in kept))
-    partial.replace(path)
+    write_atomically(path, lambda partial: partial.write_text("".join(f"{line}\n" for line in kept)))

@@ -30,7 +30,7 @@ from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
 from segvae_jax.data.sources.source import Size, Source
 from segvae_jax.errors import DataError, OutputError
-from segvae_jax.files import locked, refusing_clearly, remove
+from segvae_jax.files import locked, output_errors, remove
 from segvae_jax.labels import LabelSpace
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
@@ -124,7 +124,7 @@ def build(
     _check(source, recipe)
     with _quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
-            with refusing_clearly(out):
+            with output_errors(out):
                 workplace.mkdir(parents=True, exist_ok=True)
                 with locked(workplace / "lock"):
                     if not _is_complete(out, recipe.fingerprint(source)):  # by now, by another process

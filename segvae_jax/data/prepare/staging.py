@@ -15,7 +15,7 @@ import numpy as np
 from segvae_jax.data.prepare.conversion import FORMAT, Facts, Recipe, convert, digest_of, features_of
 from segvae_jax.data.shards.records import Serializer, write_records
 from segvae_jax.data.sources.source import Source
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 
 _LEFT_OUT = b"\0"  # takes the place of a record, so that numbers stay
 _OPEN_FILES = 256  # well below the usual limit of 1,024
@@ -64,10 +64,10 @@ class Staging:
                 facts.append(converted.facts)
                 yield _LEFT_OUT if converted.example is None else serialize(converted.example)
 
-        with refusing_clearly(self.directory):
-            write_aside(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
+        with output_errors(self.directory):
+            write_atomically(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
             # The facts come last: they say that the chunk is complete.
-            write_aside(self._path(chunk, "npz"), lambda path: _save(path, Facts.joined(facts)))
+            write_atomically(self._path(chunk, "npz"), lambda path: _save(path, Facts.joined(facts)))
         return chunk
 
     def facts(self) -> Facts:
