@@ -1,4 +1,4 @@
-"""Bulk generation: the maps of `Generator.draw`, in shards, whatever happens on the way."""
+"""Bulk generation: the maps of `Generator.generate_each`, in shards, whatever happens on the way."""
 
 import dataclasses
 import json
@@ -126,14 +126,14 @@ def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_
 class Terminated(Generator):
     """Receives a SIGTERM when the third batch is asked for."""
 
-    def painter(self, devices):
-        paint, calls = super().painter(devices), []
+    def sampler(self, devices):
+        sample, calls = super().sampler(devices), []
 
         def counted(*arguments):
             calls.append(0)
             if len(calls) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return paint(*arguments)
+            return sample(*arguments)
 
         return counted
 

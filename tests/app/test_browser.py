@@ -220,7 +220,7 @@ def test_the_map_grows_class_by_class(open_page, workplace):
 def test_a_bad_upload_is_one_line_and_the_page_goes_on(open_page, workplace):
     page = open_page()
     upload(page, workplace / "bad.png")
-    reads(page, "your map: cannot be read as an image (no PNG file): replace or remove the file")
+    reads(page, "your map: cannot be read as an image (not a PNG file): replace or remove the file")
     button(page, "Restyle").click()
     reads(page, "there is no map yet: draw or upload one first")
     draw(page)

@@ -16,7 +16,7 @@ from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import OutputError
 from segvae_jax.generation import Generator
-from segvae_jax.interop.export import PROGRAM, draw_program, export
+from segvae_jax.interop.export import PROGRAM, export, sampling_program
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.registry import MODELS, hyperparameters
@@ -90,7 +90,7 @@ def test_the_program_draws_what_the_generator_draws_whose_spectral_norm_it_lacks
 def test_the_program_of_every_other_model_draws_the_same_too(name):
     card, variables = make_checkpoint(name)
     model, folded = fold_spectral_norm(card.model(), variables)
-    program = draw_program(model, SPACE, folded)
+    program = sampling_program(model, folded, SPACE)
     assert_draws_the_same(program, flatten_dict(folded, sep="/"), Generator(card, variables))
 
 

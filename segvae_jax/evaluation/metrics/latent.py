@@ -4,9 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from segvae_jax.generation import Latents
 from segvae_jax.losses import kl_divergence
 from segvae_jax.model.recurrence import Gaussian
+from segvae_jax.sampling import Latents
 
 ACTIVE = 0.01  # variance from which a unit counts
 

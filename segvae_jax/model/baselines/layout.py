@@ -9,7 +9,6 @@ from typing import Any
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Array, Bool, Float
 
 from segvae_jax.model.decoder import Decoder
@@ -62,6 +61,8 @@ class LayoutModel(MapModel):
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B K Z"]
     ) -> MapTerms:
         """Training forward."""
+        import optax  # for training alone
+
         shapes = jnp.moveaxis(class_maps[..., np.asarray(self.order)], -1, 1)
         present = label_set[:, np.asarray(self.order)]
         truth = boxes_of(shapes > 0)
