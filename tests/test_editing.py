@@ -58,7 +58,7 @@ def assert_only_the_edit_shows(index, edits, touched, region=None):
         np.testing.assert_array_equal(edits.index_maps[outside], np.broadcast_to(index, now.shape)[outside])
 
 
-def test_adding_draws_the_class_and_leaves_the_others(generator):
+def test_adding_generates_the_class_and_leaves_the_others(generator):
     edits = generator.add(a_map(), "glasses", num=5, seed=1)
     assert edits.index_maps.shape == (5, *SIZE) and edits.index_maps.dtype == np.uint8
     assert_only_the_edit_shows(a_map(), edits, [GLASSES])
@@ -74,7 +74,7 @@ def test_removing_takes_the_class_out_and_shows_what_is_under_it(generator):
     assert edits.uncovered.sum() == 2 and not edits.occluded.any()
 
 
-def test_restyling_draws_the_class_anew(generator):
+def test_restyling_gives_the_class_a_new_shape(generator):
     edits = generator.restyle(a_map(), ["hat", "eye"], num=3)
     assert_only_the_edit_shows(a_map(), edits, [HAT, EYE])
     assert (edits.index_maps != a_map()).any()
@@ -166,7 +166,7 @@ def test_later_classes_choose_among_candidates(generator):
     np.testing.assert_allclose(chosen, single[np.arange(3), scores.argmax(1)], atol=1e-5)
 
 
-def test_a_drawn_class_is_on_top_of_those_that_it_saw():
+def test_a_generated_class_is_on_top_of_those_that_it_saw():
     """And of those below it in the paint order, but for accessories and what lies on it."""
     names = "face mouth lip hair rim glasses".split()
     space = LabelSpace(
@@ -289,7 +289,7 @@ def test_maps_of_other_classes_are_refused(generator):
         Change(SPACE, np.zeros((8, 8, 3), np.uint8), remove=("face",))
 
 
-def test_models_that_draw_all_classes_at_once_edit_none():
+def test_models_that_sample_all_classes_at_once_edit_none():
     card = ModelCard(SPACE, {"image_size": (8, 8), "ngf": 2}, np.zeros((0, 5), bool), np.zeros(0, int), name="masked")
     masked = Generator(card, dict(init_variables(card.model(), 0)))
     assert not masked.can_edit
