@@ -17,18 +17,14 @@ class IndexMaps(np.ndarray):
     In all other respects this is the array. What is selected of it (a slice, one map, a copy) knows the label space
     too and shows itself; what is computed from it (`maps == 3`, `np.stack(maps)`) is a plain array.
 
-    Args:
-      index_maps: uint8 class indices; not copied.
-      space: the classes; None if unknown.
-
     Attributes:
-      space: as given.
+      space: the classes; None if unknown.
     """
 
     space: LabelSpace | None
 
     def __new__(cls, index_maps: Shaped[np.ndarray, "..."], space: LabelSpace | None) -> "IndexMaps":
-        """Views an array as index maps."""
+        """Views an array of uint8 class indices as index maps of a label space, without copying it."""
         shown = np.asarray(index_maps).view(cls)
         shown.space = space
         return shown

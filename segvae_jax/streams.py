@@ -1,4 +1,4 @@
-"""Random keys by name: each is folded from (seed, stream, index), so that no random state is ever stored.
+"""Random keys by name: folded from (seed, stream, index), so that no random state is ever stored.
 
 Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `order`, `posterior`, `prior`, `generate`, `label_sets`. An
 index is a training step or the number of a sample; the noise of a sample therefore never depends on its batch.

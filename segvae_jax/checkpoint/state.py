@@ -7,7 +7,7 @@ import flax.struct
 
 @flax.struct.dataclass
 class TrainState:
-    """What training carries from step to step. Random keys are not part of it: they follow from the seed and `step`."""
+    """Everything that training carries from step to step; keys are folded from the seed and `step`."""
 
     step: Any  # int32 [], number of updates done
     params: Any

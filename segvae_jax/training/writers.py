@@ -19,7 +19,7 @@ class MetricWriter:
 
     Args:
       directory: made if it is missing.
-      first_step: at which this process begins; rows of a killed run that lie beyond it are dropped.
+      first_step: number of steps that were done before this process; later rows, of a killed run, are dropped.
     """
 
     def __init__(self, directory: Path, first_step: int):
@@ -29,7 +29,7 @@ class MetricWriter:
         self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        """Appends one row, and one point per scalar."""
+        """Writes one row, and one point per scalar."""
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
