@@ -72,7 +72,7 @@ class Generator(MapEditor):
         """
         return cls(*load_variables(directory, step))
 
-    from_pretrained = load
+    from_pretrained = load  # the name of this method in other libraries
 
     def save(self, directory: str | Path, half: bool = False) -> list[Path]:
         """Saves a checkpoint of two files, `model.json` and `weights.npz`, which `load` reads.
