@@ -31,6 +31,7 @@ from benchmarks.plan import Plan
 from benchmarks.rows import compiling, devices, generation, memory, parts, pipeline, scaling, training
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import SegVAEError
+from segvae_jax.files import writable_directory
 
 SECTIONS: dict[str, Callable[[Plan], Iterator[Row]]] = {
     module.SECTION: module.rows
@@ -46,7 +47,7 @@ def main(argv: list[str]) -> None:
     """Measures the chosen sections, prints the tables and writes the files."""
     if len(argv) > 1:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
-    sections, directory, console = _sections(), _writable(_OUT.value), Console()
+    sections, directory, console = _sections(), writable_directory(_OUT.value, "--out"), Console()
     plan = Plan(_QUICK.value, repeats=1 if _QUICK.value else 5)
     console.print(machine.one_line(), highlight=False, markup=False)
     rows: list[Row] = []
@@ -72,16 +73,6 @@ def _sections() -> list[str]:
         if name not in SECTIONS:
             raise SegVAEError(f"--only={name}: no such section: choose from {', '.join(SECTIONS)}")
     return _ONLY.value
-
-
-def _writable(directory: str) -> Path:
-    path = Path(directory).expanduser()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / report.FILE).touch()
-    except OSError as error:
-        raise SegVAEError(f"--out={directory}: cannot be written ({error.strerror}): give another folder") from None
-    return path
 
 
 def _share_compilations(directory: str) -> None:

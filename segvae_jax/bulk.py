@@ -1,9 +1,9 @@
-"""Bulk generation: any number of maps, streamed over all devices and hosts into shards of bounded size.
+"""Bulk generation: any number of maps, computed on all devices and hosts, and written to shards of bounded size.
 
     write_shards(generator, Request(num=1_000_000), "maps")
 
-Sample i is the map that `Generator.generate_each` gives to label-set i, whatever the devices, hosts and batches. A
-shard gets its name when it is complete, so a run that is killed goes on from its complete shards when started again.
+Sample i is the map that `Generator.generate_each` returns for label-set i, whatever the devices, hosts and batches. A
+shard gets its name when it is complete. A run that was killed keeps its complete shards when it is started again.
 """
 
 import collections
@@ -23,28 +23,28 @@ from jaxtyping import Array, Bool, UInt8
 
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.errors import OutputError
-from segvae_jax.files import process_name, refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.progress import MapProgress
 from segvae_jax.termination import termination
 
 _REQUEST = "generation.json"
-_BATCH = 64  # maps a device at a time
-_AHEAD = 1  # batches given to the devices while one is written: enough to keep them busy
+_BATCH = 64  # maps per device
+_AHEAD = 1  # batches that the devices compute while one is written; enough to keep them busy
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What to generate; one folder holds one request to one checkpoint.
+    """What to generate. A folder holds the maps of one request to one checkpoint.
 
     Attributes:
       num: how many maps.
-      label_sets: used in turn; drawn as frequent as in the training data if None.
+      label_sets: used in turn; if None, they are sampled with their frequencies in the training data.
       seed: of noise and label-sets.
       temperature: of the prior.
       format: a key of `FORMATS`.
-      shard_size: maps a shard; what a killed run loses at most.
+      shard_size: maps per shard; a killed run loses at most as many.
     """
 
     num: int
@@ -56,7 +56,7 @@ class Request:
 
     @property
     def num_shards(self) -> int:
-        """Of all hosts."""
+        """How many shards all hosts write together."""
         return -(-self.num // self.shard_size)
 
     def numbers(self, shard: int) -> range:
@@ -67,14 +67,14 @@ class Request:
         """The label-sets of numbered samples.
 
         Raises:
-          CheckpointError: if they are to be drawn and the checkpoint knows none.
+          CheckpointError: if they are to be sampled and the checkpoint has none.
         """
         if self.label_sets is None:
             return generator.random_label_sets(len(numbers), self.seed, numbers.start)
         return self.label_sets[np.asarray(numbers) % len(self.label_sets)]
 
     def settings(self, generator: Generator) -> dict[str, Any]:
-        """What two runs must have in common to share a folder, in JSON."""
+        """The settings, as JSON can hold them, that two runs must have in common to share a folder."""
         settings = dataclasses.asdict(self)
         if self.label_sets is not None:
             digest = hashlib.sha256(np.packbits(self.label_sets, axis=-1).tobytes()).hexdigest()[:12]
@@ -85,7 +85,7 @@ class Request:
 
 
 class _Batch(NamedTuple):
-    """Samples on their way from the devices; the maps may have rows more, which do not count."""
+    """Samples that the devices compute; rows of the maps beyond the label-sets are padding."""
 
     shard: int
     first: int
@@ -105,30 +105,30 @@ def write_shards(
     process_index: int = 0,
     process_count: int = 1,
 ) -> int:
-    """Generates this process's share of a request that is not in the directory yet.
+    """Generates the shards of this process that are not in the directory yet.
 
-    Stops early at a SIGTERM. The last process to finish adds what readers need.
+    It stops early at a SIGTERM. The last process to finish adds the metadata that readers need.
 
     Args:
-      generator: of the maps.
+      generator: generates the maps.
       request: what to generate.
-      directory: one for all processes; created if need be.
+      directory: shared by all processes; made if it is missing.
       devices: to use; all of this process if None.
-      process_index, process_count: shards are dealt out to the processes in turn.
+      process_index, process_count: shards are assigned to the processes in turn.
 
     Returns:
       how many maps the complete shards in the directory hold.
 
     Raises:
-      OutputError: if the directory holds something else or cannot be written.
-      CheckpointError: if label-sets are to be drawn and the checkpoint knows none.
+      OutputError: if the directory holds something else or cannot be written to.
+      CheckpointError: if label-sets are to be sampled and the checkpoint has none.
     """
-    request.label_sets_of(range(1), generator)  # where none are known, fails before the folder is taken
+    request.label_sets_of(range(1), generator)  # fails before the folder is claimed, if there are no label-sets
     settings, directory = request.settings(generator), Path(directory).expanduser().resolve()
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)
-    with refusing_clearly(directory):
+    with output_errors(directory):
         _claim(directory, settings)
         missing = [shard for shard in share if not (directory / form.name(shard)).exists()]
         batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
@@ -138,7 +138,7 @@ def write_shards(
 
 
 def ahead(items: Iterable[T], count: int) -> Iterator[T]:
-    """The same items, each given out once `count` further ones have been taken."""
+    """Yields the same items, each after `count` further ones have been taken from the iterable."""
     taken: collections.deque[T] = collections.deque()
     for item in items:
         taken.append(item)
@@ -150,9 +150,9 @@ def ahead(items: Iterable[T], count: int) -> Iterator[T]:
 def _dispatched(
     generator: Generator, request: Request, shards: Iterable[int], devices: Sequence[jax.Device]
 ) -> Iterator[_Batch]:
-    """Batches of the shards, given to the devices when asked for. None spans two shards, so that what a shard
-    holds does not depend on where a run began."""
-    paint = generator.painter(devices)
+    """Batches of the shards, which the devices begin to compute when they are taken. No batch spans two shards, so that
+    the content of a shard does not depend on where a run began."""
+    sample = generator.sampler(devices)
     size = len(devices) * min(_BATCH, -(-min(request.shard_size, request.num) // len(devices)))
     for shard in shards:
         numbers = request.numbers(shard)
@@ -161,23 +161,23 @@ def _dispatched(
             rows = label_sets[begin : begin + size]
             padded = np.pad(rows, ((0, size - len(rows)), (0, 0)), mode="edge").astype(np.float32)
             first = numbers.start + begin
-            index_maps = paint(padded, request.seed, first + np.arange(size), request.temperature)
+            index_maps = sample(padded, request.seed, first + np.arange(size), request.temperature)
             yield _Batch(shard, first, rows, index_maps)
 
 
 def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], seed: int, report: MapProgress) -> None:
-    """Writes shard after shard, until a SIGTERM."""
+    """Writes one shard after the other, until a SIGTERM."""
     with termination() as terminated, contextlib.suppress(_Terminated):
         for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
             samples = _samples(_counted(group, report), seed, terminated)
-            write_aside(directory / form.name(shard), functools.partial(form.write, samples=samples))
+            write_atomically(directory / form.name(shard), functools.partial(form.write, samples=samples))
             report.print(f"{form.name(shard)} is complete")
         return
     report.print("stopped by SIGTERM, complete shards are kept: start again to go on")
 
 
 def _finish(form: ShardFormat, directory: Path, request: Request, metadata: dict[str, Any]) -> int:
-    """Adds what readers need if all shards of all processes are there; returns how many maps are."""
+    """Adds the metadata if all shards of all processes are there; returns how many maps there are."""
     complete = [shard for shard in range(request.num_shards) if (directory / form.name(shard)).exists()]
     lengths = [len(request.numbers(shard)) for shard in complete]
     if len(complete) == request.num_shards:
@@ -194,20 +194,19 @@ def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], bool
 
 
 def _claim(directory: Path, settings: dict[str, Any]) -> None:
-    """Marks an empty directory as the request's, or makes sure that it is."""
+    """Marks an empty directory as that of the request, or checks that it is."""
     directory.mkdir(parents=True, exist_ok=True)
     names = {path.name for path in directory.iterdir() if not path.name.startswith(".")}
     path = directory / _REQUEST
     if names and _REQUEST not in names:
         raise OutputError(f"{directory}: holds other files ({min(names)}): give a new or empty folder")
     if not names:
-        partial = path.with_name(f".{_REQUEST}.{process_name()}.partial")
-        partial.write_text(json.dumps(settings, indent=1))
-        partial.replace(path)
+        text = json.dumps(settings, indent=1)
+        write_atomically(path, lambda partial: partial.write_text(text), shared=True)
     try:
         found = dict(json.loads(path.read_text()))
     except (ValueError, TypeError):
-        raise OutputError(f"{path}: damaged, so what the folder holds is unknown: give another folder") from None
+        raise OutputError(f"{path}: damaged, so the content of the folder is unknown: give another folder") from None
     for key, value in settings.items():
         if found.get(key) != value:
             here = f"holds maps of {key}={found.get(key)}, not {value}"
@@ -215,14 +214,14 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
 
 
 def _progress(request: Request, share: Iterable[int], missing: Iterable[int]) -> MapProgress:
-    """Of one process's share."""
+    """A progress bar of the shards of one process."""
     maps_of = lambda shards: sum(len(request.numbers(shard)) for shard in shards)
     total = maps_of(share)
     return MapProgress("generating", total, total - maps_of(missing))
 
 
 def _counted(batches: Iterable[_Batch], report: MapProgress) -> Iterator[_Batch]:
-    """The same batches; one counts when the next is asked for."""
+    """The same batches; each is counted when the next one is taken."""
     for batch in batches:
         yield batch
         report.advance(len(batch.label_sets))

@@ -1,15 +1,14 @@
-"""Edits of a semantic map: classes added, removed, and drawn anew, among others that stay as they are.
+"""Edits of a semantic map: some classes are added, removed or get new shapes, and the others stay as they are.
 
-What an edit does, step by step in drawing order: the label-set is that of the edited map; a class that stays is put
-onto the canvas as it is, as in training, and the prior's LSTM steps through it; a class that is added or restyled is
-drawn from the prior. So a new class is drawn for the classes before it. Those after it, which it cannot see, choose:
-of several candidates the one is kept that makes them likeliest, by the evidence lower bound of their shapes. (The
-paper draws one candidate.)
+An edit goes through the classes of the edited map in drawing order. A class that stays is put onto the canvas as it
+is, as in training, and the prior's LSTM steps through it. A class that is added or restyled is sampled from the prior,
+so it fits the classes before it. It cannot see the classes after it; therefore several candidates are sampled, and the
+one is kept under which the given shapes are likeliest, by their evidence lower bound. (The paper samples one.)
 
-Where shapes meet, at the size of the map that was given, a drawn class is on top of those that it saw, which come
-before it in the drawing order, and of those below it in the paint order; what lies on it (a nose on skin) and
-accessories stay on top. Candidates of which nothing would be seen lose to others. Pixels that an edit lays bare show
-the class that the model expects there among those that stay, or background.
+The shapes are put together at the size of the given map. A generated class is on top of the classes before it in the
+drawing order and of those below it in the paint order. Classes that lie on it (a nose on skin) and accessories stay on
+top. A candidate loses to the others if nothing of it would be seen. Pixels that an edit uncovers show the class, among
+those that stay, that the model expects there, or background.
 """
 
 import dataclasses
@@ -18,11 +17,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import scipy.ndimage
 from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
 from segvae_jax import maps
 from segvae_jax.errors import LabelError, MapError
+from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.gaussian import kl_divergence
 from segvae_jax.model.losses import bce
@@ -30,20 +29,19 @@ from segvae_jax.model.protocol import Generated, GivenShapes, MapModel, VAEOutpu
 from segvae_jax.sampling import Latents
 from segvae_jax.streams import sample_noise, slerp
 
-_NOTHING_SHOWS = 1e6  # nats: a candidate without a class that is asked for loses to any other
-_SURE = 1e-6  # probabilities are kept away from 0 and 1 by this
+_UNSEEN_PENALTY = 1e6  # nats: a candidate in which a class is missing loses to any other
+_MIN_PROBABILITY = 1e-6  # keeps logarithms of probabilities finite
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Edits:
-    """N alternatives of an edited map, of the size of the map.
+    """N alternatives of an edited map, of its size. A notebook shows the edited maps.
 
     Attributes:
       index_maps: the edited maps.
-      class_maps: the shapes of all classes, parts that others hide included; those of classes that stay are the same
-        bit for bit.
-      occluded: where a class that stays was seen, and one that was drawn is seen now.
-      uncovered: where a class that was removed or drawn anew was seen, and none of these is now.
+      class_maps: the shapes of all classes, including parts hidden by others; classes that stay keep theirs exactly.
+      occluded: pixels that showed a class that stays, and now show a generated one.
+      uncovered: pixels that showed a removed or restyled class, and now show none of these.
     """
 
     index_maps: UInt8[np.ndarray, "N H W"]
@@ -52,23 +50,27 @@ class Edits:
     uncovered: Bool[np.ndarray, "N H W"]
 
     def first(self, num: int) -> "Edits":
-        """The first alternatives."""
+        """The first `num` alternatives."""
         return Edits(*(getattr(self, field.name)[:num] for field in dataclasses.fields(self)))
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture that a notebook shows, if the maps know their label space."""
+        return self.index_maps._repr_png_() if isinstance(self.index_maps, IndexMaps) else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Change:
-    """What is asked of a map.
+    """An edit that is asked for, checked.
 
     Attributes:
-      space: of the classes.
+      space: the classes.
       index_map: the map, integers `[H, W]`.
       add, remove, restyle: names of classes.
       region: pixels that may change; all if None.
 
     Raises:
-      LabelError: if a class to add is there already, one to remove or restyle is not, one is named twice, or none is.
-      MapError: if the map is none of the label space, or the region does not fit it.
+      LabelError: if a class to add is in the map, one to remove or restyle is not, or one is named twice, or none is.
+      MapError: if the map does not fit the label space, or the region does not fit the map.
     """
 
     space: LabelSpace
@@ -86,12 +88,12 @@ class Change:
         if not named:
             raise LabelError("nothing to edit: name classes to add, remove or restyle")
         if twice := [name for name in named if named.count(name) > 1]:
-            raise LabelError(f"{twice[0]!r} is to be edited twice: name it once, to add, to remove, or to restyle")
+            raise LabelError(f"{twice[0]!r} is named twice: name it once, to add, to remove or to restyle")
         for name in named:
             self.space.channel(name)
         present = present_classes(self.index_map, self.space)
         if there := [name for name in self.add if name in present]:
-            raise LabelError(f"cannot add {there[0]!r}: the map has it: restyle it, or remove it first")
+            raise LabelError(f"cannot add {there[0]!r}: it is in the map already: restyle it, or remove it first")
         if missing := [name for name in (*self.remove, *self.restyle) if name not in present]:
             shown = ", ".join(present) or "no class"
             raise LabelError(f"{missing[0]!r} is not in the map, which has {shown}: add it instead")
@@ -102,44 +104,46 @@ class Change:
         return np.ones(self.index_map.shape, bool) if self.region is None else self.region
 
     @property
-    def drawn(self) -> Bool[np.ndarray, "C"]:
-        """Classes that are drawn."""
+    def generated(self) -> Bool[np.ndarray, "C"]:
+        """Classes that get shapes from the model: those to add and to restyle."""
         return np.isin(self.space.names, (*self.add, *self.restyle))
 
     @property
     def touched(self) -> Bool[np.ndarray, "C"]:
-        """Classes that are drawn or removed."""
-        return self.drawn | np.isin(self.space.names, self.remove)
+        """Classes that are generated or removed."""
+        return self.generated | np.isin(self.space.names, self.remove)
 
     def kept(self) -> Bool[np.ndarray, "H W C"]:
-        """Shapes of all classes, without what is to be removed or drawn anew."""
+        """Shapes of all classes that stay, and of those that do not, their parts outside the region."""
         return maps.index_to_shapes(self.index_map, self.space) & ~(self.touched & self.free[..., None])
 
     def canvas(
         self, size: tuple[int, int]
     ) -> tuple[Float[np.ndarray, "h w C"], Float[np.ndarray, "h w C"], Float[np.ndarray, "C"]]:
-        """At the model's size: shapes that are given, where they are, and the label-set of the edited map."""
+        """The input of `sample_shapes` at the model's size: given shapes, where they are given, and the label-set."""
         kept, free = maps.resize(self.kept(), size), maps.resize(self.free[..., None], size)
-        given = np.where(self.drawn, ~free, True)
-        label_set = maps.label_set_of(kept) | self.drawn
+        given = np.where(self.generated, ~free, True)
+        label_set = maps.label_set_of(kept) | self.generated
         return (kept & given).astype(np.float32), given.astype(np.float32), label_set.astype(np.float32)
 
 
 def present_classes(index_map: Integer[np.ndarray, "H W"], space: LabelSpace) -> tuple[str, ...]:
-    """Names of the classes seen in a map, by channel."""
+    """Names of the classes that a map shows, ordered by channel."""
     return tuple(name for name in space.classes if (index_map == space.channel(name)).any())
 
 
 def names_of(labels: str | Iterable[str]) -> tuple[str, ...]:
-    """One name, or several."""
+    """Class names as a tuple, from one name or several."""
     return (labels,) if isinstance(labels, str) else tuple(labels)
 
 
 def _check_map(index_map: np.ndarray, space: LabelSpace) -> None:
     if index_map.ndim != 2 or not index_map.size or not np.issubdtype(index_map.dtype, np.integer):
-        raise MapError(f"a map of shape {index_map.shape}, {index_map.dtype}: expected one class index a pixel")
+        raise MapError(f"a map of shape {index_map.shape}, {index_map.dtype}: expected one class index per pixel")
     if (worst := index_map.max()) >= space.num_channels or index_map.min() < 0:
-        raise MapError(f"the map holds index {worst}: the model knows 0 to {space.num_channels - 1}: merge or drop it")
+        raise MapError(
+            f"the map holds index {worst}: the model knows 0 to {space.num_channels - 1}: merge or remove that class"
+        )
 
 
 def _check_region(region: Bool[np.ndarray, "h w"] | None, shape: tuple[int, ...]) -> None:
@@ -154,18 +158,18 @@ def _check_region(region: Bool[np.ndarray, "h w"] | None, shape: tuple[int, ...]
 def candidate_noise(
     seed: Int[Array, ""], indices: Int[Array, "N"], candidates: int, shape: tuple[int, ...]
 ) -> Float[Array, "N M ..."]:
-    """Noise of M candidates for each of the numbered alternatives; the first is that of the sample of the number."""
+    """Noise of M candidates for each numbered alternative; the first has that of the sample of the same number."""
     streams = ("generate", *(f"candidate_{number}" for number in range(1, candidates)))
     return jnp.stack([sample_noise(seed, stream, indices, shape) for stream in streams], axis=1)
 
 
 def noise_between(latents: Latents, end: Float[Array, "K Z"], steps: int) -> Float[Array, "S K Z"]:
-    """Noise on the great circle from that with which the prior gives a map's own latents."""
+    """Noise along a great circle, from that for which the prior returns the latents of a map, to `end`."""
     start = (latents.mu_posterior - latents.mu_prior) * np.exp(-latents.logvar_prior / 2)
     return slerp(jnp.asarray(start), end[None], jnp.linspace(0, 1, steps).reshape(-1, 1, 1))
 
 
-def redraw(
+def sample_shapes(
     model: MapModel,
     above: Bool[np.ndarray, "C C"],
     variables: dict[str, Any],
@@ -175,11 +179,11 @@ def redraw(
     eps: Float[Array, "N M K Z"],
     temperature: Float[Array, ""],
 ) -> tuple[Float[Array, "N H W C"], Float[Array, "N H W C"]]:
-    """Draws what is not given, M times for each of N alternatives, and keeps the likeliest.
+    """Samples what is not given, M candidates for each of N alternatives, and keeps the likeliest candidate.
 
     Args:
       model: one that `can_edit`.
-      above: see `lies_above`.
+      above: as `lies_above` returns it.
       variables: of the model.
       kept: shapes in {0, 1}, blank where they are not given.
       given: 1 where a shape is given.
@@ -188,8 +192,8 @@ def redraw(
       temperature: of the prior.
 
     Returns:
-      soft shapes of the drawn classes, blank where they are given, those of which little is seen raised; and what the
-      model makes of each whole map, decoded from the mean of its posterior.
+      soft shapes of the generated classes, blank where they are given, with faint ones raised; and soft shapes of all
+      classes, reconstructed from the mean of the posterior of each edited map.
     """
     num, candidates = eps.shape[:2]
     tiled = lambda array: jnp.broadcast_to(array, (num * candidates, *array.shape))
@@ -203,58 +207,58 @@ def redraw(
     seen = (fixed.completed(generated.sampled) * uncovered[None]).max((-2, -1))
     best = jnp.argmax(_evidence(generated, output, fixed, seen).reshape(num, candidates), axis=1)
     chosen = lambda rows: rows.reshape(num, candidates, *rows.shape[1:])[jnp.arange(num), best]
-    drawn = _raised(chosen(generated.sampled * (1 - fixed.mask)), chosen(seen))
-    return model.on_channels(drawn), model.on_channels(chosen(output.shapes))
+    shapes = _raise_faint(chosen(generated.sampled * (1 - fixed.mask)), chosen(seen))
+    return model.on_channels(shapes), model.on_channels(chosen(output.shapes))
 
 
-def _raised(drawn: Float[Array, "N K H W"], seen: Float[Array, "N K"]) -> Float[Array, "N K H W"]:
-    """Like `maps.raise_faint`, by the largest value of each shape that will be seen."""
+def _raise_faint(shapes: Float[Array, "N K H W"], seen: Float[Array, "N K"]) -> Float[Array, "N K H W"]:
+    """Like `maps.raise_faint`, but by the largest value of each shape that no other class hides."""
     faint = (seen >= maps.FAINT_THRESHOLD) & (seen < maps.PRESENCE_THRESHOLD)
-    return jnp.minimum(drawn / jnp.where(faint, seen, 1.0)[..., None, None], 1.0)
+    return jnp.minimum(shapes / jnp.where(faint, seen, 1.0)[..., None, None], 1.0)
 
 
 def _evidence(
     generated: Generated, output: VAEOutput, fixed: GivenShapes, seen: Float[Array, "B K"]
 ) -> Float[Array, "B"]:
-    """How likely a candidate makes what is given, in nats.
+    """How likely the given shapes are under each candidate, in nats.
 
-    That is the lower bound of the shapes that are given whole; of those given in part, the likelihood of that part.
+    Shapes that are given as a whole count by their evidence lower bound, others by the likelihood of the given part.
     """
     pixels = fixed.mask[0, 0].size
     whole = fixed.mask.all((-2, -1))
     shapes = fixed.completed(generated.sampled)
     bound = -pixels * bce(output.logits, shapes) - kl_divergence(output.posterior, output.prior)
-    soft = jnp.clip(generated.sampled, _SURE, 1 - _SURE)
+    soft = jnp.clip(generated.sampled, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
     likelihood = jnp.where(shapes > 0, jnp.log(soft), jnp.log1p(-soft)) * fixed.mask
     unseen = jnp.maximum(1 - seen / maps.PRESENCE_THRESHOLD, 0)
-    partly = likelihood.sum((-2, -1)) - _NOTHING_SHOWS * unseen
+    partly = likelihood.sum((-2, -1)) - _UNSEEN_PENALTY * unseen
     return (jnp.where(whole, bound, partly) * output.present).sum(-1)
 
 
 def lies_above(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
-    """Whether the class of the row, if it is drawn, is on top of the class of the column, which stays, or is itself."""
+    """Whether a generated class (row) is on top of a class that stays (column); a class is on top of itself."""
     rank = lambda channels: np.argsort([0, *channels])  # by channel, background first
-    drawn, painted = rank(space.order), rank(space.stack)
-    over = (drawn[:, None] >= drawn) | (painted[:, None] >= painted)
+    drawing, painted = rank(space.order), rank(space.stack)
+    over = (drawing[:, None] >= drawing) | (painted[:, None] >= painted)
     accessory = np.isin(space.names, space.accessories)
     return over & ~maps.lies_on(space).T & (accessory[:, None] | ~accessory)
 
 
-def weighs(change: Change) -> bool:
-    """Whether there is anything that candidates can be told apart by: classes that stay, or a region."""
+def can_rank_candidates(change: Change) -> bool:
+    """Whether anything is given, classes that stay or a region, by which candidates differ in likelihood."""
     return change.region is not None or bool(np.any(change.kept()))
 
 
-def compose(change: Change, drawn: Float[np.ndarray, "N h w C"], expected: Float[np.ndarray, "N h w C"]) -> Edits:
-    """Puts drawn shapes among those that stay, at the size of the map.
+def compose(change: Change, generated: Float[np.ndarray, "N h w C"], expected: Float[np.ndarray, "N h w C"]) -> Edits:
+    """Puts generated shapes among those that stay, at the size of the map.
 
     Args:
       change: what was asked for.
-      drawn: soft shapes of the classes that are drawn, at the model's size.
+      generated: soft shapes of the generated classes, at the model's size.
       expected: soft shapes of all classes, as the model expects them.
     """
     size, space, before = change.index_map.shape, change.space, change.index_map
-    painted = maps.paint(maps.resize_soft(drawn, size), space)
+    painted = maps.paint(maps.resize_soft(generated, size), space)
     painted = np.where(change.free, painted, 0)
     class_maps = change.kept() | maps.index_to_shapes(painted, space)
     stays = maps.paint(change.kept(), space)[None]
@@ -265,13 +269,16 @@ def compose(change: Change, drawn: Float[np.ndarray, "N h w C"], expected: Float
     index_maps = np.stack([_filled(*row) for row in zip(shown, gap, rest, strict=True)])
     class_maps |= maps.index_to_class_maps(index_maps, space.num_channels) & edited
     was, now = edited[before], edited[index_maps]
-    return Edits(index_maps, class_maps, occluded=~was & now & (before > 0), uncovered=was & ~now)
+    return Edits(IndexMaps(index_maps, space), class_maps, occluded=~was & now & (before > 0), uncovered=was & ~now)
 
 
 def _filled(
     shown: UInt8[np.ndarray, "H W"], gap: Bool[np.ndarray, "H W"], expected: UInt8[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W"]:
-    """What is expected in the gap; a hole of it that no other background touches gets what is next to it."""
+    """Fills a gap with what is expected there; a hole that this leaves, and no other background touches, gets the
+    nearest class."""
+    import scipy.ndimage  # takes long to import, and only edits need it
+
     shown = np.where(gap, expected, shown)
     parts, _ = scipy.ndimage.label(shown == 0)
     hole = (parts > 0) & ~np.isin(parts, parts[(shown == 0) & ~gap])

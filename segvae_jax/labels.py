@@ -1,7 +1,7 @@
 """LabelSpace: the only place that knows what a channel means.
 
-Everything else maps by name through it. Two numberings of CelebAMask-HQ circulate, so indices are
-never written down anywhere but here.
+All other code converts between channels and names through it. Two numberings of CelebAMask-HQ are in use, so class
+indices are written nowhere else.
 """
 
 import colorsys
@@ -19,28 +19,28 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.errors import LabelError
 
 BACKGROUND = "background"
-LABEL_SETS_FILE = "label_sets.txt"  # beside maps: what was asked for, a line a map
+LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map
 _RIGHT = {"left": "right", "Left": "Right", "LEFT": "RIGHT", "l": "r", "L": "R"}
-_LEFT = re.compile(r"left|Left|LEFT|(?<![^\W_])[lL](?![^\W_])")  # one letter only where it is a word of its own
+_LEFT = re.compile(r"left|Left|LEFT|(?<![^\W_])[lL](?![^\W_])")  # a single letter only as a word of its own
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelSpace:
-    """Names, orders and colours of the classes of a family of semantic maps.
+    """Names, orders and colours of the classes of a data set.
 
     Attributes:
       classes: the K foreground classes; class `classes[i]` is channel `i + 1`, channel 0 is background.
-      drawing_order: the K classes in the order in which the model draws them; defaults to `classes`.
-      paint_order: the K classes from the bottom to the top of a picture; a later one hides an earlier
-        one where both are present; defaults to the drawing order.
-      covered_by: classes that continue under others: name -> the names it continues under. They yield
-        to what covers them when a soft map is painted.
-      accessories: classes that show in a picture wherever they reach one half, whatever they lie on.
+      drawing_order: the K classes in the order in which the model generates them; defaults to `classes`.
+      paint_order: the K classes from the bottom to the top of an index map; where two classes overlap, the later one
+        is shown; defaults to the drawing order.
+      covered_by: classes that continue under others, as pairs of a name and the names of the classes on it. They
+        yield to these classes when a soft map is painted.
+      accessories: classes that are shown wherever they reach one half, whatever lies below.
       pairs: (left, right) classes that a horizontal flip exchanges.
-      palette: C RGB triples, background first; derived when empty.
+      palette: C RGB triples, background first; generated if empty.
 
     Raises:
-      LabelError: if a name occurs twice or an order, pair or palette does not fit the classes.
+      LabelError: if a name occurs twice, or an order, pair or palette does not fit the classes.
     """
 
     classes: tuple[str, ...]
@@ -71,7 +71,7 @@ class LabelSpace:
                 raise LabelError(f"{field} must name every class exactly once: see {', '.join(odd)}")
         paired = [name for pair in self.pairs for name in pair]
         if twice := sorted({name for name in paired if paired.count(name) > 1}):
-            raise LabelError(f"class {twice[0]!r} is in two pairs: a class has one mirror image")
+            raise LabelError(f"class {twice[0]!r} is in two pairs: a class has only one mirror image")
         covering = [n for under, covers in self.covered_by for n in (under, *covers)]
         for name in [*covering, *self.accessories, *paired]:
             self.channel(name)
@@ -80,17 +80,17 @@ class LabelSpace:
 
     @property
     def num_channels(self) -> int:
-        """C: the classes and the background."""
+        """C: the number of classes, including the background."""
         return len(self.classes) + 1
 
     @property
     def names(self) -> tuple[str, ...]:
-        """C names, background first, by channel."""
+        """The C names by channel, background first."""
         return (BACKGROUND, *self.classes)
 
     @property
     def mirrored(self) -> tuple[int, ...]:
-        """By channel, the channel that takes its place in a mirrored map: that of the other of its pair, or itself."""
+        """By channel, the channel that takes its place in a mirrored map: the other one of its pair, or itself."""
         other = {name: twin for pair in self.pairs for name, twin in (pair, pair[::-1])}
         return (0, *(self.channel(other.get(name, name)) for name in self.classes))
 
@@ -101,15 +101,15 @@ class LabelSpace:
 
     @property
     def stack(self) -> tuple[int, ...]:
-        """Channels of the K classes from the bottom to the top of a painted map: accessories lie on all others."""
+        """Channels of the K classes from the bottom to the top of an index map; accessories are above all others."""
         on_top = [name for name in self.paint_order if name in self.accessories]
         return tuple(self.channel(name) for name in (*(n for n in self.paint_order if n not in on_top), *on_top))
 
     def channel(self, name: str) -> int:
-        """Channel of class `name`.
+        """The channel of class `name`.
 
         Raises:
-          LabelError: if there is no such class; names the nearest one and all known ones.
+          LabelError: if there is no such class; the message names the nearest one and all known ones.
         """
         if name in self.classes:
             return self.classes.index(name) + 1
@@ -118,10 +118,10 @@ class LabelSpace:
         raise LabelError(f"unknown label {name!r}{hint}: known labels are {', '.join(self.classes)}")
 
     def encode(self, names: Iterable[str]) -> Bool[np.ndarray, "C"]:
-        """Label-set of the given class names.
+        """The label-set of the given class names.
 
         Raises:
-          LabelError: if a name is unknown or none is given.
+          LabelError: if a name is unknown, or no name is given.
         """
         channels = [self.channel(name) for name in names]
         if not channels:
@@ -129,15 +129,15 @@ class LabelSpace:
         return np.isin(np.arange(self.num_channels), channels)
 
     def decode(self, label_set: Sequence[Any] | np.ndarray) -> tuple[str, ...]:
-        """Class names of a label-set `[C]`, by channel; the background is not named."""
+        """The class names of a label-set `[C]`, ordered by channel, without the background."""
         return tuple(name for name, present in zip(self.classes, label_set[1:], strict=True) if present)
 
     def palette_array(self) -> UInt8[np.ndarray, "C 3"]:
-        """The palette as an array."""
+        """The palette as an array of RGB triples."""
         return np.asarray(self.palette, np.uint8)
 
     def to_json(self) -> str:
-        """JSON that `from_json` reads back to an equal label space."""
+        """JSON, from which `from_json` makes an equal label space."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
@@ -147,25 +147,23 @@ class LabelSpace:
 
 
 def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:
-    """Lines that `read_label_sets` reads: one a label-set, class names separated by commas."""
+    """The text that `read_label_sets` reads: one line per label-set, class names separated by commas."""
     return "".join(",".join(space.decode(label_set)) + "\n" for label_set in label_sets)
 
 
 def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M C"]:
-    """Label-sets of a text file: one a line, class names separated by commas; blank lines do not count.
+    """Reads label-sets from a text file: one per line, class names separated by commas; blank lines are ignored.
 
     Raises:
-      LabelError: naming file and line, if a name is unknown; or if the file cannot be read or is empty.
+      LabelError: naming file and line, if a name is unknown; or if the file cannot be read or has no label-set.
     """
     try:
         lines = Path(path).expanduser().read_text("utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise LabelError(f"{path}: cannot be read ({error}): give a text file of one label-set per line") from None
+        raise LabelError(f"{path}: cannot be read ({error}): give a text file with one label-set per line") from None
     rows = [_encode_line(line, f"{path}:{number}", space) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
-        raise LabelError(
-            f"{path}: holds no label-set: expected class names separated by commas, one label-set per line"
-        )
+        raise LabelError(f"{path}: holds no label-set: expected one per line, class names separated by commas")
     return np.stack(rows)
 
 
@@ -177,7 +175,7 @@ def _encode_line(line: str, place: str, space: LabelSpace) -> Bool[np.ndarray, "
 
 
 def pairs_by_name(classes: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The pairs of classes whose names say left and right: `left-shoe`, `l_eye` or `Arm.L`, and their twins."""
+    """Pairs of classes whose names differ in left and right alone, e.g. `l_eye` and `r_eye`, `Arm.L` and `Arm.R`."""
     right_of = lambda name: _LEFT.sub(lambda side: _RIGHT[side[0]], name)
     return tuple((name, right_of(name)) for name in classes if right_of(name) in set(classes) - {name})
 
@@ -187,7 +185,7 @@ def _tuples(value: Any) -> Any:
 
 
 def _derived_palette(num_colours: int) -> tuple[tuple[int, int, int], ...]:
-    """Distinct colours: hues a golden angle apart at alternating brightness, black for background."""
+    """Distinct colours: hues a golden angle apart, in alternating brightness, and black for the background."""
     hues = [(0.11 + 0.618034 * i) % 1.0 for i in range(num_colours - 1)]
     values = [(0.95, 0.75, 0.6)[i % 3] for i in range(num_colours - 1)]
     colours = [colorsys.hsv_to_rgb(h, 0.65, v) for h, v in zip(hues, values, strict=True)]
@@ -198,7 +196,7 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
 
-# Official annotation order of CelebAMask-HQ and of the flattened index maps in circulation.
+# The order of the official annotations of CelebAMask-HQ, and of most index maps made from them.
 CELEBAMASK_HQ = LabelSpace(
     classes=_words(
         "skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l neck cloth"
@@ -220,7 +218,7 @@ CELEBAMASK_HQ = LabelSpace(
     ),
 )  # fmt: skip
 
-# The channel axis of the authors' release, and so of its checkpoints and golden values.
+# The order of the channels in the authors' release, and so in its checkpoints and in our golden values.
 _RELEASE_CLASSES = _words(
     "skin hair cloth l_brow r_brow l_ear r_ear ear_r l_eye r_eye eye_g l_lip u_lip mouth neck neck_l nose hat"
 )
@@ -230,7 +228,7 @@ CELEBAMASK_RELEASE = dataclasses.replace(
     palette=tuple(CELEBAMASK_HQ.palette[i] for i in (0, *map(CELEBAMASK_HQ.channel, _RELEASE_CLASSES))),
 )
 
-# ATR / HumanParsing order; its parts do not overlap.
+# The order of ATR and HumanParsing; the classes do not overlap.
 HUMAN_PARSING = LabelSpace(
     classes=_words(
         "hat hair sunglass upper-clothes skirt pants dress belt left-shoe right-shoe face left-leg right-leg"

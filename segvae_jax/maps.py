@@ -1,11 +1,11 @@
 """The three forms of a semantic map, and every conversion between them.
 
-* *index map* `[H, W] uint8`: one class a pixel; pictures and disk.
-* *class maps* `[..., H, W, C]` in {0, 1}, or soft in (0, 1): the model; classes may overlap. Channel 0 is
-  the background: blank in what the model reads, filled in by `with_background` in what it returns.
-* *packed* `[..., H, W, ceil(C / 8)] uint8`: class maps as bits; disk and host-to-device transfer.
+* *index map* `[H, W] uint8`: one class per pixel; used for pictures and on disk.
+* *class maps* `[..., H, W, C]` in {0, 1}, or soft in (0, 1): one channel per class, used by the model; classes may
+  overlap. Channel 0 is the background: blank in the model's input, filled in by `with_background` in its output.
+* *packed* `[..., H, W, ceil(C / 8)] uint8`: class maps as bits; used on disk and for transfers to the device.
 
-Functions of any array work on NumPy and JAX arrays alike; those marked "host" take NumPy arrays.
+Functions work on NumPy and JAX arrays alike; those marked "host" take NumPy arrays.
 """
 
 import math
@@ -14,25 +14,24 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
 from jaxtyping import Array, Bool, Float, Shaped, UInt8
 
 from segvae_jax.errors import MapError
 from segvae_jax.labels import LabelSpace
 
 if TYPE_CHECKING:
-    AnyArray = Any  # what comes out is of the kind that went in
+    AnyArray = Any  # the output is of the same kind as the input
 else:
     AnyArray = Array | np.ndarray
 
-BACKGROUND_THRESHOLD = 0.4  # the release's: foreground where the class maps sum to more
+BACKGROUND_THRESHOLD = 0.4  # of the authors' release: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
-FAINT_THRESHOLD = 0.02  # a class that peaks below is nowhere; raised, it would be specks all over the map
-_NEARLY_ONE = 1 - 1e-5  # room for rounding, where a class covers exactly half of a pixel or one pixel in all
+FAINT_THRESHOLD = 0.02  # a class that peaks below counts as absent: raised, it would be specks all over the map
+_NEARLY_ONE = 1 - 1e-5  # tolerates rounding where a class covers exactly half a pixel, or exactly one in total
 
 
 def packed_channels(num_channels: int) -> int:
-    """Bytes a pixel of a packed map of `num_channels` channels."""
+    """Bytes per pixel of a packed map with `num_channels` channels."""
     return math.ceil(num_channels / 8)
 
 
@@ -42,29 +41,29 @@ def pack(class_maps: Shaped[np.ndarray, "*b H W C"]) -> UInt8[np.ndarray, "*b H 
 
 
 def unpack(packed: UInt8[Array, "*b H W P"], num_channels: int, dtype=jnp.float32) -> Shaped[Array, "*b H W C"]:
-    """Class maps in {0, 1} from packed bits; inside jit, so that only bits cross to the device."""
+    """Class maps in {0, 1} from packed bits; called inside jit, so that only bits are transferred to the device."""
     return jnp.unpackbits(packed, axis=-1, count=num_channels).astype(dtype)
 
 
 def index_to_class_maps(index: UInt8[np.ndarray, "*b H W"], num_channels: int) -> Bool[np.ndarray, "*b H W C"]:
-    """One channel a class, background channel blank (host)."""
+    """Class maps of index maps, with a blank background channel (host)."""
     class_maps = index[..., None] == np.arange(num_channels)
     class_maps[..., 0] = False
     return class_maps
 
 
 def label_set_of(class_maps: Shaped[AnyArray, "*b H W C"]) -> Bool[AnyArray, "*b C"]:
-    """Which classes a map holds: any pixel at or above one half. Background never counts."""
+    """Which classes a map has: those with any pixel at or above one half. The background never counts."""
     xp = class_maps.__array_namespace__()
     present = xp.any(class_maps >= PRESENCE_THRESHOLD, axis=(-3, -2))
     return xp.concat([xp.zeros_like(present[..., :1]), present[..., 1:]], axis=-1)
 
 
 def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace) -> Bool[np.ndarray, "*b H W C"]:
-    """Fills classes in under the classes that cover them, as skin under nose and eyes (host).
+    """Fills in classes under the classes that cover them, e.g. skin under nose and eyes (host).
 
-    A flattened index map has lost the skin under facial parts; annotation and model have it. Maps
-    without any of the covered class stay without it.
+    An index map does not have the skin under the parts of the face; annotations and the model's shapes do. A map
+    without the covered class stays without it.
     """
     restored = class_maps.copy()
     for name, covers in space.covered_by:
@@ -76,28 +75,28 @@ def restore_covered(class_maps: Bool[np.ndarray, "*b H W C"], space: LabelSpace)
 
 
 def index_to_shapes(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> Bool[np.ndarray, "*b H W C"]:
-    """The shapes of the classes of an index map, filled in under what covers them (host)."""
+    """The shapes of the classes of an index map, filled in under the classes that cover them (host)."""
     return restore_covered(index_to_class_maps(index, space.num_channels), space)
 
 
 def mirror(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> Shaped[AnyArray, "*b H W C"]:
-    """Flips left and right, and exchanges the classes that are one another's mirror image; twice is the identity."""
+    """Flips maps left to right, and exchanges left and right classes; applied twice, it is the identity."""
     xp = class_maps.__array_namespace__()
     return xp.flip(class_maps, axis=-2)[..., xp.asarray(space.mirrored)]
 
 
 def with_background(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
-    """Class maps whose channel 0 is 1 where the classes sum to no more than the background threshold."""
+    """Class maps whose channel 0 is 1 where the classes sum to at most `BACKGROUND_THRESHOLD`, and 0 elsewhere."""
     xp = class_maps.__array_namespace__()
     background = xp.sum(class_maps[..., 1:], axis=-1, keepdims=True) <= BACKGROUND_THRESHOLD
     return xp.concat([xp.astype(background, class_maps.dtype), class_maps[..., 1:]], axis=-1)
 
 
 def raise_faint(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b H W C"]:
-    """Scales each class that peaks between a fiftieth and one half so that it peaks at 1.
+    """Scales each class whose maximum is between `FAINT_THRESHOLD` and one half, so that its maximum is 1.
 
-    A model that is not sure where a small part belongs spreads it out, and nothing of it would be painted. It is
-    shown where it is likeliest instead, as `resize` treats parts that cover no pixel by half. Hard maps do not change.
+    A model that is uncertain about the place of a small part spreads it out, and nothing of it would be painted.
+    Raised, the part is shown where it is likeliest; `resize` treats thin parts alike. Hard maps do not change.
     """
     xp = class_maps.__array_namespace__()
     peak = xp.max(class_maps, axis=(-3, -2), keepdims=True)
@@ -108,10 +107,10 @@ def raise_faint(class_maps: Float[AnyArray, "*b H W C"]) -> Float[AnyArray, "*b 
 def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[AnyArray, "*b H W"]:
     """Index map of hard or soft class maps.
 
-    The strongest class wins a pixel; of equals, the later in the paint order. A covered class (skin) yields
-    where one that lies on it reaches one half, and an accessory wins from one half on, unlike in the
-    release, which scales skin by 0.9: a part drawn on what is sure of its pixels would lose its rim, or all.
-    Background where the classes sum to at most 0.4.
+    Each pixel shows the class with the largest value; of equal ones, the later in the paint order. A covered class
+    (skin) yields to a class on it that reaches one half, and an accessory is on top of all where it reaches one half.
+    The authors' release scales skin by 0.9 instead, under which a part on a confident class loses its rim or
+    disappears. Pixels where the classes sum to at most `BACKGROUND_THRESHOLD` show the background.
     """
     xp = class_maps.__array_namespace__()
     top_first = [space.channel(name) for name in reversed(space.paint_order)]
@@ -125,7 +124,7 @@ def paint(class_maps: Shaped[AnyArray, "*b H W C"], space: LabelSpace) -> UInt8[
 
 
 def lies_on(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
-    """Whether the class of the row lies on the class of the column, which continues under it."""
+    """Whether the class of the row lies on that of the column, which continues under it."""
     table = np.zeros((space.num_channels, space.num_channels), bool)
     for name, covers in space.covered_by:
         table[[space.channel(cover) for cover in covers], space.channel(name)] = True
@@ -133,12 +132,12 @@ def lies_on(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
 
 
 def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
-    """Resizes binary class maps class by class, by area (host).
+    """Resizes binary class maps by area, each class on its own (host).
 
-    A pixel belongs to a class that covers half of it, or half of what the class covers of any pixel
-    of the map if that is less, so that thin parts (necklaces, glasses) survive. A class that covers
-    less than one target pixel in total keeps the one of which it covers most, the first of equals: no
-    class is lost, and none grows beyond a pixel.
+    A class gets the pixels of which it covers at least half; if it covers no pixel completely, at least half of the
+    largest part that it covers of any, so that thin parts (necklaces, glasses) survive. A class that covers less than
+    one target pixel in total gets the one pixel of which it covers most, the first of equal ones. So no class is lost,
+    and none of these grows beyond a pixel.
 
     Raises:
       MapError: if the map has no pixels.
@@ -156,7 +155,7 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
 
 
 def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) -> Float[AnyArray, "*b h w C"]:
-    """Resizes soft class maps linearly; of their own size they stay as they are."""
+    """Resizes soft class maps linearly; maps that have the size already are returned as they are."""
     if class_maps.shape[-3:-1] == tuple(size):
         return class_maps
     shape = (*class_maps.shape[:-3], *size, class_maps.shape[-1])
@@ -164,15 +163,15 @@ def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) 
 
 
 def growth(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> UInt8[np.ndarray, "S H W"]:
-    """The canvas after each class that an index map holds, in drawing order (host); the last is the map."""
+    """The canvas after each class of an index map, in drawing order (host); the last canvas is the map itself."""
     class_maps = index_to_shapes(index, space)
     channels = [channel for channel in space.order if class_maps[..., channel].any()]
-    drawn = [np.isin(np.arange(space.num_channels), channels[: step + 1]) for step in range(len(channels))]
-    return np.stack([paint(class_maps & mask, space) for mask in drawn] or [index])
+    so_far = [np.isin(np.arange(space.num_channels), channels[: step + 1]) for step in range(len(channels))]
+    return np.stack([paint(class_maps & mask, space) for mask in so_far] or [index])
 
 
 def _most_covered(coverage: Float[np.ndarray, "h w C"]) -> Bool[np.ndarray, "h w C"]:
-    """The one pixel of which a class covers most; none of a class that is absent."""
+    """The one pixel per class of which the class covers most; no pixel for an absent class."""
     peak = coverage.max(axis=(0, 1))
     first = (coverage >= _NEARLY_ONE * peak).reshape(-1, coverage.shape[-1]).argmax(axis=0)
     pixels = np.arange(coverage[..., 0].size)[:, None]
@@ -180,9 +179,9 @@ def _most_covered(coverage: Float[np.ndarray, "h w C"]) -> Bool[np.ndarray, "h w
 
 
 def pad_to_ratio(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int]) -> Shaped[np.ndarray, "h w C"]:
-    """Adds rows or columns of zeros on both sides, up to the aspect ratio of `size` (host).
+    """Adds rows or columns of zeros on both sides until the aspect ratio is that of `size` (host).
 
-    Of class maps zeros are background, of an RGB picture black. No pixel is lost or scaled.
+    Zeros are background in class maps, and black in an RGB picture. No pixel is lost or scaled.
     """
     height, width, _ = pixels.shape
     rows = max(0, round(width * size[0] / size[1]) - height)
@@ -192,17 +191,20 @@ def pad_to_ratio(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int]) -> 
 
 def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:
     """Averages by area along the first axis."""
-    return (_area_weights(len(values), target) @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])
+    import scipy.sparse  # takes long to import, and only resizing needs it
+
+    weights = scipy.sparse.csr_array(_area_weights(len(values), target))  # few are not zero
+    return (weights @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])
 
 
-def _area_weights(source: int, target: int) -> scipy.sparse.csr_array:
-    """Share of each target cell that each source cell covers, `[target, source]`, few of them non-zero."""
+def _area_weights(source: int, target: int) -> Float[np.ndarray, "t s"]:
+    """The share of each target cell that each source cell covers."""
     edges = np.arange(target + 1) * (source / target)
     cells = np.arange(source)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return scipy.sparse.csr_array((np.clip(overlap, 0, 1) * (target / source)).astype(np.float32))
+    return (np.clip(overlap, 0, 1) * (target / source)).astype(np.float32)
 
 
 def colour(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> UInt8[np.ndarray, "*b H W 3"]:
-    """RGB picture of an index map in the palette of `space` (host)."""
+    """RGB pictures of index maps in the palette of `space` (host)."""
     return space.palette_array()[index]

@@ -1,4 +1,4 @@
-"""Index PNGs and coloured sheets: the only place that reads and writes images."""
+"""Index PNGs and coloured sheets; the only module that reads and writes images."""
 
 import contextlib
 import functools
@@ -20,53 +20,54 @@ from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.maps import colour
 
-INDEX_PNG = "one class index a pixel (a palette or 8-bit greyscale PNG)"  # as errors name it
+INDEX_PNG = "one class index per pixel (a palette or 8-bit greyscale PNG)"  # for error messages
 _MAX_PIXELS = 64_000_000
-_GAP = 2
+_GAP = 2  # pixels between the maps of a sheet
+_LEGIBLE = 192  # pixels: height up to which small maps are magnified
 
 
 def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W"]:
-    """The index map of a palette or greyscale PNG.
+    """Reads an index map from a palette or greyscale PNG.
 
     Args:
-      path: the file.
+      path: of the file.
       num_indices: indices 0 to `num_indices - 1` are allowed.
 
     Raises:
-      MapError: naming the file, if it is unreadable, too large, of another mode, or holds an index out of
-        range.
+      MapError: naming the file, if it is unreadable, too large, of another mode, or has an index out of range.
     """
     return _index_map(path, str(path), num_indices)
 
 
 def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
-    """An index map in the channels of `space`, of any PNG of its classes.
+    """Reads an index map from a PNG, in the channels of `space`.
 
-    Where a PNG has class names in its metadata, as `write_index_png` stores them, its indices are those of the names.
+    If the PNG has class names in its metadata, as `write_index_png` stores them, its indices are numbers of these
+    names; otherwise they are channels.
 
     Raises:
-      MapError: naming the file, if it cannot be read, or holds a class that `space` does not know.
+      MapError: naming the file, if it cannot be read, or has a class that `space` does not know.
     """
     return _map_by_names(path, str(path), space, _MAX_PIXELS)
 
 
 def decode_index_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
-    """Like `read_index_map`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    """Like `read_index_map`, from the content of a file with at most `max_pixels`; errors call it `place`."""
     return _map_by_names(io.BytesIO(data), place, space, max_pixels)
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...] | None:
-    """The names of the indices that `write_index_png` stored in a PNG, background first; None if it has none.
+    """The class names that `write_index_png` stored in a PNG, by index, background first; None if it has none.
 
     Raises:
-      MapError: naming the file, if it is unreadable, or has something else in their place.
+      MapError: naming the file, if it is unreadable, or its metadata holds something else.
     """
     with _opened(path, str(path), ("PNG",)) as image:
         return _class_names(image, str(path))
 
 
 def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
-    """What a palette or greyscale PNG holds, its indices, or the colours of an RGB PNG; opacity does not matter.
+    """The indices of a palette or greyscale PNG, or the colours of an RGB PNG; opacity is ignored.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, or of another mode.
@@ -76,12 +77,12 @@ def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[
 
 
 def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
-    """Like `read_index_png`, of the content of a file; `place` is what errors call it."""
+    """Like `read_index_png`, from the content of a file; errors call it `place`."""
     return _index_map(io.BytesIO(data), place, num_indices)
 
 
 def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
-    """Where a PNG of two values, 0 and any other, is not 0; greyscale, palette or RGB.
+    """Reads a mask: where a PNG of two values, 0 and any other, is not 0. The PNG is greyscale, palette or RGB.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
@@ -90,7 +91,7 @@ def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
 
 
 def decode_mask_png(data: bytes, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
-    """Like `read_mask_png`, of the content of a file of at most `max_pixels`; `place` is what errors call it."""
+    """Like `read_mask_png`, from the content of a file with at most `max_pixels`; errors call it `place`."""
     return _mask(io.BytesIO(data), place, max_pixels)
 
 
@@ -108,11 +109,11 @@ def _mask(file: str | Path | io.BytesIO, place: str, max_pixels: int = _MAX_PIXE
 
 
 def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
-    """The picture in a JPEG, PNG or WebP file.
+    """Reads a picture from the content of a JPEG, PNG or WebP file.
 
     Args:
       data: content of the file.
-      place: what errors call it.
+      place: name of the file in error messages.
 
     Raises:
       MapError: naming the file, if it is unreadable or too large.
@@ -122,7 +123,7 @@ def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "h w 3"]:
-    """A picture at another size, by bicubic filtering that covers all of its pixels."""
+    """Resizes a picture by bicubic filtering with antialiasing."""
     return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
@@ -137,7 +138,7 @@ def _in_range(index: UInt8[np.ndarray, "H W"], place: str, num_indices: int) -> 
         return index
     if np.isin(index, (0, 255)).all():
         raise MapError(f"{place}: holds only 0 and 255, a mask of one class and no index map: {expected}")
-    mend = ": where it marks pixels that nobody annotated, make them 0" if index.max() == 255 else ""
+    mend = ": if it marks pixels that are not annotated, set them to 0" if index.max() == 255 else ""
     raise MapError(f"{place}: index {index.max()} is out of range: {expected}{mend}")
 
 
@@ -167,7 +168,7 @@ def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
     except ValueError:
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise MapError(f"{place}: its metadata `labels` is no JSON list of class names: write it so, or remove it")
+        raise MapError(f"{place}: its metadata `labels` is not a JSON list of class names: correct or remove it")
     return tuple(names)
 
 
@@ -182,7 +183,7 @@ def _channel(name: str, place: str, space: LabelSpace) -> int:
 def _opened(
     file: str | Path | io.BytesIO, place: str, formats: tuple[str, ...], max_pixels: int = _MAX_PIXELS
 ) -> Iterator[Image.Image]:
-    """An image of a bearable size, without PIL's warning on it; what reading it raises becomes a MapError."""
+    """Opens an image of at most `max_pixels`; every error of reading it becomes a MapError."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -202,12 +203,12 @@ def _opened(
         Image.DecompressionBombError,
     ) as error:
         unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"no {' or '.join(formats)} file" if unknown else str(error).replace("\n", " ")
+        reason = f"not a {' or '.join(formats)} file" if unknown else str(error).replace("\n", " ")
         raise MapError(f"{place}: cannot be read as an image ({reason}): replace or remove the file") from None
 
 
 def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> None:
-    """Writes an index map with its palette, and its class names as JSON under the key `labels`.
+    """Writes an index map as a PNG with its palette, and with its class names as JSON under the key `labels`.
 
     Raises:
       MapError: if it cannot be written.
@@ -216,14 +217,14 @@ def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: La
 
 
 def index_png_bytes(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> bytes:
-    """What `write_index_png` writes."""
+    """The content of the file that `write_index_png` writes."""
     buffer = io.BytesIO()
     _coloured(index, space).save(buffer, "png", pnginfo=_names_as_text(space))
     return buffer.getvalue()
 
 
 def animated_gif(index_maps: UInt8[np.ndarray, "S H W"], space: LabelSpace, milliseconds: int) -> bytes:
-    """Index maps one after the other in the exact colours of their palette, over and over; the last stays longer."""
+    """A looping animation of index maps in the exact colours of their palette; the last map stays longer."""
     frames = [_coloured(index, space) for index in index_maps]
     durations = [milliseconds] * (len(frames) - 1) + [5 * milliseconds]
     buffer = io.BytesIO()
@@ -244,7 +245,7 @@ def _names_as_text(space: LabelSpace) -> PngImagePlugin.PngInfo:
 
 
 def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace) -> None:
-    """Writes numbered index PNGs, `00000.png` and on."""
+    """Writes numbered index PNGs: `00000.png`, `00001.png`, ..."""
     for i, index in enumerate(index_maps):
         write_index_png(Path(folder) / f"{i:05d}.png", index, space)
 
@@ -267,7 +268,7 @@ def _save(image: Image.Image, path: str | Path, **options: Any) -> None:
 
 
 def png_bytes(rgb: UInt8[np.ndarray, "H W 3"]) -> bytes:
-    """An RGB picture as PNG."""
+    """The content of a PNG file of an RGB picture."""
     buffer = io.BytesIO()
     Image.fromarray(rgb).save(buffer, "png")
     return buffer.getvalue()
@@ -276,12 +277,12 @@ def png_bytes(rgb: UInt8[np.ndarray, "H W 3"]) -> bytes:
 def sheet(
     index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None, scale: int = 1
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Coloured maps in rows of `columns` (a near-square grid if None), each pixel `scale` wide."""
+    """Coloured maps in rows of `columns` (a nearly square sheet if None), magnified `scale` times."""
     return grid(colour(index_maps, space).repeat(scale, 1).repeat(scale, 2), columns)
 
 
 def grid(rgb: UInt8[np.ndarray, "N H W 3"], columns: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
-    """Pictures in rows of `columns` (a near-square grid if None)."""
+    """Pictures in rows of `columns` (a nearly square sheet if None)."""
     count, height, width, _ = rgb.shape
     columns = columns or min(count, math.ceil(math.sqrt(count * height / width)))
     rows = math.ceil(count / columns)
@@ -292,8 +293,17 @@ def grid(rgb: UInt8[np.ndarray, "N H W 3"], columns: int | None = None) -> UInt8
     return canvas
 
 
+def sheet_with_legend(
+    index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Like `sheet`, with small maps magnified, and with a legend of the classes on the maps below it."""
+    maps_in_colour = sheet(index_maps, space, columns, scale=max(1, _LEGIBLE // index_maps.shape[1]))
+    names = [name for name in space.classes if (index_maps == space.channel(name)).any()]
+    return np.concatenate([maps_in_colour, legend(space, names, maps_in_colour.shape[1])])
+
+
 def legend(space: LabelSpace, names: Sequence[str], width: int) -> UInt8[np.ndarray, "h w 3"]:
-    """A strip of colour swatches with the names of the classes shown."""
+    """A strip of colour swatches with the names of the given classes."""
     columns = max(1, width // 110)
     image = Image.new("RGB", (width, 18 * math.ceil(len(names) / columns) + 4), "white")
     draw = ImageDraw.Draw(image)

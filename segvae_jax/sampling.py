@@ -1,4 +1,4 @@
-"""What a Generator computes on the device: pure functions of model, variables and inputs."""
+"""What a Generator computes on the device: pure functions of the model, its variables and inputs."""
 
 import dataclasses
 from typing import Any
@@ -16,12 +16,12 @@ from segvae_jax.streams import sample_noise, slerp, stream_key
 
 @dataclasses.dataclass(frozen=True)
 class Latents:
-    """Posterior and prior of the latents of given maps, a Gaussian a step in drawing order.
+    """Posterior and prior of the latents of given maps: one Gaussian per class, in drawing order.
 
     Attributes:
       mu_posterior, logvar_posterior: of the posterior, which sees the true shapes.
-      mu_prior, logvar_prior: of the prior, which sees the canvas of true shapes.
-      present: whether the map has the step's class; the Gaussians of other steps mean nothing.
+      mu_prior, logvar_prior: of the prior, which sees the true shapes of the earlier classes.
+      present: whether the map has the class; the Gaussians of absent classes mean nothing.
     """
 
     mu_posterior: Float[np.ndarray, "N K Z"]
@@ -31,7 +31,7 @@ class Latents:
     present: Bool[np.ndarray, "N K"]
 
 
-def draw(
+def sample(
     model: MapModel,
     variables: Any,
     label_set: Float[Array, "B C"],
@@ -39,17 +39,26 @@ def draw(
     indices: Int[Array, "B"],
     temperature: Float[Array, ""],
 ) -> Float[Array, "B H W C"]:
-    """Soft class maps of numbered samples, background filled in, faint classes raised."""
+    """Soft class maps in [0, 1] of numbered samples, as `for_display` returns them.
+
+    Args:
+      model: the model.
+      variables: of the model.
+      label_set: in {0, 1}, one per sample.
+      seed: of the noise.
+      indices: numbers of the samples; the noise of a sample depends on the seed and its number alone.
+      temperature: of the prior; below 1 more typical maps, above 1 more varied ones.
+    """
     eps = sample_noise(seed, "generate", indices, model.sample_noise_shape)
-    return raised(model.sample(variables, label_set, eps, temperature))
+    return for_display(model.sample(variables, label_set, eps, temperature))
 
 
-def raised(drawn: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    """What is shown of drawn class maps."""
-    return maps.with_background(maps.raise_faint(drawn))
+def for_display(class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
+    """Sampled class maps with faint classes raised and the background filled in."""
+    return maps.with_background(maps.raise_faint(class_maps))
 
 
-def paint(
+def sample_index_maps(
     model: MapModel,
     space: LabelSpace,
     variables: Any,
@@ -58,11 +67,14 @@ def paint(
     indices: Int[Array, "B"],
     temperature: Float[Array, ""],
 ) -> UInt8[Array, "B H W"]:
-    """Painted where it is drawn, so that one byte a pixel leaves the device."""
-    return maps.paint(draw(model, variables, label_set, seed, indices, temperature), space)
+    """Index maps of numbered samples; arguments as in `sample`.
+
+    They are painted on the device, so that only one byte per pixel leaves it.
+    """
+    return maps.paint(sample(model, variables, label_set, seed, indices, temperature), space)
 
 
-def paint_between(
+def sample_between(
     model: MapModel,
     space: LabelSpace,
     variables: Any,
@@ -71,28 +83,35 @@ def paint_between(
     shares: Float[Array, "B"],
     temperature: Float[Array, ""],
 ) -> UInt8[Array, "B H W"]:
-    """Painted maps between the first samples of two seeds."""
+    """Index maps on the way from the first sample of one seed to that of another.
+
+    Args:
+      model, space, variables, temperature: as in `sample_index_maps`.
+      label_set: the same in every row.
+      seeds: of the two ends.
+      shares: of the way, from 0 to 1, one per map.
+    """
     noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.sample_noise_shape)
     eps = slerp(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.sample_noise_shape)))
-    return maps.paint(raised(model.sample(variables, label_set, eps, temperature)), space)
+    return maps.paint(for_display(model.sample(variables, label_set, eps, temperature)), space)
 
 
 @jax.jit
-def choose_rows(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
-    """A row for each of the numbered samples, each from its own key."""
+def sample_rows(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
+    """One of M row numbers for each numbered sample, from its own key; `share` holds the probabilities."""
     choose = lambda index: jax.random.choice(stream_key(seed, "label_sets", index), share.shape[0], p=share)
     return jax.vmap(choose)(indices)
 
 
 def reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
-    """Soft class maps from the mean of the posterior, background filled in."""
+    """Soft class maps decoded from the mean of the posterior, with the background filled in."""
     eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
     return maps.with_background(model.reconstruct(variables, class_maps, label_set, eps))
 
 
 def infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> dict[str, Shaped[Array, "B K ..."]]:
-    """The fields of `Latents`."""
+    """The fields of `Latents`, by name, for the maps given in {0, 1}."""
     output = from_means(model, variables, class_maps)
     return {
         "mu_posterior": output.posterior.mu,
@@ -104,6 +123,6 @@ def infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> di
 
 
 def from_means(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> VAEOutput:
-    """The training forward without noise."""
+    """The training forward pass without noise: every latent is the mean of its posterior."""
     eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
     return model.apply(variables, class_maps, maps.label_set_of(class_maps).astype(jnp.float32), eps)

@@ -1,4 +1,4 @@
-"""The mesh of devices, and the two ways in which arrays lie on it: the same everywhere, or split by sample."""
+"""The mesh of devices, and the two ways to place arrays on it: replicated, or split along the batch."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
 def device_mesh(devices: Sequence[jax.Device] | None = None) -> Mesh:
-    """The devices, all of all processes if None, along one axis, `data`."""
+    """A mesh of the devices (those of all processes if None) with one axis, `data`."""
     devices = jax.devices() if devices is None else devices
     return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
-    """The same on every device."""
+    """Places an array as a whole on every device."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split_batch(mesh: Mesh) -> NamedSharding:
-    """The first axis split over the devices."""
+    """Splits the first axis of an array over the devices."""
     return NamedSharding(mesh, PartitionSpec("data"))

@@ -1,7 +1,7 @@
 """Random keys by name: folded from (seed, stream, index), so that no random state is ever stored.
 
 Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `order`, `posterior`, `prior`, `generate`, `label_sets`. An
-index is a training step or the number of a sample; a sample's noise therefore never depends on its batch.
+index is a training step or the number of a sample; the noise of a sample therefore never depends on its batch.
 """
 
 import zlib
@@ -12,22 +12,22 @@ from jaxtyping import Array, Float, Int
 
 
 def stream_key(seed: int | Int[Array, ""], stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
-    """The key of one stream at one index; equal arguments give equal keys, on any machine."""
+    """The key of one stream at one index; equal arguments give equal keys on every machine."""
     return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), zlib.crc32(stream.encode())), index)
 
 
 def sample_noise(
     seed: int | Int[Array, ""], stream: str, indices: Int[Array, "B"], shape: tuple[int, ...]
 ) -> Float[Array, "B ..."]:
-    """Standard normal noise of numbered samples, each from its own key."""
-    draw = lambda index: jax.random.normal(stream_key(seed, stream, index), shape)
-    return jax.vmap(draw)(jnp.asarray(indices))
+    """Standard normal noise of numbered samples, each from its own key; `shape` is that of one sample."""
+    noise = lambda index: jax.random.normal(stream_key(seed, stream, index), shape)
+    return jax.vmap(noise)(jnp.asarray(indices))
 
 
 def slerp(
     start: Float[Array, "... Z"], end: Float[Array, "... Z"], share: Float[Array, "... 1"]
 ) -> Float[Array, "... Z"]:
-    """Vectors on the great circle from `start` (share 0) to `end` (share 1); straight where they are parallel."""
+    """Spherical interpolation from `start` (share 0) to `end` (share 1); linear where the vectors are parallel."""
     unit = lambda vector: vector / jnp.linalg.norm(vector, axis=-1, keepdims=True)
     angle = jnp.arccos(jnp.clip((unit(start) * unit(end)).sum(axis=-1, keepdims=True), -1, 1))
     parallel = jnp.sin(angle) < 1e-3

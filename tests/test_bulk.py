@@ -1,4 +1,4 @@
-"""Bulk generation: the maps of `Generator.draw`, in shards, whatever happens on the way."""
+"""Bulk generation: the maps of `Generator.generate_each`, in shards, whatever happens on the way."""
 
 import dataclasses
 import json
@@ -70,18 +70,18 @@ def shards(directory: pathlib.Path) -> list[str]:
     return sorted(path.name for path in directory.glob("segvae-train.array_record-*"))
 
 
-def test_tfds_and_grain_read_the_maps_of_draw(generator, written):
+def test_tfds_and_grain_read_the_maps_of_the_generator(generator, written):
     label_sets = generator.random_label_sets(50, seed=3)
-    drawn = generator.generate_each(label_sets, seed=3)
+    expected = generator.generate_each(label_sets, seed=3)
     source = tfds.builder_from_directory(written).as_data_source(split="train")
     assert len(source) == 50 and len(shards(written)) == 3
     for i in (0, 19, 20, 49):
-        np.testing.assert_array_equal(source[i]["map"], drawn[i])
+        np.testing.assert_array_equal(source[i]["map"], expected[i])
         np.testing.assert_array_equal(source[i]["label_set"], label_sets[i])
         assert (source[i]["seed"], source[i]["number"]) == (3, i)
     (batch,) = grain.MapDataset.source(source).batch(50)
-    np.testing.assert_array_equal(batch["map"], drawn)
-    assert len(np.unique(drawn.reshape(50, -1), axis=0)) > 25
+    np.testing.assert_array_equal(batch["map"], expected)
+    assert len(np.unique(expected.reshape(50, -1), axis=0)) > 25
     metadata = tfds.builder_from_directory(written).info.metadata
     assert LabelSpace.from_json(metadata["label_space"]) == SPACE and metadata["seed"] == 3
 
@@ -127,14 +127,14 @@ def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_
 class Terminated(Generator):
     """Receives a SIGTERM when the third batch is asked for."""
 
-    def painter(self, devices):
-        paint, calls = super().painter(devices), []
+    def sampler(self, devices):
+        sample, calls = super().sampler(devices), []
 
         def counted(*arguments):
             calls.append(0)
             if len(calls) == 3:
                 os.kill(os.getpid(), signal.SIGTERM)
-            return paint(*arguments)
+            return sample(*arguments)
 
         return counted
 
@@ -197,18 +197,18 @@ def test_png_folders_are_numbered_and_hold_palette_names_and_label_sets(generato
     (tmp_path / ".00001.999.partial").mkdir()
     request = dataclasses.replace(SMALL, format="png", label_sets=LABEL_SETS)
     assert write_shards(generator, request, tmp_path) == 50
-    drawn = generator.generate_each(np.tile(LABEL_SETS, (25, 1)), seed=3)
+    expected = generator.generate_each(np.tile(LABEL_SETS, (25, 1)), seed=3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000", "00001", "00002", "generation.json"]
     names = [f"{i:07d}.png" for i in range(20, 40)]
     assert sorted(path.name for path in (tmp_path / "00001").iterdir()) == [*names, "label_sets.txt"]
-    np.testing.assert_array_equal(read_index_png(tmp_path / "00001" / names[3], 4), drawn[23])
+    np.testing.assert_array_equal(read_index_png(tmp_path / "00001" / names[3], 4), expected[23])
     with Image.open(tmp_path / "00001" / names[3]) as image:
         assert json.loads(image.text["labels"]) == list(SPACE.names)
     label_sets = read_label_sets(tmp_path / "00001" / "label_sets.txt", SPACE)
     np.testing.assert_array_equal(label_sets, np.tile(LABEL_SETS, (10, 1)))
 
 
-def test_label_set_i_is_the_same_however_many_are_drawn(generator):
+def test_label_set_i_is_the_same_however_many_are_sampled(generator):
     rows = generator.random_label_sets(300, seed=2)
     np.testing.assert_array_equal(generator.random_label_sets(7, seed=2, first=123), rows[123:130])
     assert (generator.random_label_sets(300, seed=3) != rows).any()

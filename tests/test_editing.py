@@ -43,7 +43,7 @@ def generator() -> Generator:
 
 
 def assert_only_the_edit_shows(index, edits, touched, region=None):
-    """The declared pixels are all that changed, but for background that was drawn on."""
+    """Only the declared pixels changed, and background that a generated class covers."""
     was, now = np.isin(index, touched)[None], np.isin(edits.index_maps, touched)
     np.testing.assert_array_equal(edits.occluded, ~was & now & (index > 0)[None])
     np.testing.assert_array_equal(edits.uncovered, was & ~now)
@@ -58,7 +58,7 @@ def assert_only_the_edit_shows(index, edits, touched, region=None):
         np.testing.assert_array_equal(edits.index_maps[outside], np.broadcast_to(index, now.shape)[outside])
 
 
-def test_adding_draws_the_class_and_leaves_the_others(generator):
+def test_adding_generates_the_class_and_leaves_the_others(generator):
     edits = generator.add(a_map(), "glasses", num=5, seed=1)
     assert edits.index_maps.shape == (5, *SIZE) and edits.index_maps.dtype == np.uint8
     assert_only_the_edit_shows(a_map(), edits, [GLASSES])
@@ -74,7 +74,7 @@ def test_removing_takes_the_class_out_and_shows_what_is_under_it(generator):
     assert edits.uncovered.sum() == 2 and not edits.occluded.any()
 
 
-def test_restyling_draws_the_class_anew(generator):
+def test_restyling_gives_the_class_a_new_shape(generator):
     edits = generator.restyle(a_map(), ["hat", "eye"], num=3)
     assert_only_the_edit_shows(a_map(), edits, [HAT, EYE])
     assert (edits.index_maps != a_map()).any()
@@ -107,12 +107,18 @@ def test_an_alternative_depends_on_the_seed_and_its_number_alone(generator):
     assert (generator.add(a_map(), "glasses", num=5, seed=2).index_maps != many).any()
 
 
+def test_a_notebook_shows_the_edited_maps(generator):
+    edits = generator.restyle(a_map(), "face", num=2)
+    assert edits._repr_png_() == edits.index_maps._repr_png_() != edits.first(1)._repr_png_()
+    assert edits.index_maps.space == SPACE
+
+
 def test_completing_a_blank_map_generates(generator):
-    drawn = generator.complete(np.zeros(SIZE, np.uint8), ["face", "hat", "eye"], num=3, seed=5)
-    np.testing.assert_array_equal(drawn.index_maps, generator.generate(["face", "hat", "eye"], num=3, seed=5))
+    edits = generator.complete(np.zeros(SIZE, np.uint8), ["face", "hat", "eye"], num=3, seed=5)
+    np.testing.assert_array_equal(edits.index_maps, generator.generate(["face", "hat", "eye"], num=3, seed=5))
 
 
-def test_completing_draws_what_is_missing(generator):
+def test_completing_adds_what_is_missing(generator):
     edits = generator.complete(a_map(), ["face", "glasses"], num=2)
     np.testing.assert_array_equal(edits.index_maps, generator.add(a_map(), "glasses", num=2).index_maps)
 
@@ -148,11 +154,11 @@ def test_reshaping_goes_from_the_shape_of_the_map_to_that_of_the_seed(generator)
 def test_later_classes_choose_among_candidates(generator):
     """The chosen candidate is the one with the highest evidence, computed one by one."""
     change = Change(SPACE, a_map(), restyle=("face",))
-    assert editing.weighs(change)
-    assert not editing.weighs(Change(SPACE, np.zeros(SIZE, np.uint8), add=("glasses",)))
+    assert editing.can_rank_candidates(change)
+    assert not editing.can_rank_candidates(Change(SPACE, np.zeros(SIZE, np.uint8), add=("glasses",)))
     canvas = change.canvas(SIZE)
     eps = np.asarray(generator._noise(0, np.arange(3), 4))
-    run = lambda noise: generator._redraw(generator._variables, *canvas, noise, 1.0)
+    run = lambda noise: generator._sample_shapes(generator._variables, *canvas, noise, 1.0)
     chosen, _ = run(eps)
     single = np.stack([np.stack([run(eps[n : n + 1, m : m + 1])[0][0] for m in range(4)]) for n in range(3)])
     scores = np.array([[likelihood_of_the_rest(generator, canvas, single[n, m]) for m in range(4)] for n in range(3)])
@@ -160,7 +166,7 @@ def test_later_classes_choose_among_candidates(generator):
     np.testing.assert_allclose(chosen, single[np.arange(3), scores.argmax(1)], atol=1e-5)
 
 
-def test_a_drawn_class_is_on_top_of_those_that_it_saw():
+def test_a_generated_class_is_on_top_of_those_that_it_saw():
     """And of those below it in the paint order, but for accessories and what lies on it."""
     names = "face mouth lip hair rim glasses".split()
     space = LabelSpace(
@@ -185,7 +191,7 @@ def test_a_drawn_class_is_on_top_of_those_that_it_saw():
 
 
 def test_a_candidate_that_is_not_seen_loses(generator):
-    """Of two drawn alike, by more than any likelihood; a class that stays may be hidden."""
+    """Of two equal candidates, by more than any likelihood; a class that stays may be hidden."""
     step = SPACE.drawing_order.index
     mask = np.ones((2, 4, *SIZE), np.float32)
     mask[:, step("glasses")] = 0
@@ -208,15 +214,15 @@ def test_a_restyled_class_need_not_show_in_the_region(generator):
     region = np.zeros(SIZE, bool)
     region[0, 0] = True
     edits = generator.restyle(a_map(), "face", num=4, region=region)
-    soft = generator.class_maps(SPACE.encode(["face", "eye", "hat"])[None])
+    soft = generator.generate_class_maps(SPACE.encode(["face", "eye", "hat"])[None])
     assert soft[..., FACE].max() > 0 and set(np.unique(edits.index_maps[:, 0, 0])) <= {0, FACE}
     np.testing.assert_array_equal(edits.index_maps[:, 1:], np.stack([a_map()[1:]] * 4))
 
 
-def likelihood_of_the_rest(generator, canvas, drawn) -> float:
+def likelihood_of_the_rest(generator, canvas, shapes) -> float:
     """The evidence lower bound of the classes that stay, from the Generator's posterior and the model's decoder."""
     kept, _, label_set = canvas
-    class_maps = ((kept + drawn) >= 0.5)[None]
+    class_maps = ((kept + shapes) >= 0.5)[None]
     latents = generator.posterior(class_maps)
     p = np.clip(generator.reconstruct(class_maps)[0], 1e-12, 1 - 1e-7)
     total = 0.0
@@ -233,7 +239,7 @@ def likelihood_of_the_rest(generator, canvas, drawn) -> float:
 @hypothesis.given(seed=st.integers(0, 10_000), scale=st.integers(1, 3), regional=st.booleans())
 @hypothesis.settings(max_examples=60)
 def test_composition_changes_nothing_that_it_does_not_declare(seed, scale, regional):
-    """Whatever the map, the region and the drawn shapes."""
+    """Whatever the map, the region and the generated shapes."""
     rng = np.random.default_rng(seed)
     index = rng.integers(0, 5, (6, 10)).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
     index[index == HAT] = 0
@@ -241,8 +247,8 @@ def test_composition_changes_nothing_that_it_does_not_declare(seed, scale, regio
     hypothesis.assume({FACE, EYE} <= present)
     region = rng.random(index.shape) < 0.6 if regional else None
     change = Change(SPACE, index, add=("hat",), remove=("eye",), restyle=("face",), region=region)
-    drawn = rng.random((2, 6, 10, 5), np.float32) * change.drawn
-    edits = compose(change, drawn, rng.random((2, 6, 10, 5), np.float32) * (np.arange(5) > 0))
+    generated = rng.random((2, 6, 10, 5), np.float32) * change.generated
+    edits = compose(change, generated, rng.random((2, 6, 10, 5), np.float32) * (np.arange(5) > 0))
     assert_only_the_edit_shows(index, edits, [HAT, EYE, FACE], region)
 
 
@@ -265,7 +271,7 @@ def test_a_hole_gets_what_is_next_to_it_and_open_ground_stays_background():
         ({"restyle": ["glasses"]}, LabelError, "'glasses' is not in the map"),
         ({"add": "glases"}, LabelError, "did you mean 'glasses'"),
         ({"add": "background"}, LabelError, "unknown label 'background'"),
-        ({"remove": "eye", "restyle": "eye"}, LabelError, "edited twice"),
+        ({"remove": "eye", "restyle": "eye"}, LabelError, "named twice"),
         ({}, LabelError, "nothing to edit"),
         ({"add": "glasses", "region": np.ones((3, 3), bool)}, MapError, "a region of"),
         ({"add": "glasses", "region": np.zeros(SIZE, bool)}, MapError, "the region is empty"),
@@ -279,11 +285,11 @@ def test_what_cannot_be_done_is_refused(generator, asked, error, message):
 def test_maps_of_other_classes_are_refused(generator):
     with pytest.raises(MapError, match="index 9"):
         generator.remove(np.full(SIZE, 9, np.uint8), "face")
-    with pytest.raises(MapError, match="one class index a pixel"):
+    with pytest.raises(MapError, match="one class index per pixel"):
         Change(SPACE, np.zeros((8, 8, 3), np.uint8), remove=("face",))
 
 
-def test_models_that_draw_all_classes_at_once_edit_none():
+def test_models_that_sample_all_classes_at_once_edit_none():
     card = ModelCard(SPACE, {"image_size": (8, 8), "ngf": 2}, np.zeros((0, 5), bool), np.zeros(0, int), name="masked")
     masked = Generator(card, dict(init_variables(card.model(), 0)))
     assert not masked.can_edit

@@ -9,8 +9,9 @@ import pytest
 
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
-from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.errors import CheckpointError, LabelError, OutputError
 from segvae_jax.generation import Generator
+from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import init_variables
@@ -36,7 +37,7 @@ def card() -> ModelCard:
 
 @pytest.fixture(scope="module")
 def variables(card):
-    # A decoder at its start draws grey everywhere; larger weights make maps differ from sample to sample.
+    # An untrained decoder gives grey everywhere; larger weights make maps differ from sample to sample.
     return jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0)))
 
 
@@ -49,18 +50,18 @@ def test_maps_hold_only_what_was_asked_for(generator):
     index_maps = generator.generate(["face", "hat"], num=5, seed=1)
     assert index_maps.shape == (5, 8, 16) and index_maps.dtype == np.uint8
     assert set(np.unique(index_maps)) <= {0, SPACE.channel("face"), SPACE.channel("hat")}
-    soft = generator.class_maps(np.tile(SPACE.encode(["face", "hat"]), (5, 1)), seed=1)
+    soft = generator.generate_class_maps(np.tile(SPACE.encode(["face", "hat"]), (5, 1)), seed=1)
     assert (soft[..., SPACE.channel("eye")] == 0).all()
 
 
 def test_a_sample_depends_on_seed_and_number_alone(generator):
     label_sets = np.repeat(LABEL_SETS, 10, axis=0)
-    maps = generator.class_maps(label_sets, seed=4)
-    alone = generator.class_maps(label_sets[13:14], seed=4, first=13)
+    maps = generator.generate_class_maps(label_sets, seed=4)
+    alone = generator.generate_class_maps(label_sets[13:14], seed=4, first=13)
     np.testing.assert_allclose(alone[0], maps[13], atol=1e-6)
     assert np.abs(maps[0] - maps[1]).max() > 1e-3
-    assert np.abs(generator.class_maps(label_sets[:1], seed=5)[0] - maps[0]).max() > 1e-3
-    np.testing.assert_array_equal(generator.class_maps(label_sets, seed=4), maps)
+    assert np.abs(generator.generate_class_maps(label_sets[:1], seed=5)[0] - maps[0]).max() > 1e-3
+    np.testing.assert_array_equal(generator.generate_class_maps(label_sets, seed=4), maps)
 
 
 def test_more_samples_than_a_batch_continue_the_numbering(generator):
@@ -80,8 +81,8 @@ def test_interpolation_ends_at_maps_of_their_seeds(generator):
     np.testing.assert_array_equal(nowhere, way[[0, 0, 0]])
 
 
-def test_temperature_zero_draws_one_map(generator):
-    maps = generator.class_maps(np.tile(LABEL_SETS[:1], (3, 1)), seed=0, temperature=0.0)
+def test_temperature_zero_generates_one_map(generator):
+    maps = generator.generate_class_maps(np.tile(LABEL_SETS[:1], (3, 1)), seed=0, temperature=0.0)
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)
 
 
@@ -107,7 +108,7 @@ def test_random_label_sets_follow_the_training_data(generator):
     np.testing.assert_array_equal(rows, generator.random_label_sets(400, seed=3))
 
 
-def test_an_import_has_no_label_sets_to_draw(card, variables):
+def test_an_import_has_no_label_sets_to_sample(card, variables):
     bare = dataclasses.replace(card, label_sets=np.zeros((0, 4), bool), counts=np.zeros(0, int))
     with pytest.raises(CheckpointError, match="name the labels"):
         Generator(bare, variables).random_label_sets(2)
@@ -134,12 +135,41 @@ def test_the_posterior_is_that_of_the_training_forward(card, variables, generato
     np.testing.assert_array_equal(latents.present, label_set[:, list(SPACE.order)])
 
 
-def test_loaded_from_disk_it_draws_the_same(card, variables, generator, tmp_path):
+def test_loaded_from_disk_it_generates_the_same(card, variables, generator, tmp_path):
     save_variables(tmp_path, card, variables)
     loaded = Generator.load(tmp_path)
     np.testing.assert_array_equal(loaded.generate_each(LABEL_SETS, seed=6), generator.generate_each(LABEL_SETS, seed=6))
     with pytest.raises(CheckpointError, match="step 7 is not saved: saved steps are 0"):
         Generator.load(tmp_path, step=7)
+
+
+def test_a_saved_checkpoint_generates_the_same(generator, tmp_path):
+    files = generator.save(tmp_path / "saved")
+    assert [path.name for path in files] == ["model.json", "weights.npz"]
+    loaded = Generator.from_pretrained(tmp_path / "saved")
+    np.testing.assert_array_equal(loaded.generate_each(LABEL_SETS, seed=6), generator.generate_each(LABEL_SETS, seed=6))
+    assert loaded.step == generator.step and not loaded.card.model().spectral_norm
+    again = loaded.save(tmp_path / "again")
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in files]
+
+
+def test_a_training_run_is_not_saved_over(card, variables, generator, tmp_path):
+    save_variables(tmp_path, card, variables)
+    with pytest.raises(OutputError, match=f"^{tmp_path}: holds the saved steps of a training run: give another folder"):
+        generator.save(tmp_path)
+    assert Generator.load(tmp_path).fingerprint() == generator.fingerprint()
+
+
+def test_its_repr_tells_classes_size_and_training(card, variables):
+    about = "<Generator: segvae, 3 classes, 8 x 16 pixels, trained for 1,200 steps on"
+    assert repr(Generator(card, variables, 1200)) == f"{about} 4 maps with 2 label-sets>"
+    bare = dataclasses.replace(card, label_sets=np.zeros((0, 4), bool), counts=np.zeros(0, int))
+    assert repr(Generator(bare, variables, 1200)) == f"{about} unknown maps>"
+
+
+def test_generated_maps_show_themselves_in_their_label_space(generator):
+    for maps in (generator.generate(["face"], num=2), generator.interpolate(["face"], 3, (0, 1))):
+        assert type(maps) is IndexMaps and maps.space == SPACE and maps._repr_png_()
 
 
 def test_picture_magnifies_small_maps_and_names_the_classes_shown(generator):

@@ -66,7 +66,7 @@ def test_class_names_are_read_back_where_there_are_any(tmp_path):
         odd = PngImagePlugin.PngInfo()
         odd.add_text("labels", text)
         Image.fromarray(index_map()).save(tmp_path / "odd.png", pnginfo=odd)
-        with pytest.raises(MapError, match=r"odd\.png: its metadata `labels` is no JSON list"):
+        with pytest.raises(MapError, match=r"odd\.png: its metadata `labels` is not a JSON list"):
             pictures.read_class_names(tmp_path / "odd.png")
 
 
@@ -82,7 +82,7 @@ def test_greyscale_and_two_colour_maps_are_read(tmp_path):
 def test_an_image_without_one_index_a_pixel_is_refused(tmp_path, mode):
     path = tmp_path / "picture.png"
     Image.new(mode, (6, 8)).save(path)
-    assert refusal(path).startswith(f"image mode {mode}: expected one class index a pixel")
+    assert refusal(path).startswith(f"image mode {mode}: expected one class index per pixel")
 
 
 @pytest.mark.parametrize(("value", "num_indices"), [(4, 4), (255, 4), (19, 19)])
@@ -91,7 +91,7 @@ def test_an_index_out_of_range_is_named(tmp_path, value, num_indices):
     index[3, 2] = value
     Image.fromarray(index).save(path)
     expected = f"index {value} is out of range: expected 0 to {num_indices - 1} ({num_indices} labels with background)"
-    mend = ": where it marks pixels that nobody annotated, make them 0" if value == 255 else ""
+    mend = ": if it marks pixels that are not annotated, set them to 0" if value == 255 else ""
     assert refusal(path, num_indices) == expected + mend
     assert pictures.read_index_png(path, value + 1)[3, 2] == value
 

@@ -1,4 +1,4 @@
-"""What the page offers to choose from: numbers of maps, and label-sets to start from."""
+"""The choices that the page offers: numbers of maps, and label-sets to start from."""
 
 import numpy as np
 from jaxtyping import Bool
@@ -6,19 +6,19 @@ from jaxtyping import Bool
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.labels import LabelSpace
 
-SAMPLES = (4, 8, 16)  # maps at once; powers of two, which are batches of their own
-ALTERNATIVES = (4, 8)  # of an edit at once
+SAMPLES = (4, 8, 16)  # maps at once; powers of two, which need no padding
+ALTERNATIVES = (4, 8)  # maps per edit
 MAX_TEMPERATURE = 2.0
 
-_MOST = 5
-_MANY = 3  # differences that fit into a name
+_MOST = 5  # label-sets that are offered
+_MANY = 3  # classes that fit into a name
 
 
 def presets(card: ModelCard) -> dict[str, tuple[str, ...]]:
-    """Label-sets by name, the most frequent first, with their shares of the training data.
+    """The most frequent label-sets of the training data, by names that say their shares; and "all" and "none".
 
     Args:
-      card: of the checkpoint; without label-sets there are "all" and "none" alone.
+      card: of the checkpoint; one without label-sets offers "all" and "none" alone.
     """
     ranks = np.argsort(-card.counts, kind="stable")[:_MOST]
     frequent = [card.label_sets[rank] for rank in ranks]
@@ -31,7 +31,7 @@ def presets(card: ModelCard) -> dict[str, tuple[str, ...]]:
 
 
 def _described(label_set: Bool[np.ndarray, "C"], first: Bool[np.ndarray, "C"], space: LabelSpace) -> str:
-    """How a label-set differs from the most frequent one, if in few classes."""
+    """The difference of a label-set from the most frequent one, or its classes if they differ in many."""
     more, fewer = space.decode(label_set & ~first), space.decode(first & ~label_set)
     if len(more) + len(fewer) > _MANY:
         names = space.decode(label_set)

@@ -76,16 +76,16 @@ def build(generator: Generator, checkpoint: str) -> gr.Blocks:
         gr.HTML(heading, elem_id="heading", apply_default_css=False)
         with gr.Row(elem_id="columns"):
             with gr.Column(min_width=290, elem_classes="card"):
-                drawing = _drawing_controls(generator)
+                generation = _generation_controls(generator)
             with gr.Column(min_width=320, scale=2):
                 shown = _shown_parts(generator)
             with gr.Column(min_width=290, elem_classes="card", visible=generator.can_edit):
                 editing = _editing_controls()
-        _connect(generator, checkpoint, types.SimpleNamespace(**drawing, **shown, **editing))
+        _connect(generator, checkpoint, types.SimpleNamespace(**generation, **shown, **editing))
     return blocks
 
 
-def _drawing_controls(generator: Generator) -> dict[str, Any]:
+def _generation_controls(generator: Generator) -> dict[str, Any]:
     label_sets = presets(generator.card)
     first, *_ = label_sets
     preset = gr.Dropdown(list(label_sets), value=first, label="Start from")
@@ -94,14 +94,14 @@ def _drawing_controls(generator: Generator) -> dict[str, Any]:
     )
     preset.input(lambda name: list(label_sets[name]), preset, ticked, show_progress="hidden", **_UNLISTED)
     number = gr.Radio(list(SAMPLES), value=SAMPLES[1], label="Maps at once")
-    draw = gr.Button("Draw", variant="primary", elem_id="draw")
+    generate = gr.Button("Generate", variant="primary", elem_id="generate")
     temperature = gr.Slider(0, MAX_TEMPERATURE, 1, step=0.05, label="Temperature")
     with gr.Row(equal_height=True):
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=_MAX_SEED, min_width=100)
         advance = gr.Checkbox(True, label="then the next", min_width=100, elem_id="advance")
     upload = gr.UploadButton("Upload an index PNG", file_types=[".png"], type="binary", size="sm", elem_id="upload")
     return {
-        "ticked": ticked, "number": number, "draw": draw, "temperature": temperature, "seed": seed,
+        "ticked": ticked, "number": number, "generate": generate, "temperature": temperature, "seed": seed,
         "advance": advance, "upload": upload,
     }  # fmt: skip
 
@@ -158,16 +158,16 @@ def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
         """Handles an event by a call of the generator."""
         return on(event, lambda session, *values: session.apply(generator, call(*values)), *inputs)
 
-    def on_draw(event: Any, call: Callable[..., Call], *inputs: Any) -> None:
+    def on_sample(event: Any, call: Callable[..., Call], *inputs: Any) -> None:
         """Handles an event by a call that samples, and advances the seed."""
         done = on_call(event, call, *inputs, page.seed, page.temperature)
         done.success(None, [page.seed, page.advance], page.seed, js=_NEXT_SEED, **_UNLISTED)
 
-    on_draw(page.draw.click, _generate, page.ticked, page.number)
+    on_sample(page.generate.click, _generate, page.ticked, page.number)
     edited = page.canvas, page.alternatives
-    on_draw(page.add.click, functools.partial(_edit, "add"), page.absent, *edited)
-    on_draw(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
-    on_draw(page.complete.click, _complete, page.ticked, *edited)
+    on_sample(page.add.click, functools.partial(_edit, "add"), page.absent, *edited)
+    on_sample(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
+    on_sample(page.complete.click, _complete, page.ticked, *edited)
     on_call(page.remove.click, _remove, page.present, page.canvas)
     on_call(page.upload.upload, lambda png: loading(png, generator.space), page.upload)
     on(page.undo.click, Session.undo)

@@ -1,4 +1,4 @@
-"""Serving the page: Gradio where it is installed, a port that is free, and everything compiled before the address."""
+"""Serves the page: checks that Gradio is installed and the port is free, and compiles everything before it listens."""
 
 import functools
 import os
@@ -17,29 +17,33 @@ from segvae_jax.errors import ConfigError
 from segvae_jax.generation import Generator
 
 _COMPILED = "~/.cache/segvae_jax/compiled"
-# Gradio reads these when it is imported, and would tell its makers of a start.
+# Gradio reads these when it is imported; without them it would report each start to its makers.
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def serve(checkpoint: str, host: str, port: int) -> None:
-    """Loads a checkpoint, compiles, prints the address, and serves the page until it is interrupted.
+    """Loads a checkpoint, compiles its programs, prints the address, and serves the page until it is interrupted.
+
+    Args:
+      checkpoint: its directory, or the name of a shipped one.
+      host, port: where the page listens.
 
     Raises:
-      ConfigError: if Gradio is not installed, or one cannot listen at the address.
+      ConfigError: if Gradio is not installed, or the address cannot be used.
       CheckpointError: if the checkpoint cannot be loaded.
     """
     page = _page()
     _require_free(host, port)
     generator = Generator.load(checkpoint)
     directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
-    jax.config.update("jax_compilation_cache_dir", directory)  # the second start is a fast one
+    jax.config.update("jax_compilation_cache_dir", directory)  # makes the second start fast
     for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
         call()
     page.launch(generator, checkpoint, host, port)
 
 
 def _page() -> Any:
-    """The module that needs Gradio."""
+    """The module of the page, which needs Gradio."""
     os.environ.update(_QUIET)
     try:
         from segvae_jax.app import page
@@ -51,7 +55,7 @@ def _page() -> Any:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Tried before minutes of work."""
+    """Checks the address before minutes of compiling."""
     try:
         with socket.create_server((host, port)):
             pass
@@ -60,7 +64,7 @@ def _require_free(host: str, port: int) -> None:
 
 
 def warm_up_calls(generator: Generator) -> Iterator[Callable[[], Any]]:
-    """Calls after which no click on the page compiles anything: every size of batch of every kind of drawing."""
+    """Calls after which no click on the page compiles anything: every batch size of generation and of every edit."""
     space, call = generator.space, functools.partial
     yield from (call(generator.generate, space.classes, num) for num in SAMPLES)
     if not generator.can_edit:

@@ -1,7 +1,7 @@
-"""What one user of the page has done: calls of a Generator, the maps that came of them, and those that were picked.
+"""The history of one user of the page: calls of a Generator, the maps that they returned, and those that were picked.
 
 A call is a mapping that JSON can hold: the name of a method under "call", its arguments, and under "picked" the number
-of the map that was gone on from. The page makes every map by `perform`, so that `repeat` makes it again.
+of the map that the user continued with. The page makes every map by `perform`, so `repeat` can make it again.
 """
 
 import base64
@@ -20,7 +20,7 @@ from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 
-HISTORY = 20  # steps that can be gone back to
+HISTORY = 20  # steps that are kept
 MAX_PIXELS = 512 * 512  # of an uploaded map
 
 Call = Mapping[str, Any]
@@ -28,13 +28,13 @@ Call = Mapping[str, Any]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Step:
-    """One call and what came of it.
+    """One call and its result.
 
     Attributes:
-      before: the calls that led to the map that it was made of.
-      call: what was done.
-      index_maps: that came of it.
-      picked: number of the one to go on from.
+      before: the calls that led to the map that the call started from.
+      call: the call.
+      index_maps: the maps that it returned.
+      picked: number of the map to continue with.
     """
 
     before: tuple[Call, ...]
@@ -54,23 +54,23 @@ class Step:
 
     @property
     def title(self) -> str:
-        """What was done, in few words."""
+        """The call in a few words."""
         if (name := self.call["call"]) != "edit":
-            return {"generate": "drawn", "load": "uploaded", "complete": "completed"}[name]
+            return {"generate": "generated", "load": "uploaded", "complete": "completed"}[name]
         signs = (("+", "add"), ("−", "remove"), ("↻", "restyle"))
         return ", ".join(f"{sign} {label}" for sign, kind in signs for label in self.call.get(kind, ()))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Session:
-    """The steps of a user, and the one that is shown; those after it can be redone."""
+    """The steps of a user, and the position of the one that is shown; later steps can be redone."""
 
     steps: tuple[Step, ...] = ()
     position: int = -1
 
     @property
     def step(self) -> Step | None:
-        """What is shown."""
+        """The step that is shown, if there is any."""
         return self.steps[self.position] if self.steps else None
 
     @property
@@ -81,18 +81,18 @@ class Session:
           MapError: if there is none yet.
         """
         if self.step is None:
-            raise MapError("there is no map yet: draw or upload one first")
+            raise MapError("there is no map yet: generate or upload one first")
         return self.step.index_map
 
     def apply(self, generator: Generator, call: Call) -> "Session":
-        """With one more step in place of what could be redone; the oldest is forgotten after `HISTORY`.
+        """The session with one more step, which replaces those that could be redone; at most `HISTORY` are kept.
 
         Args:
           generator: makes the maps.
-          call: "generate" and "load" start anew, "edit" and "complete" go on from the map that is shown.
+          call: "generate" and "load" start from nothing, "edit" and "complete" from the map that is shown.
 
         Raises:
-          SegVAEError: if it cannot be done.
+          SegVAEError: if the call fails.
         """
         starts = call["call"] in ("generate", "load")
         before = () if starts or self.step is None else self.step.calls
@@ -101,7 +101,7 @@ class Session:
         return Session(steps, len(steps) - 1)
 
     def pick(self, number: int) -> "Session":
-        """With another map of the step that is shown; what was made of the former one cannot be redone.
+        """The session with another map of the shown step picked; later steps are removed.
 
         Raises:
           MapError: if there is no such map.
@@ -114,45 +114,45 @@ class Session:
         return Session((*self.steps[: self.position], picked), self.position)
 
     def go_to(self, position: int) -> "Session":
-        """At another step, the first or the last at most."""
+        """The session at another step; positions out of range give the first or the last step."""
         return Session(self.steps, min(max(position, 0), len(self.steps) - 1))
 
     def undo(self) -> "Session":
-        """One step back."""
+        """The session one step back."""
         return self.go_to(self.position - 1)
 
     def redo(self) -> "Session":
-        """One step on."""
+        """The session one step further."""
         return self.go_to(self.position + 1)
 
     def record(self, checkpoint: str, weights: str) -> str:
-        """JSON from which `repeat` makes the map that is shown.
+        """JSON from which `repeat` makes the shown map again.
 
         Args:
-          checkpoint: name of that of the generator.
-          weights: its fingerprint.
+          checkpoint: the name of the checkpoint.
+          weights: the fingerprint of the generator.
         """
         about = {"segvae_jax": segvae_jax.__version__, "checkpoint": checkpoint, "weights": weights}
         return json.dumps({**about, "calls": self.step.calls if self.step else ()}, indent=1)
 
 
 def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
-    """The map of a record.
+    """Makes the map of a record again.
 
     Args:
-      generator: of the checkpoint of the record.
-      record: JSON that the page wrote.
+      generator: of the checkpoint that the record names.
+      record: JSON that `Session.record` returned.
 
     Raises:
-      MapError: if it is none, or of other weights.
+      MapError: if this is not a record, or its weights are others.
     """
     try:
         content = json.loads(record)
         weights, calls = content["weights"], content["calls"]
     except (ValueError, KeyError, TypeError) as error:
-        raise MapError(f"this is no record of the page ({error!r}): give the JSON that it wrote") from None
+        raise MapError(f"this is not a record of the page ({error!r}): give the JSON that it wrote") from None
     if weights != generator.fingerprint():
-        raise MapError(f"the record is of other weights than these: load {content.get('checkpoint')!r}")
+        raise MapError(f"the record was made with other weights: load {content.get('checkpoint')!r}")
     session = Session()
     for call in calls:
         session = session.apply(generator, {k: v for k, v in call.items() if k != "picked"}).pick(call["picked"])
@@ -160,16 +160,16 @@ def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
 
 
 def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, call: Call) -> UInt8[np.ndarray, "N H W"]:
-    """The maps that come of a call.
+    """The maps that a call returns.
 
     Args:
       generator: whose methods are called.
-      index_map: the map that "edit" and "complete" go on from.
-      call: see the top of this module. "load" has the map as a PNG in base64, "edit" and "complete" may have a
-        "region": a PNG of two colours in base64 of the size of the map, black where nothing may change.
+      index_map: the map that "edit" and "complete" start from.
+      call: as the top of this module describes it. "load" has the map as a PNG in base64; "edit" and "complete" may
+        have a "region", a PNG of two colours in base64, of the size of the map, black where nothing may change.
 
     Raises:
-      SegVAEError: if it cannot be done.
+      SegVAEError: if the call fails.
     """
     arguments = {key: value for key, value in call.items() if key != "call"}
     if call["call"] == "load":
@@ -183,7 +183,7 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
 
 
 def loading(png: bytes, space: LabelSpace) -> Call:
-    """The call that loads an uploaded map; it holds the map itself, so that a record needs no other file.
+    """The call that loads an uploaded map; it contains the map, so that a record needs no other file.
 
     Raises:
       MapError: if the file cannot be used.
@@ -197,7 +197,7 @@ def _loaded(text: str, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
 
 
 def region_of(text: str) -> Bool[np.ndarray, "H W"] | None:
-    """The region of a call, None if it has none.
+    """The region of a call; None if the text is empty.
 
     Raises:
       MapError: if it cannot be read.
@@ -209,4 +209,4 @@ def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise MapError("what was sent is no PNG in base64: reload the page") from None
+        raise MapError("what was sent is not a PNG in base64: reload the page") from None

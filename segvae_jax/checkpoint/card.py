@@ -1,16 +1,18 @@
-"""The model card: all that is needed to use the weights of a checkpoint without its data."""
+"""The model card: everything that is needed to use the weights of a checkpoint, without the training data."""
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
 from segvae_jax.errors import CheckpointError, LabelError
-from segvae_jax.files import write_aside
+from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import hyperparameters, make_model
@@ -22,17 +24,17 @@ _FORMAT = 1
 
 @dataclasses.dataclass(frozen=True)
 class ModelCard:
-    """What a checkpoint says of its model.
+    """What a checkpoint says about its model.
 
     Attributes:
       space: the classes.
-      arguments: hyperparameters of the model besides the classes.
-      label_sets: distinct label-sets of the training data; empty if unknown.
-      counts: how often each occurred.
-      prepared: directory of the data it was trained on, or "".
-      name: of the model, a key of `MODELS`.
-      weights: SHA-256 of the `weights.npz` beside it, or "" where there are saved steps instead.
-      step: of training, of these weights.
+      arguments: hyperparameters of the model, besides those that follow from the classes.
+      label_sets: the distinct label-sets of the training data; empty if unknown.
+      counts: how often each label-set occurred.
+      prepared: directory of the training data, or "".
+      name: of the kind of model, a key of `MODELS`.
+      weights: SHA-256 of the `weights.npz` beside the card, or "" if there are saved steps instead.
+      step: of training, at which `weights.npz` was written.
     """
 
     space: LabelSpace
@@ -45,21 +47,25 @@ class ModelCard:
     step: int = 0
 
     def model(self) -> MapModel:
-        """The model, without weights."""
+        """The model, without its weights."""
         space = self.space
         return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
 
     def _described(self) -> dict[str, Any]:
-        """Everything that makes the model what it is, what the card leaves to the defaults included."""
+        """All hyperparameters and the order of the classes, including those that the card leaves at their defaults."""
         model = self.model()
         arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
         return {"name": self.name, **arguments, "classes": self.space.drawing_order}
 
     def require_same_model(self, other: "ModelCard", directory: Path) -> None:
-        """Makes sure that `other`, of a configuration, asks for the model of this card, of `directory`.
+        """Checks that a configuration asks for the model of this card.
+
+        Args:
+          other: the card that the configuration would make.
+          directory: of this card, for the error message.
 
         Raises:
-          CheckpointError: naming the first difference.
+          CheckpointError: naming the first hyperparameter that differs.
         """
         ours, theirs = self._described(), other._described()
         for key in ours:
@@ -69,8 +75,16 @@ class ModelCard:
                     " the configuration it was trained with, or another --workdir"
                 )
 
+    def fingerprint(self, variables: Any) -> str:
+        """A short hash, equal for checkpoints of equal weights and label-sets, wherever they are stored."""
+        model = [self.space.to_json(), sorted((key, str(value)) for key, value in self.arguments.items())]
+        digest = hashlib.sha256(repr(model).encode())
+        for array in jax.tree.leaves((variables, self.label_sets, self.counts)):
+            digest.update(np.asarray(array).tobytes())
+        return digest.hexdigest()[:12]
+
     def write(self, directory: Path) -> None:
-        """Writes the card; complete or not at all."""
+        """Writes the card into a directory, which is made if it is missing; complete or not at all."""
         text = json.dumps({
             "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
             "name": self.name, "model": dict(self.arguments),
@@ -78,14 +92,14 @@ class ModelCard:
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
         }, indent=1)  # fmt: skip
         directory.mkdir(parents=True, exist_ok=True)
-        write_aside(directory / CARD, lambda path: path.write_text(text))
+        write_atomically(directory / CARD, lambda path: path.write_text(text))
 
     @classmethod
     def read(cls, directory: Path) -> "ModelCard":
         """Reads the card of a checkpoint directory.
 
         Raises:
-          CheckpointError: if there is none or it is damaged or of a later format.
+          CheckpointError: if there is no card, or it is damaged or of a later format.
         """
         try:
             card = json.loads((directory / CARD).read_text())
@@ -97,7 +111,7 @@ class ModelCard:
             packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
             label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
             counts = np.array(card["counts"], int)
-            later = {key: card[key] for key in ("name", "weights", "step") if key in card}  # unknown to earlier cards
+            later = {key: card[key] for key in ("name", "weights", "step") if key in card}  # missing in older cards
             read = cls(space, arguments, label_sets, counts, card["prepared"], **later)
             read.model()
             return read

@@ -1,4 +1,4 @@
-"""Loads the weights of a checkpoint; Orbax is imported only where there are saved steps."""
+"""Loads the weights of a checkpoint. Orbax is imported only if the checkpoint has saved steps."""
 
 import textwrap
 from pathlib import Path
@@ -16,14 +16,18 @@ STEPS = "steps"  # folder of the numbered steps in a checkpoint directory
 
 
 def load_variables(directory: str | Path, step: int | None = None) -> tuple[ModelCard, dict[str, Any], int]:
-    """Model card, variables (`params`, the averaged ones where kept, and `spectral`) and their step.
+    """Loads a checkpoint: its model card, variables and step.
 
     Args:
-      directory: of the checkpoint, or the name of one that is shipped.
-      step: the latest if None.
+      directory: of the checkpoint, or the name of a shipped one.
+      step: number of a saved step; the latest if None.
+
+    Returns:
+      the card; the variables, `params` (averaged over training where the run kept an average) and `spectral`; and
+      the step.
 
     Raises:
-      CheckpointError: if there is none.
+      CheckpointError: if there is no such checkpoint or step, or it is damaged.
     """
     path = checkpoint_directory(directory)
     card = ModelCard.read(path)
@@ -36,8 +40,8 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
 
 
 def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
-    """Variables of a saved step, and its number."""
-    import orbax.checkpoint as ocp  # takes a second, and shipped checkpoints do without
+    """The variables of a saved step, and its number."""
+    import orbax.checkpoint as ocp  # takes a second to import, and portable checkpoints need none of it
 
     nothing = f"{path}: no saved step in it: train longer, or give another directory"
     if not (path / STEPS).is_dir():
@@ -51,7 +55,7 @@ def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
             raise CheckpointError(f"{path}: step {step} is not saved: saved steps are {', '.join(map(str, known))}")
         try:
             shapes = ocp.StandardCheckpointHandler().metadata(path / STEPS / str(step) / "variables").tree
-            like = placed(shapes, SingleDeviceSharding(jax.local_devices()[0]))  # whatever it was trained on
+            like = placed(shapes, SingleDeviceSharding(jax.local_devices()[0]))  # wherever it was trained
             restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore(like)))
         except Exception as error:  # what Orbax raises, plain Exception included
             raise CheckpointError(f"{path}: step {step} is damaged ({reason(error)}): use another step") from None
@@ -61,7 +65,7 @@ def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
 
 
 def placed(tree: Any, sharding: Sharding) -> Any:
-    """Shapes of the arrays to restore, all placed alike."""
+    """The shapes of the arrays to restore, all with the same sharding."""
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
 
 

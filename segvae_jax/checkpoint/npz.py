@@ -1,6 +1,6 @@
-"""Weights in one file that NumPy reads: `weights.npz`, an array a weight by its path, as `params/decoder/up_0/kernel`.
+"""Weights in one file that NumPy reads: `weights.npz`, one array per weight, named e.g. `params/decoder/up_0/kernel`.
 
-The model card beside it holds its SHA-256, without which it is not read. Nothing in it is ever executed.
+The model card beside it holds its SHA-256; a file with another hash is not read. Nothing in it is ever executed.
 """
 
 import hashlib
@@ -13,22 +13,22 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from segvae_jax.errors import CheckpointError
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 
 WEIGHTS = "weights.npz"
 _LARGEST = float(np.finfo(np.float16).max)
 
 
 def write_weights(directory: Path, variables: Mapping[str, Any], half: bool = False) -> str:
-    """Writes the file; complete or not at all.
+    """Writes `weights.npz`; complete or not at all.
 
     Args:
-      directory: that it goes into, which is made where missing.
+      directory: where the file goes; it is made if it is missing.
       variables: nested arrays.
-      half: whether kernels are rounded to float16, half the size; vectors, which are few, are not.
+      half: whether kernels are rounded to float16, which halves the file; vectors, which are small, stay float32.
 
     Returns:
-      its SHA-256, the same for the same weights.
+      SHA-256 of the file, the same for the same weights.
 
     Raises:
       OutputError: if the directory cannot be written to.
@@ -36,17 +36,21 @@ def write_weights(directory: Path, variables: Mapping[str, Any], half: bool = Fa
     arrays = {path: np.asarray(array) for path, array in flatten_dict(dict(variables), sep="/").items()}
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **{path: _rounded(a) if half else a for path, a in arrays.items()})
-    with refusing_clearly(directory):
+    with output_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        write_aside(directory / WEIGHTS, lambda path: path.write_bytes(content.getvalue()))
+        write_atomically(directory / WEIGHTS, lambda path: path.write_bytes(content.getvalue()))
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 
 def read_weights(directory: Path, sha256: str) -> dict[str, Any]:
-    """The nested arrays of the file, in float32.
+    """The nested arrays of `weights.npz`, in float32.
+
+    Args:
+      directory: that holds the file.
+      sha256: that the file must have.
 
     Raises:
-      CheckpointError: if there is none, or it is not the one of this SHA-256.
+      CheckpointError: if there is no such file, or its SHA-256 differs.
     """
     path = directory / WEIGHTS
     try:
@@ -60,5 +64,5 @@ def read_weights(directory: Path, sha256: str) -> dict[str, Any]:
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:
-    """In float16, but for vectors and what is out of its range."""
+    """The array in float16, unless it is a vector or has values out of range."""
     return array.astype(np.float16) if array.ndim > 1 and np.abs(array).max(initial=0) <= _LARGEST else array

@@ -1,6 +1,6 @@
-"""Saves checkpoints: numbered steps while a model trains, a model alone, or a model in two files.
+"""Saves checkpoints with Orbax: numbered steps while a model trains, or a model without its training state.
 
-A checkpoint directory holds `model.json` (see `card`) and numbered steps, or `weights.npz` alone (see `npz`).
+A checkpoint directory holds `model.json` (see `card`) and either numbered steps or `weights.npz` (see `portable`).
 Nothing in it is ever executed.
 """
 
@@ -15,17 +15,20 @@ import orbax.checkpoint as ocp
 from jax.sharding import Sharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from segvae_jax.checkpoint.card import CARD, ModelCard
+from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import STEPS, placed, reason
-from segvae_jax.checkpoint.npz import WEIGHTS, write_weights
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.errors import CheckpointError
 
 
 class Checkpoints:
-    """The numbered steps under a directory: the latest few, and the best by validation loss.
+    """The numbered steps under a directory: the latest ones, and the one with the lowest validation loss.
 
-    A step becomes visible when it is complete, so a killed run leaves nothing half-written that loads.
+    A step becomes visible when it is complete, so that nothing half-written of a killed run is ever loaded.
+
+    Args:
+      directory: of the checkpoint.
+      keep: how many of the latest steps are kept.
     """
 
     def __init__(self, directory: str | Path, keep: int = 3):
@@ -43,7 +46,7 @@ class Checkpoints:
         self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
 
     def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
-        """Saves in the background."""
+        """Saves a state, and the place in the data, in the background."""
         items = ocp.args.Composite(
             variables=ocp.args.StandardSave(_variables(state)),
             optimizer=ocp.args.StandardSave(_optimizer(state)),
@@ -52,15 +55,15 @@ class Checkpoints:
         self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
 
     def latest(self) -> int | None:
-        """The latest complete step, if any."""
+        """The number of the latest complete step; None if there is none."""
         return self._manager.latest_step()
 
     def restore(self, like: TrainState, sharding: Sharding, iterator: grain.DatasetIterator) -> TrainState:
-        """The latest state, placed by `sharding`; the iterator is set to the example it had reached.
+        """Restores the latest state, and sets the iterator to the example that it had reached.
 
         Args:
-          like: a state, or its shapes.
-          sharding: of every array.
+          like: a state of the same model and optimiser, or its shapes.
+          sharding: of every array of the restored state.
           iterator: over the same data.
 
         Raises:
@@ -76,46 +79,26 @@ class Checkpoints:
             restored = self._manager.restore(step, args=items)
         except Exception as error:  # what Orbax raises, plain Exception included
             raise CheckpointError(
-                f"{self.directory / 'steps' / str(step)}: damaged, or of another config.optimizer ({reason(error)}):"
+                f"{self.directory / STEPS / str(step)}: damaged, or of another config.optimizer ({reason(error)}):"
                 " use the configuration it was trained with, or remove this step to go on from the one before"
             ) from None
         return dataclasses.replace(like, **restored.variables, **restored.optimizer)
 
     def close(self) -> None:
-        """Waits for what is still being written."""
+        """Waits until everything is written."""
         self._manager.wait_until_finished()
         self._manager.close()
 
 
 def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
-    """Writes a checkpoint that holds a model and no training state: an import."""
+    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0."""
     with ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
         manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
     card.write(directory.resolve())
 
 
-def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> list[Path]:
-    """Writes a checkpoint of two files, which names no other path: `model.json` and `weights.npz`.
-
-    Args:
-      directory: that they go into.
-      card: of a model without spectral norm, and with the step of the weights.
-      variables: its `params`.
-      half: whether kernels are rounded to float16.
-
-    Returns:
-      the two.
-
-    Raises:
-      OutputError: if the directory cannot be written to.
-    """
-    sha256 = write_weights(directory, variables, half)
-    dataclasses.replace(card, prepared="", weights=sha256).write(directory)
-    return [directory / CARD, directory / WEIGHTS]
-
-
 def _variables(state: TrainState) -> dict[str, Any]:
-    """What a generator needs; kinds that a run does not keep are left out."""
+    """What a generator needs, without the kinds that the run does not keep."""
     kinds = {"params": state.params, "spectral": state.spectral, "ema": state.ema}
     return {name: tree for name, tree in kinds.items() if tree}
 

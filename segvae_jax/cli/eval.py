@@ -6,7 +6,6 @@ Inception features, for which `--inception_weights` names the file pt_inception-
 folder of index PNGs from any other generator instead of a checkpoint.
 """
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from segvae_jax.errors import ConfigError
-from segvae_jax.files import refusing_clearly
+from segvae_jax.files import writable_directory
 
 if TYPE_CHECKING:
     import segvae_jax.evaluation.target
@@ -51,7 +50,8 @@ def main(given: flags.FlagValues) -> None:
     console = Console()
     with console.status("loading") as status:
         say = lambda line: status.update(line)
-        subject, out, seed = _subject(given), _writable(given), given.seed
+        subject, seed = _subject(given), given.seed
+        out = writable_directory(given.out or Path(given.maps or given.checkpoint) / "evaluation", "--out")
         weights = {"inception_weights": given.inception_weights, "lpips_weights": given.lpips_weights}
         result = evaluate(subject, suite=given.suite, **weights, seed=seed, progress=say)
         write_report(out, result, subject.space, albums(subject, seed=seed, progress=say))
@@ -75,12 +75,3 @@ def _subject(given: flags.FlagValues) -> "segvae_jax.evaluation.target.Subject":
     if given.maps:
         return open_maps(given.maps, data=given.data, checkpoint=given.checkpoint, seed=given.seed, **limits)
     return open_checkpoint(given.checkpoint, step=given.step, data=given.data, **limits)
-
-
-def _writable(given: flags.FlagValues) -> Path:
-    """Where the report goes; tried before minutes of work."""
-    directory = Path(given.out or Path(given.maps or given.checkpoint) / "evaluation").expanduser()
-    with refusing_clearly(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    return directory

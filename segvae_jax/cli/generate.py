@@ -19,7 +19,7 @@ from jaxtyping import Bool
 
 from segvae_jax.cli.script import define_host_flags, join_hosts
 from segvae_jax.errors import SegVAEError
-from segvae_jax.files import refusing_clearly
+from segvae_jax.files import output_errors
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 
 if TYPE_CHECKING:
@@ -99,6 +99,6 @@ def _generate_at_once(
     if given.save_maps:
         folder = Path(given.save_maps).expanduser()
         pictures.write_index_pngs(folder, index_maps, generator.space)
-        with refusing_clearly(folder):
+        with output_errors(folder):
             (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space), "utf-8")
         print(f"wrote {len(index_maps)} index PNGs to {given.save_maps}")

@@ -1,7 +1,7 @@
 """Exports: a checkpoint as files that need no code of this project.
 
-`model.json` and `weights.npz` are a checkpoint of their own; `draw.stablehlo` is what `Generator.draw` computes,
-serialised by `jax.export`. docs/export.md says how they are used.
+`model.json` and `weights.npz` are a checkpoint of their own; `draw.stablehlo` is the computation of
+`Generator.generate_each`, serialised by `jax.export`. docs/export.md says how they are used.
 """
 
 import dataclasses
@@ -17,12 +17,11 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from segvae_jax import sampling
 from segvae_jax.checkpoint.loading import load_variables
-from segvae_jax.checkpoint.saving import save_portable
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.checkpoint.portable import save_portable
+from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import hyperparameters
 
 PROGRAM = "draw.stablehlo"
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -31,13 +30,13 @@ _PLATFORMS = ("cpu", "cuda", "tpu")
 def export(
     checkpoint: str | Path, out: str | Path, *, step: int | None = None, half: bool = False, program: bool = True
 ) -> list[Path]:
-    """Writes a checkpoint of two files, without spectral norm, which is folded into the weights; and its program.
+    """Writes a checkpoint of two files, as `Generator.save` does, and the sampling program.
 
     Args:
       checkpoint: its directory, or the name of a shipped one.
-      out: directory that all goes into.
-      step: of the saved ones; the latest if None.
-      half: whether kernels are rounded to float16, half the size for maps that hardly differ.
+      out: directory where the files go; it is made if it is missing.
+      step: number of a saved step; the latest if None.
+      half: whether kernels are rounded to float16, which halves the file and hardly changes the maps.
       program: whether the program is written.
 
     Returns:
@@ -45,30 +44,32 @@ def export(
 
     Raises:
       CheckpointError: if the checkpoint cannot be loaded.
-      OutputError: if `out` cannot be written to.
+      OutputError: if `out` cannot be written to, or holds the saved steps of a training run.
     """
     card, variables, step = load_variables(checkpoint, step)
-    model, variables = fold_spectral_norm(card.model(), variables)
-    folded = {"spectral_norm": False} if "spectral_norm" in hyperparameters(card.name) else {}
-    card = dataclasses.replace(card, arguments={**card.arguments, **folded}, step=step)
     path = Path(out).expanduser().resolve()
-    files = save_portable(path, card, variables, half)
+    files = save_portable(path, dataclasses.replace(card, step=step), variables, half)
     if program:
-        content = draw_program(model, card.space, variables).serialize()
-        with refusing_clearly(path):
-            write_aside(path / PROGRAM, lambda partial: partial.write_bytes(content))
+        content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize()
+        with output_errors(path):
+            write_atomically(path / PROGRAM, lambda partial: partial.write_bytes(content))
         files.append(path / PROGRAM)
     return files
 
 
-def draw_program(model: MapModel, space: LabelSpace, variables: Mapping[str, Any]) -> jax.export.Exported:
-    """`Generator.draw` of any number of maps, for CPUs, NVIDIA's GPUs and TPUs.
+def sampling_program(model: MapModel, variables: Mapping[str, Any], space: LabelSpace) -> jax.export.Exported:
+    """The computation of `Generator.generate_each` for any number of maps, on CPUs, NVIDIA GPUs and TPUs.
 
-    Its arguments: the weights by path in float32, label-sets `[b, C]` bool, seed int32, number of the first sample
-    int32, temperature float32; it gives index maps `[b, H, W]` uint8.
+    Its arguments are the weights by path in float32, label-sets `[b, C]` bool, the seed int32, the number of the first
+    sample int32, and the temperature float32. It returns index maps `[b, H, W]` uint8.
+
+    Args:
+      model: without spectral norm.
+      variables: of the model; only the shapes count.
+      space: the classes.
     """
 
-    def draw(
+    def sample(
         weights: dict[str, Float[Array, "..."]],
         label_sets: Bool[Array, "b C"],
         seed: Int[Array, ""],
@@ -76,10 +77,11 @@ def draw_program(model: MapModel, space: LabelSpace, variables: Mapping[str, Any
         temperature: Float[Array, ""],
     ) -> UInt8[Array, "b H W"]:
         wanted, numbers = label_sets.astype(jnp.float32), first + jnp.arange(label_sets.shape[0])
-        return sampling.paint(model, space, unflatten_dict(weights, sep="/"), wanted, seed, numbers, temperature)
+        variables = unflatten_dict(weights, sep="/")
+        return sampling.sample_index_maps(model, space, variables, wanted, seed, numbers, temperature)
 
     shapes: Any = jax.eval_shape(lambda: flatten_dict(dict(variables), sep="/"))
     (batch,) = jax.export.symbolic_shape("b")
     label_sets = jax.ShapeDtypeStruct((batch, space.num_channels), bool)
     scalars = (jax.ShapeDtypeStruct((), dtype) for dtype in (jnp.int32, jnp.int32, jnp.float32))
-    return jax.export.export(jax.jit(draw), platforms=_PLATFORMS)(shapes, label_sets, *scalars)
+    return jax.export.export(jax.jit(sample), platforms=_PLATFORMS)(shapes, label_sets, *scalars)

@@ -1,4 +1,4 @@
-"""The checkpoints that come with the package, by name; README.md beside this file says what they are."""
+"""The checkpoints that come with the package, by name; README.md beside this file describes them."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ NAMES = ("cartoon", "fashion")
 
 
 def checkpoint_directory(checkpoint: str | Path) -> Path:
-    """The directory of a checkpoint, absolute.
+    """The absolute path of a checkpoint's directory.
 
     Args:
-      checkpoint: a directory, or one of `NAMES`; a directory of such a name is written as a path, `./cartoon`.
+      checkpoint: a directory, or one of `NAMES`. A directory of your own with such a name is written `./cartoon`.
     """
     if checkpoint in NAMES:
         return Path(__file__).resolve().parent / checkpoint

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
+from segvae_jax.files import writable_directory
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -50,7 +50,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     Raises:
       SegVAEError: if configuration, data or checkpoint cannot be used, or training diverges.
     """
-    workdir = _writable(workdir)
+    workdir = writable_directory(workdir, "--workdir").resolve()
     data = _prepare_in_turn(config)
     mesh = device_mesh()
     _require_even_parts(config, mesh)
@@ -134,18 +134,6 @@ def _advance(
                 monitor.console.print(f"stopped by SIGTERM after step {number}, saved: start again to go on")
                 break
     return state
-
-
-def _writable(workdir: str | Path) -> Path:
-    path = Path(workdir).expanduser().resolve()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        if os.access(path, os.W_OK):
-            return path
-        reason = "no permission"
-    except OSError as error:
-        reason = str(error.strerror)
-    raise ConfigError(f"--workdir={workdir}: cannot be written ({reason}): give another directory")
 
 
 def _prepare_in_turn(config: ConfigDict) -> Prepared:

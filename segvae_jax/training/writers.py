@@ -11,12 +11,14 @@ import numpy as np
 from jaxtyping import UInt8
 from tensorboardX import SummaryWriter
 
+from segvae_jax.files import write_atomically
+
 
 class MetricWriter:
     """Appends to `metrics.jsonl` and to TensorBoard events in one directory.
 
     Args:
-      directory: created if need be.
+      directory: made if it is missing.
       first_step: number of steps that were done before this process; later rows, of a killed run, are dropped.
     """
 
@@ -34,7 +36,7 @@ class MetricWriter:
             self._events.add_scalar(name, value, step)
 
     def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
-        """Pictures, for TensorBoard. Flushes, so that a killed run loses little of what it shows."""
+        """Writes pictures for TensorBoard, and flushes, so that a killed run loses little of what it shows."""
         for name, image in images.items():
             self._events.add_image(name, image, step, dataformats="HWC")
         self._events.flush()
@@ -49,6 +51,4 @@ def _drop_rows_after(path: Path, step: int) -> None:
         return
     lines = path.read_text().splitlines()
     kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    partial = path.with_suffix(".partial")
-    partial.write_text("".join(f"{line}\n" for line in kept))
-    partial.replace(path)
+    write_atomically(path, lambda partial: partial.write_text("".join(f"{line}\n" for line in kept)))

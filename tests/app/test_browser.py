@@ -97,7 +97,7 @@ def open_page(browser, address):
         page = contexts[-1].new_page()
         page.on("pageerror", lambda error: failed.append(str(error)))
         page.goto(address)
-        page.get_by_role("button", name="Draw", exact=True).wait_for()
+        page.get_by_role("button", name="Generate", exact=True).wait_for()
         return page
 
     yield opened
@@ -107,8 +107,8 @@ def open_page(browser, address):
     assert failed == []
 
 
-def draw(page):
-    button(page, "Draw").click()
+def generate(page):
+    button(page, "Generate").click()
     page.locator("#samples button").nth(7).wait_for()
 
 
@@ -149,15 +149,15 @@ def downloaded(page, name):
 
 def test_one_of_many_maps_is_picked_and_returned_to(open_page):
     page = open_page()
-    draw(page)
+    generate(page)
     thumbnail = page.locator("#samples button").nth(5)
     picked = thumbnail.locator("img").get_attribute("src")
     assert shown(page) != picked
     thumbnail.click()
     shows(page, picked)
     playwright.expect(page.get_by_label("Seed")).to_have_value("1")
-    button(page, "Draw").click()
-    history(page, "drawn", "drawn")
+    button(page, "Generate").click()
+    history(page, "generated", "generated")
     button(page, "↶ Undo").click()
     shows(page, picked)
     button(page, "↷ Redo").click()
@@ -220,22 +220,22 @@ def test_the_map_grows_class_by_class(open_page, workplace):
 def test_a_bad_upload_is_one_line_and_the_page_goes_on(open_page, workplace):
     page = open_page()
     upload(page, workplace / "bad.png")
-    reads(page, "your map: cannot be read as an image (no PNG file): replace or remove the file")
+    reads(page, "your map: cannot be read as an image (not a PNG file): replace or remove the file")
     button(page, "Restyle").click()
-    reads(page, "there is no map yet: draw or upload one first")
-    draw(page)
-    history(page, "drawn")
+    reads(page, "there is no map yet: generate or upload one first")
+    generate(page)
+    history(page, "generated")
     assert "Traceback" not in (workplace / "log").read_text()
 
 
 def test_users_do_not_see_one_another(open_page, workplace):
     one, other = open_page(), open_page()
-    draw(one)
+    generate(one)
     upload(other, workplace / "face.png")
     history(other, "uploaded")
-    history(one, "drawn")
-    button(one, "Draw").click()
-    history(one, "drawn", "drawn")
+    history(one, "generated")
+    button(one, "Generate").click()
+    history(one, "generated", "generated")
     button(other, "▶ Growth").click()
     button(other, "■ Stop").wait_for()
     np.testing.assert_array_equal(index_map(other), FACE)
@@ -246,12 +246,12 @@ def test_a_phone_has_nothing_to_scroll_to_the_side(open_page):
     for _ in range(2):
         width = page.evaluate("Math.max(document.documentElement.scrollWidth, document.body.scrollWidth)")
         assert width <= 390
-        draw(page)
+        generate(page)
 
 
 def test_the_keyboard_reaches_and_presses_all_that_it_takes(open_page):
     page = open_page()
-    focus(page, "document.activeElement.closest('#draw')")
+    focus(page, "document.activeElement.closest('#generate')")
     page.keyboard.press("Enter")
     page.locator("#samples button").nth(7).wait_for()
     focus(page, "document.activeElement.closest('#samples button:nth-child(3)')")
@@ -270,7 +270,7 @@ def focus(page, reached):
 
 
 def test_the_server_asks_nobody(open_page, workplace):
-    draw(open_page())
+    generate(open_page())
     assert set((workplace / "hosts").read_text().split()) <= LOCAL
 
 

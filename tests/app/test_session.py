@@ -19,8 +19,8 @@ from segvae_jax.app.session import HISTORY, Session, loading, perform, repeat
 from segvae_jax.errors import ConfigError, LabelError, MapError
 from segvae_jax.labels import LabelSpace
 
-DRAW = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
-FACE = np.ones((8, 16), np.uint8)  # a map that has one class, whatever an untrained model draws
+GENERATE = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
+FACE = np.ones((8, 16), np.uint8)  # a map that has one class, whatever an untrained model generates
 FACE[:, :4] = 0
 
 
@@ -30,8 +30,8 @@ def generator():
 
 
 @pytest.fixture(scope="module")
-def drawn(generator):
-    return Session().apply(generator, DRAW)
+def generated(generator):
+    return Session().apply(generator, GENERATE)
 
 
 @pytest.fixture
@@ -47,9 +47,9 @@ def region_of(mask):
     return base64.b64encode(pictures.png_bytes(np.repeat(np.uint8(255) * mask[..., None], 3, axis=2))).decode()
 
 
-def test_drawing_shows_the_maps_of_the_generator(generator, drawn):
-    np.testing.assert_array_equal(drawn.step.index_maps, generator.generate(["face", "hat"], 4, 3))
-    assert drawn.step.title == "drawn" and drawn.position == 0
+def test_generating_shows_the_maps_of_the_generator(generator, generated):
+    np.testing.assert_array_equal(generated.step.index_maps, generator.generate(["face", "hat"], 4, 3))
+    assert generated.step.title == "generated" and generated.position == 0
 
 
 def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
@@ -58,7 +58,7 @@ def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
     removed = added.apply(generator, {"call": "edit", "remove": ["face"], "region": ""})
     np.testing.assert_array_equal(removed.index_map, generator.remove(added.index_map, "face").index_maps[0])
     assert [step.title for step in removed.steps] == ["uploaded", "+ hat", "− face"]
-    completed = loaded.apply(generator, {**DRAW, "call": "complete", "labels": ["face", "eye"]})
+    completed = loaded.apply(generator, {**GENERATE, "call": "complete", "labels": ["face", "eye"]})
     np.testing.assert_array_equal(completed.step.index_maps, generator.add(FACE, "eye", 4, 3).index_maps)
 
 
@@ -76,24 +76,24 @@ def test_a_region_that_does_not_fit_is_refused(generator, loaded, region):
         loaded.apply(generator, edit(restyle=["face"], region=region))
 
 
-def test_undo_and_redo_go_along_the_history(generator, drawn):
-    later = drawn.apply(generator, {**DRAW, "seed": 4})
-    assert later.undo().step is drawn.step and later.undo().redo().step is later.step
+def test_undo_and_redo_go_along_the_history(generator, generated):
+    later = generated.apply(generator, {**GENERATE, "seed": 4})
+    assert later.undo().step is generated.step and later.undo().redo().step is later.step
     assert later.undo().undo().position == 0 and later.redo().position == 1 and later.go_to(0).position == 0
     assert Session().undo().step is None
 
 
-def test_what_was_undone_is_replaced_by_what_is_done_next(generator, drawn):
-    undone = drawn.apply(generator, {**DRAW, "seed": 4}).undo()
-    again = undone.apply(generator, {**DRAW, "seed": 5})
+def test_what_was_undone_is_replaced_by_what_is_done_next(generator, generated):
+    undone = generated.apply(generator, {**GENERATE, "seed": 4}).undo()
+    again = undone.apply(generator, {**GENERATE, "seed": 5})
     assert [step.call["seed"] for step in again.steps] == [3, 5]
     assert [step.picked for step in undone.pick(1).steps] == [1]
     assert len(undone.pick(0).steps) == 2  # it was picked already
 
 
-def test_a_session_is_never_changed(generator, drawn):
-    drawn.pick(1), drawn.apply(generator, DRAW)
-    assert drawn.step.picked == 0 and len(drawn.steps) == 1
+def test_a_session_is_never_changed(generator, generated):
+    generated.pick(1), generated.apply(generator, GENERATE)
+    assert generated.step.picked == 0 and len(generated.steps) == 1
 
 
 def test_the_oldest_steps_are_forgotten_but_not_how_the_map_came_about(generator, loaded):
@@ -119,18 +119,18 @@ def test_a_record_repeats_the_map(generator, loaded):
     assert [call["picked"] for call in json.loads(record)["calls"]] == [0, 3, 1]
     with pytest.raises(MapError, match=r"other weights.*runs/toy"):
         repeat(generator, session.record("runs/toy", "0"))
-    with pytest.raises(MapError, match="no record"):
+    with pytest.raises(MapError, match="not a record"):
         repeat(generator, "[]")
 
 
-def test_mistakes_are_told_in_one_line(generator, drawn):
+def test_mistakes_are_told_in_one_line(generator, generated):
     for call in (edit(add=["face"]), edit(), {"call": "delete"}):
         with pytest.raises((LabelError, MapError)) as caught:
             Session().apply(generator, call)
         assert "no map yet" in str(caught.value)
     for number in (-1, 4):
         with pytest.raises(MapError, match="no map"):
-            drawn.pick(number)
+            generated.pick(number)
     with pytest.raises(MapError, match="unknown call 'delete'"):
         perform(generator, FACE, {"call": "delete"})
 
@@ -168,7 +168,7 @@ def test_presets_are_those_of_the_checkpoint():
     assert list(presets(unknown)) == ["all", "none"]
 
 
-def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, drawn):
+def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, generated):
     for call in warm_up_calls(generator):
         call()
     compiled = lambda: sum(f._cache_size() for f in vars(generator).values() if hasattr(f, "_cache_size"))

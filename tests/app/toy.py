@@ -1,4 +1,4 @@
-"""A generator that draws at once, and a checkpoint of it: untrained, with larger weights so that maps differ."""
+"""A generator that answers at once, and a checkpoint of it: untrained, with larger weights so that maps differ."""
 
 import pathlib
 

@@ -12,7 +12,8 @@ from jax.sharding import Sharding, SingleDeviceSharding
 
 from segvae_jax.checkpoint.card import ModelCard, distinct_label_sets
 from segvae_jax.checkpoint.loading import load_variables
-from segvae_jax.checkpoint.saving import Checkpoints, save_portable, save_variables
+from segvae_jax.checkpoint.portable import save_portable
+from segvae_jax.checkpoint.saving import Checkpoints, save_variables
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.batches import train_batches
 from segvae_jax.errors import CheckpointError

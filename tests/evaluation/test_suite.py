@@ -13,9 +13,9 @@ from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import Reference, score_maps
 from segvae_jax.evaluation.report.table import print_table
-from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
+from segvae_jax.sampling import Latents
 
 SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
 ROWS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}

@@ -1,4 +1,4 @@
-"""Exports: what they hold, and that they draw the same maps with and without this package."""
+"""Exports: what they hold, and that they generate the same maps with and without this package."""
 
 import pathlib
 import subprocess
@@ -16,7 +16,7 @@ from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import OutputError
 from segvae_jax.generation import Generator
-from segvae_jax.interop.export import PROGRAM, draw_program, export
+from segvae_jax.interop.export import PROGRAM, export, sampling_program
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import init_variables
@@ -71,19 +71,19 @@ def call(program: jax.export.Exported, weights, label_sets, seed=0, first=0, tem
     return np.asarray(program.call(weights, label_sets, np.int32(seed), np.int32(first), np.float32(temperature)))
 
 
-def assert_draws_the_same(program: jax.export.Exported, weights, generator: Generator) -> None:
+def assert_samples_the_same(program: jax.export.Exported, weights, generator: Generator) -> None:
     """Any number of maps, from any on."""
     label_sets = np.tile(LABEL_SETS, (3, 1))
-    drawn = generator.generate_each(label_sets, seed=3, temperature=1.2)
-    assert len(np.unique(drawn)) > 2 and len(np.unique(drawn, axis=0)) > 2
-    np.testing.assert_array_equal(call(program, weights, label_sets, 3, 0, 1.2), drawn)
-    np.testing.assert_array_equal(call(program, weights, label_sets[3:5], 3, 3, 1.2), drawn[3:5])
+    expected = generator.generate_each(label_sets, seed=3, temperature=1.2)
+    assert len(np.unique(expected)) > 2 and len(np.unique(expected, axis=0)) > 2
+    np.testing.assert_array_equal(call(program, weights, label_sets, 3, 0, 1.2), expected)
+    np.testing.assert_array_equal(call(program, weights, label_sets[3:5], 3, 3, 1.2), expected[3:5])
 
 
-def test_the_program_draws_what_the_generator_draws_whose_spectral_norm_it_lacks(generator, exported):
+def test_the_program_samples_what_the_generator_does_whose_spectral_norm_it_lacks(generator, exported):
     program, weights = read(exported)
     assert program.platforms == ("cpu", "cuda", "tpu") and not any("spectral" in path for path in weights)
-    assert_draws_the_same(program, weights, generator)
+    assert_samples_the_same(program, weights, generator)
 
 
 @pytest.mark.parametrize(
@@ -93,14 +93,14 @@ def test_the_program_draws_what_the_generator_draws_whose_spectral_norm_it_lacks
         for name in sorted(set(MODELS) - {"segvae"})
     ],
 )
-def test_the_program_of_every_other_model_draws_the_same_too(name):
+def test_the_program_of_every_other_model_samples_the_same_too(name):
     card, variables = make_checkpoint(name)
     model, folded = fold_spectral_norm(card.model(), variables)
-    program = draw_program(model, SPACE, folded)
-    assert_draws_the_same(program, flatten_dict(folded, sep="/"), Generator(card, variables))
+    program = sampling_program(model, folded, SPACE)
+    assert_samples_the_same(program, flatten_dict(folded, sep="/"), Generator(card, variables))
 
 
-def test_the_example_draws_the_same_maps_where_the_package_cannot_be_imported(generator, exported, tmp_path):
+def test_the_example_generates_the_same_maps_where_the_package_cannot_be_imported(generator, exported, tmp_path):
     example, picture = ROOT / "examples" / "run_exported.py", tmp_path / "maps.png"
     command = [sys.executable, "-c", ALONE, str(example), str(exported), "face,hat", str(picture)]
     subprocess.run(command, check=True, cwd=tmp_path)

@@ -9,7 +9,7 @@ import pytest
 
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.data.prepare.builder import open_prepared
-from segvae_jax.errors import CheckpointError, ConfigError, TrainingDiverged
+from segvae_jax.errors import CheckpointError, ConfigError, OutputError, TrainingDiverged
 from segvae_jax.training import loop
 from segvae_jax.training.loop import train
 
@@ -130,7 +130,7 @@ def test_a_batch_is_shared_evenly(config, tmp_path):
 
 def test_a_directory_that_cannot_be_made_is_named(config, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"--workdir=.*file/run: cannot be written \(Not a directory\)"):
+    with pytest.raises(OutputError, match=r"--workdir=.*file/run: cannot be written \(Not a directory\)"):
         train(config, tmp_path / "file" / "run")
 
 

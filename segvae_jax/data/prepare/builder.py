@@ -31,7 +31,7 @@ from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, OutputError
-from segvae_jax.files import locked, refusing_clearly, remove
+from segvae_jax.files import locked, output_errors, remove
 from segvae_jax.labels import LabelSpace
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
@@ -134,7 +134,7 @@ def build(
     _check(source, recipe)
     with _quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
-            with refusing_clearly(out):
+            with output_errors(out):
                 temporary.mkdir(parents=True, exist_ok=True)
                 with locked(temporary / "lock"):
                     if not _is_complete(out, recipe.fingerprint(source)):  # another process may have built it meanwhile

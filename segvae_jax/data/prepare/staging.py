@@ -16,7 +16,7 @@ from segvae_jax.data.prepare.conversion import MapStatistics, convert, features_
 from segvae_jax.data.prepare.recipe import FORMAT, Recipe, digest_of
 from segvae_jax.data.shards.records import Serializer, write_records
 from segvae_jax.data.sources.source import Source
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 
 _LEFT_OUT = b"\0"  # takes the place of a record, so that the numbers of the others stay the same
 _OPEN_FILES = 256  # well below the usual limit of 1,024
@@ -65,10 +65,10 @@ class Staging:
                 statistics.append(converted.statistics)
                 yield _LEFT_OUT if converted.example is None else serialize(converted.example)
 
-        with refusing_clearly(self.directory):
-            write_aside(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
+        with output_errors(self.directory):
+            write_atomically(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
             # The statistics are written last: their file says that the chunk is complete.
-            write_aside(self._path(chunk, "npz"), lambda path: _save(path, MapStatistics.joined(statistics)))
+            write_atomically(self._path(chunk, "npz"), lambda path: _save(path, MapStatistics.joined(statistics)))
         return chunk
 
     def statistics(self) -> MapStatistics:

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
-from segvae_jax.generation import Latents
 from segvae_jax.model.gaussian import Gaussian, kl_divergence
+from segvae_jax.sampling import Latents
 
 ACTIVE = 0.01  # variance from which a unit counts
 

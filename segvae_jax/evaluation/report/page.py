@@ -14,7 +14,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
-from segvae_jax.files import refusing_clearly, write_aside
+from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
 
@@ -75,10 +75,10 @@ def write_report(directory: str | Path, result: Mapping[str, Any], space: LabelS
     directory = Path(directory).expanduser()
     scores = json.dumps(result, indent=1, allow_nan=False) + "\n"
     page = _page(result, space, albums)
-    with refusing_clearly(directory):
+    with output_errors(directory):
         directory.mkdir(parents=True, exist_ok=True)
-        write_aside(directory / SCORES, lambda path: path.write_text(scores, encoding="utf-8"))
-        write_aside(directory / REPORT, lambda path: path.write_text(page, encoding="utf-8"))
+        write_atomically(directory / SCORES, lambda path: path.write_text(scores, encoding="utf-8"))
+        write_atomically(directory / REPORT, lambda path: path.write_text(page, encoding="utf-8"))
 
 
 def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album]) -> str:

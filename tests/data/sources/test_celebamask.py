@@ -90,7 +90,7 @@ def test_parts_may_be_palette_or_two_colour_pngs_and_all_zero(tmp_path):
     ("data", "expected"),
     [
         (WHITE[:60], "cannot be read as an image"),
-        (b"", "cannot be read as an image (no PNG file)"),
+        (b"", "cannot be read as an image (not a PNG file)"),
         (encoded(np.zeros(FACE_SIZE, np.uint16) + 300), "image mode I;16: expected a black and white PNG"),
         (encoded(np.arange(1024, dtype=np.uint8).reshape(FACE_SIZE)), "value 1 beside 255: expected a mask"),
         (encoded(np.full((31, 32), 255, np.uint8)), "32 x 31 pixels, but"),

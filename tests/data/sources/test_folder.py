@@ -136,7 +136,7 @@ def test_a_colour_of_several_classes_is_refused_unless_they_are_joined(coloured)
 def test_rgb_maps_need_colours(clothes):
     write_maps(clothes[0], one=np.zeros((2, 2, 3)))
     message = refusal(folder(*clothes).read, "one", (2, 2), error_type=MapError)
-    assert message.startswith(f"{clothes[0] / 'one.png'}: image mode RGB: expected one class index a pixel")
+    assert message.startswith(f"{clothes[0] / 'one.png'}: image mode RGB: expected one class index per pixel")
     assert message.endswith(f", or a colour for each name in {clothes[1]}")
 
 

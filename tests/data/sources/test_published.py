@@ -39,7 +39,7 @@ def test_pixels_that_nobody_annotated_are_refused(tmp_path, make):
     source = make(write_maps(tmp_path / "maps", odd=[[0, 1, 255]]))
     message = refusal(source.read, "odd", (1, 3))
     assert message.startswith(f"{tmp_path / 'maps/odd.png'}: index 255 is out of range: expected 0 to 1")
-    assert message.endswith("labels with background): where it marks pixels that nobody annotated, make them 0")
+    assert message.endswith("labels with background): if it marks pixels that are not annotated, set them to 0")
 
 
 def test_maps_are_read_at_the_size_asked_for(tmp_path):

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.stats import multivariate_normal
 
 from segvae_jax.evaluation.metrics.latent import active_units, kl_of_steps
-from segvae_jax.generation import Latents
+from segvae_jax.sampling import Latents
 
 PRESENT = np.array([[True, True], [True, False], [True, False]])
 

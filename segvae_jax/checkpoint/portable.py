@@ -1,0 +1,38 @@
+"""Saves a model in two files, which any computer can load without Orbax: `model.json` and `weights.npz`."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segvae_jax.checkpoint.card import CARD, ModelCard
+from segvae_jax.checkpoint.loading import STEPS
+from segvae_jax.checkpoint.npz import WEIGHTS, write_weights
+from segvae_jax.errors import OutputError
+from segvae_jax.model.layers import fold_spectral_norm
+from segvae_jax.model.registry import hyperparameters
+
+
+def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False) -> list[Path]:
+    """Writes a checkpoint of two files, in which no path is named. Spectral norm is folded into the weights.
+
+    Args:
+      directory: where the files go.
+      card: of the model, with the step of the weights.
+      variables: `params` and, with spectral norm, `spectral`.
+      half: whether kernels are rounded to float16.
+
+    Returns:
+      the two files.
+
+    Raises:
+      OutputError: if the directory cannot be written to, or holds the saved steps of a training run.
+    """
+    if (directory / STEPS).exists():
+        raise OutputError(f"{directory}: holds the saved steps of a training run: give another folder")
+    model, folded = fold_spectral_norm(card.model(), variables)
+    if "spectral_norm" in hyperparameters(card.name):
+        card = dataclasses.replace(card, arguments={**card.arguments, "spectral_norm": model.spectral_norm})
+    sha256 = write_weights(directory, folded, half)
+    dataclasses.replace(card, prepared="", weights=sha256).write(directory)
+    return [directory / CARD, directory / WEIGHTS]

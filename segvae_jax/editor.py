@@ -1,0 +1,199 @@
+"""MapEditor: the methods of a Generator that start from a given map."""
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Float, Integer
+
+from segvae_jax import maps, sampling
+from segvae_jax.batching import BATCH, call_on_maps, padded_size
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.editing import (
+    Change,
+    Edits,
+    can_rank_candidates,
+    candidate_noise,
+    compose,
+    lies_above,
+    names_of,
+    noise_between,
+    present_classes,
+    sample_shapes,
+)
+from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import MapModel
+from segvae_jax.sampling import Latents
+
+
+class MapEditor:
+    """Edits semantic maps with a trained model.
+
+    Args:
+      card: what the checkpoint says about the model.
+      model: the model, without spectral norm.
+      variables: of the model.
+
+    Attributes:
+      card: as given.
+      space: the classes of the maps.
+    """
+
+    def __init__(self, card: ModelCard, model: MapModel, variables: dict[str, Any]):
+        self.card: ModelCard = card
+        self.space: LabelSpace = card.space
+        self._model, self._variables = model, variables
+        self._infer = jax.jit(functools.partial(sampling.infer, model))
+        self._sample_shapes = jax.jit(functools.partial(sample_shapes, model, lies_above(self.space)))
+        self._noise = jax.jit(functools.partial(candidate_noise, shape=model.sample_noise_shape), static_argnums=2)
+
+    @property
+    def can_infer(self) -> bool:
+        """Whether the model has a posterior for each class."""
+        return self._model.can_infer
+
+    def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
+        """Posterior and prior of the latents of given maps; each class sees the true shapes of earlier ones.
+
+        Raises:
+          CheckpointError: if the model has no posterior for each class; see `can_infer`.
+        """
+        if not self.can_infer:
+            raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use a SegVAE")
+        return Latents(**call_on_maps(self._infer, self._variables, class_maps))
+
+    @property
+    def can_edit(self) -> bool:
+        """Whether the model can generate some classes of a map while others stay as they are."""
+        return self._model.can_edit
+
+    def add(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Adds classes that a map does not have; arguments and errors as in `edit`."""
+        return self.edit(index_map, labels, num=num, seed=seed, temperature=temperature, region=region)
+
+    def remove(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Removes classes from a map, and fills in what the model expects there; gives one alternative."""
+        return self.edit(index_map, remove=labels, region=region)
+
+    def restyle(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Generates new shapes for classes of a map; arguments and errors as in `edit`."""
+        return self.edit(index_map, restyle=labels, num=num, seed=seed, temperature=temperature, region=region)
+
+    def complete(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        labels: str | Iterable[str],
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+    ) -> Edits:
+        """Adds those of the given classes that a map does not have; a blank map becomes what `generate` returns.
+
+        Args:
+          index_map: an incomplete map.
+          labels: of the complete map; those that the map has may be left out.
+          num, seed, temperature, region: as in `edit`.
+
+        Raises:
+          LabelError: if the map has all of the classes.
+          LabelError, MapError, CheckpointError: as in `edit`.
+        """
+        missing = [name for name in names_of(labels) if name not in present_classes(index_map, self.space)]
+        if not missing:
+            raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
+        return self.add(index_map, missing, num, seed, temperature, region)
+
+    def edit(
+        self,
+        index_map: Integer[np.ndarray, "H W"],
+        add: str | Iterable[str] = (),
+        remove: str | Iterable[str] = (),
+        restyle: str | Iterable[str] = (),
+        num: int = 1,
+        seed: int = 0,
+        temperature: float = 1.0,
+        region: Bool[np.ndarray, "h w"] | None = None,
+        candidates: int = 8,
+    ) -> Edits:
+        """Edits several classes of a map at once; `segvae_jax.editing` says which pixels may change.
+
+        Args:
+          index_map: of any size; the results have the same. The model works at its own size.
+          add: names of classes to add, which the map does not have.
+          remove: names of classes to remove.
+          restyle: names of classes that get new shapes.
+          num: how many alternatives; alternative i depends on the map, the seed and i alone. There is only one if
+            no shape is generated.
+          seed: of the noise.
+          temperature: of the prior; below 1 more typical shapes, above 1 more varied ones.
+          region: pixels that may change; all if None.
+          candidates: how many candidates are generated per alternative, of which the likeliest is kept.
+
+        Raises:
+          LabelError: if a class is unknown, one to add is in the map, or one to remove or restyle is not.
+          MapError: if the map holds an index that the model does not know, or the region does not fit the map.
+          CheckpointError: if the model generates all classes at once; see `can_edit`.
+        """
+        change = self._change(index_map, add=add, remove=remove, restyle=restyle, region=region)
+        num, candidates = num if change.generated.any() else 1, candidates if can_rank_candidates(change) else 1
+        size = min(max(BATCH // candidates, 1), padded_size(num))
+        noise = (self._noise(seed, start + np.arange(size), candidates) for start in range(0, num, size))
+        return self._composed(change, noise, temperature).first(num)
+
+    def reshape(
+        self, index_map: Integer[np.ndarray, "H W"], labels: str | Iterable[str], steps: int, seed: int = 0
+    ) -> Edits:
+        """Changes the shapes of classes of a map step by step, by noise along a great circle.
+
+        Args:
+          index_map: as in `edit`.
+          labels: names of classes of the map.
+          steps: how many maps; the first has the shapes of the map as the model reconstructs them.
+          seed: of the last shapes, which are those of the first alternative of `restyle` with one candidate.
+
+        Raises:
+          LabelError, MapError, CheckpointError: as in `edit`.
+        """
+        change = self._change(index_map, restyle=labels)
+        shapes = maps.resize(maps.index_to_shapes(index_map, self.space), self._model.image_size)
+        end = self._noise(seed, np.zeros(1, int), 1)[0, 0]
+        eps = noise_between(self.posterior(shapes[None]), end, steps)
+        return self._composed(change, (eps[start : start + BATCH, None] for start in range(0, steps, BATCH)), 1.0)
+
+    def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
+        """The change that is asked for, checked; classes are given by one name or several."""
+        if not self.can_edit:
+            raise CheckpointError(f"a {self.card.name} model generates all classes at once: to edit maps, use a SegVAE")
+        region = asked.pop("region", None)
+        return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})
+
+    def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: float) -> Edits:
+        """One alternative per row of noise."""
+        canvas = change.canvas(self._model.image_size)
+        rows = [jax.device_get(self._sample_shapes(self._variables, *canvas, eps, float(temperature))) for eps in noise]
+        return compose(change, *map(np.concatenate, zip(*rows, strict=True)))

@@ -1,0 +1,54 @@
+"""IndexMaps: the array that a Generator returns, which shows itself in a notebook."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Shaped
+
+from segvae_jax import pictures
+from segvae_jax.labels import LabelSpace
+
+_MOST_SHOWN = 64  # maps in the picture of a notebook's cell
+
+
+class IndexMaps(np.ndarray):
+    """Index maps `[N, H, W]`, or one `[H, W]`, as a NumPy array that a notebook shows in colour with a legend.
+
+    In all other respects this is the array. What is selected of it (a slice, one map, a copy) knows the label space
+    too and shows itself; what is computed from it (`maps == 3`, `np.stack(maps)`) is a plain array.
+
+    Attributes:
+      space: the classes; None if unknown.
+    """
+
+    space: LabelSpace | None
+
+    def __new__(cls, index_maps: Shaped[np.ndarray, "..."], space: LabelSpace | None) -> "IndexMaps":
+        """Views an array of uint8 class indices as index maps of a label space, without copying it."""
+        shown = np.asarray(index_maps).view(cls)
+        shown.space = space
+        return shown
+
+    def __array_finalize__(self, source: Any) -> None:
+        """Hands the label space on to what is selected."""
+        self.space = getattr(source, "space", None)
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Any:
+        """Makes results of arithmetic plain arrays or scalars."""
+        return array[()] if return_scalar else np.asarray(array)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Makes results of NumPy's functions plain arrays."""
+        result = super().__array_function__(function, types, args, kwargs)
+        return np.asarray(result) if isinstance(result, IndexMaps) else result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the label space with the array."""
+        return IndexMaps, (np.asarray(self), self.space)
+
+    def _repr_png_(self) -> bytes | None:
+        """The picture that a notebook shows, of the first maps where there are many; None if these are no maps."""
+        if self.space is None or self.dtype != np.uint8 or self.ndim not in (2, 3) or not self.size:
+            return None
+        index_maps = np.asarray(self).reshape(-1, *self.shape[-2:])[:_MOST_SHOWN]
+        return pictures.png_bytes(pictures.sheet_with_legend(index_maps, self.space))
