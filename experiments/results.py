@@ -1,5 +1,6 @@
 """Writes a table of experiments: Markdown for readers, JSON for programs, and pictures of what each row draws."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,34 +14,16 @@ from experiments.drawing import MAPS_A_LINE, draw_edits, draw_label_sets, maps_t
 from experiments.runs import Run
 from experiments.verdicts import by_chance, verdicts
 from segvae_jax import pictures
+from segvae_jax.evaluation.edits import KINDS
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
 from segvae_jax.generation import Generator
 
 ANCHORS = ("real_vs_real", "retrieval", "independent_parts", "mean_shape")
 
-# title, where in a row of the suite, digits
-COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
-    ("exact label-set", ("control", "exact", "value"), 2),
-    ("FSD x 1e4", ("fsd", "value"), 1),
-    ("C2ST AUC", ("c2st", "auc", "value"), 3),
-    ("Frechet, map encoder", ("frechet_map_encoder", "value"), 3),
-    ("precision", ("neighbours_map_encoder", "precision", "value"), 2),
-    ("recall", ("neighbours_map_encoder", "recall", "value"), 2),
-    ("compatibility, 1 - IoU", ("compatibility", "error", "value"), 3),
-    ("diversity, 1 - mIoU", ("diversity", "value"), 2),
-    ("nearest training mIoU", ("memorisation", "nearest", "value"), 2),
-)
-
-EDIT_COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
-    ("restyled: seen", ("restyle", "presence", "value"), 2),
-    ("all else as it was", ("restyle", "untouched", "value"), 2),
-    ("1 - IoU with before", ("restyle", "changed", "value"), 2),
-    ("C2ST AUC", ("restyle", "c2st", "auc", "value"), 3),
-    ("of unedited maps", ("restyle", "c2st", "real_vs_real", "value"), 3),
-    ("added: seen", ("add", "presence", "value"), 2),
-    ("added: all else as it was", ("add", "untouched", "value"), 2),
-    ("removed: gone", ("remove", "presence", "value"), 2),
-    ("removed: all else as it was", ("remove", "untouched", "value"), 2),
-)
+COLUMNS = {row.title: row for row in ROWS if row.headline}
+EDIT_COLUMNS = {
+    f"{kind}: {row.title}": dataclasses.replace(row, place=(kind, *row.place)) for kind in KINDS for row in EDIT_ROWS
+}
 
 
 def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
@@ -92,12 +75,12 @@ def summary(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     by_row = _by_title(scores, lambda result: result["rows"]["generated"])
     for anchor in ANCHORS:
         by_row[anchor.replace("_", " ")] = [result["rows"][anchor] for result in scores.values()]
-    return _figures(by_row, COLUMNS)
+    return _summaries(by_row, COLUMNS)
 
 
 def editing(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     """The same of the edits, for the rows whose models edit."""
-    return _figures(_by_title(scores, lambda result: result.get("edits")), EDIT_COLUMNS)
+    return _summaries(_by_title(scores, lambda result: result.get("edits")), EDIT_COLUMNS)
 
 
 def _by_title(scores: Mapping[Run, Mapping[str, Any]], part: Callable[[Mapping[str, Any]], Any]) -> dict[str, list]:
@@ -109,24 +92,23 @@ def _by_title(scores: Mapping[Run, Mapping[str, Any]], part: Callable[[Mapping[s
     return by_row
 
 
-def _figures(by_row: Mapping[str, list], columns: Sequence[tuple[str, tuple[str, ...], int]]) -> dict[str, Any]:
-    everywhere = lambda place: all(_at(row, place) is not None for of_seeds in by_row.values() for row in of_seeds)
-    shown = [(column, place) for column, place, _ in columns if everywhere(place)]
+def _summaries(by_row: Mapping[str, list], columns: Mapping[str, MetricRow]) -> dict[str, Any]:
+    """For each row of the table and each column that all of them have: the summary of its values."""
+    everywhere = lambda column: all(column.find(scores) for of_seeds in by_row.values() for scores in of_seeds)
+    shown = {title: column for title, column in columns.items() if everywhere(column)}
     return {
-        title: {column: _figure([_at(row, place) for row in of_seeds]) for column, place in shown}
+        title: {name: _summary([_value(column, scores) for scores in of_seeds]) for name, column in shown.items()}
         for title, of_seeds in by_row.items()
     }
 
 
-def _at(row: Mapping[str, Any], place: tuple[str, ...]) -> Any:
-    """The figure at a place; None where the suite does not have it."""
-    value: Any = row
-    for key in place:
-        value = (value or {}).get(key)
-    return value if isinstance(value, int | float) else None
+def _value(column: MetricRow, scores: Mapping[str, Any]) -> float:
+    estimate = column.find(scores)
+    assert estimate  # as only columns that all scores have are shown
+    return estimate["value"]
 
 
-def _figure(values: list[float]) -> dict[str, Any]:
+def _summary(values: list[float]) -> dict[str, Any]:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return {"mean": float(np.mean(values)), "sd": None if math.isnan(spread) else spread, "values": values}
 
@@ -182,10 +164,10 @@ def _lines(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rest))
 
 
-def _cells(figures: Mapping[str, Any]) -> list[str]:
-    digits = {column: digits for column, _, digits in (*COLUMNS, *EDIT_COLUMNS)}
-    number = lambda value, column: f"{value:.{digits[column]}f}"
+def _cells(summaries: Mapping[str, Any]) -> list[str]:
+    columns = COLUMNS | EDIT_COLUMNS
+    spread = lambda column, sd: "" if sd is None else f" +- {column.format(sd)}"
     return [
-        number(figure["mean"], column) + (f" +- {number(figure['sd'], column)}" if figure["sd"] is not None else "")
-        for column, figure in figures.items()
+        columns[title].format(summary["mean"]) + spread(columns[title], summary["sd"])
+        for title, summary in summaries.items()
     ]

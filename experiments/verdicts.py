@@ -4,16 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-# Whether more is better. Not here: what is best when it is as of real maps.
-MORE_IS_BETTER: Mapping[str, bool] = {
-    "exact label-set": True,
-    "FSD x 1e4": False,
-    "C2ST AUC": False,
-    "Frechet, map encoder": False,
-    "precision": True,
-    "recall": True,
-    "diversity, 1 - mIoU": True,
-}
+from segvae_jax.evaluation.rows import ROWS
+
+# Titles of the rows that have a better direction whatever the value of real maps is.
+_MORE_IS_BETTER = {row.title: row.more_is_better for row in ROWS if row.more_is_better is not None}
 
 
 def verdicts(rows: Mapping[str, Mapping[str, Any]], first: str) -> dict[str, dict[str, str]]:
@@ -26,8 +20,8 @@ def verdicts(rows: Mapping[str, Mapping[str, Any]], first: str) -> dict[str, dic
     Returns:
       "better" or "worse" where each run of the one row beats each of the other, else "open".
     """
-    measures = [measure for measure in rows[first] if measure in MORE_IS_BETTER]
-    verdict = lambda figures, measure: _verdict(rows[first][measure], figures[measure], MORE_IS_BETTER[measure])
+    measures = [measure for measure in rows[first] if measure in _MORE_IS_BETTER]
+    verdict = lambda figures, measure: _verdict(rows[first][measure], figures[measure], _MORE_IS_BETTER[measure])
     against = lambda figures: {measure: verdict(figures, measure) for measure in measures}
     return {title: against(figures) for title, figures in rows.items() if title != first}
 

@@ -13,13 +13,14 @@ from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import Reference, score_maps
 from segvae_jax.evaluation.report.table import print_table
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS
 from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
 
 SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
-ROWS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
-FULL_ROWS = ROWS | {
+KEYS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
+FULL_KEYS = KEYS | {
     "parts",
     "offsets",
     "adjacency",
@@ -101,7 +102,7 @@ def test_every_row_is_scored_and_the_conditions_are_told(result):
         "mean_shape",
         "real_vs_real",
     ]
-    assert all(set(row) == ROWS for row in result["rows"].values())
+    assert all(set(row) == KEYS for row in result["rows"].values())
     assert result["num_maps"] == 12 and result["splits"] == {"train": 30, "validation": 8, "test": 12}
     assert result["real_vs_real_from_train"] == 4
     assert result["seed"] == 5 and result["area_threshold"] == 1 and result["size"] == [8, 6]
@@ -127,8 +128,8 @@ def test_figures_that_must_be(result):
 def test_the_full_suite_adds_rows_and_changes_none(result, full_result):
     assert result["suite"] == "quick" and full_result["suite"] == "all" and result["latent"] is None
     for name, row in full_result["rows"].items():
-        assert set(row) == FULL_ROWS
-        assert {key: row[key] for key in ROWS} == result["rows"][name]
+        assert set(row) == FULL_KEYS
+        assert {key: row[key] for key in KEYS} == result["rows"][name]
     assert full_result["reconstruction"] is None and result["edits"] is None
     assert full_result["map_encoder"]["seed"] == 0
     assert json.loads(json.dumps(full_result, allow_nan=False)) == full_result
@@ -153,6 +154,16 @@ def test_figures_of_the_full_suite_that_must_be(full_result):
     assert full_result["latent"]["active_units"] == full_result["latent"]["active_units_beyond_prior"] == [0, 1, 0]
 
 
+def test_every_row_has_its_place_in_the_scores(result, full_result):
+    for scores in full_result["rows"].values():
+        assert [row.title for row in ROWS if row.find(scores) is None] == [
+            row.title for row in ROWS if row.suite == "weights"
+        ]
+    quick = {row.title for row in ROWS if row.find(result["rows"]["generated"])}
+    assert quick == {row.title for row in ROWS if row.suite == "quick"}
+    assert all(row.find(full_result["edits"]["restyle"]) for row in EDIT_ROWS)
+
+
 def test_edits_are_of_the_test_maps(splits, full_result):
     edits = full_result["edits"]
     assert edits["num_maps"] == 12 and edits["add"]["num_maps"] == 6  # hats, on the maps without one
@@ -167,8 +178,8 @@ def test_the_full_table_is_readable_at_80_columns(full_result):
         print_table(full_result, console)
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    assert "Edits of 12 held-out maps" in text and "all else as it was" in text and "C2ST AUC unedited" in text
-    assert "Frechet map encoder" in text and "of 2 units a class" in text and "Reconstruction" not in text
+    assert "Edits of 12 held-out maps" in text and "rest unchanged" in text and "C2ST AUC, unedited" in text
+    assert "Frechet, map encoder" in text and "of 2 units per class" in text and "Reconstruction" not in text
 
 
 def test_identical_maps_score_zero(splits):

@@ -11,6 +11,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
+from segvae_jax.evaluation.rows import ROWS
 from segvae_jax.files import refusing_clearly, write_aside
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
@@ -76,7 +77,7 @@ def _heading(title: str, result: Mapping[str, Any]) -> str:
 
 def _cards(result: Mapping[str, Any]) -> str:
     generated = values.columns({"": result["rows"]["generated"]}, result["classes"])
-    headline = [("control", "exact"), ("fsd",), ("c2st", "auc"), ("diversity",), ("memorisation", "nearest")]
+    headline = [row.place for row in ROWS if row.headline]
     value = lambda place: values.written(generated[place][""]["value"])
     return pages.cards({values.named(place): value(place) for place in headline if place in generated})
 
@@ -106,7 +107,7 @@ def _side_by_side(trees: Mapping[str, Any], space: LabelSpace) -> str:
 def _line(place: values.Place, row: list[Any]) -> str:
     low, high = values.extent(row)
     cells = "".join(f"<td>{html.escape(values.written(figure))}{_track(figure, low, high)}" for figure in row)
-    return f"<tr><td>{html.escape(values.named(place))}{cells}</tr>"
+    return f"<tr><td>{html.escape(values.described(place))}{cells}</tr>"
 
 
 def _track(figure: Any, low: float, high: float) -> str:

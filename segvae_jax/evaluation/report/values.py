@@ -3,38 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-Place = tuple[str, ...]  # keys from the outside in
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, Place
 
-_NAMES = {
-    ("control", "exact"): "exact label-set",
-    ("control", "precision"): "label precision",
-    ("control", "recall"): "label recall",
-    ("fsd",): "FSD x 1e4",
-    ("c2st", "auc"): "two-sample test, AUC (0.5 is perfect)",
-    ("frechet_random_cnn",): "Frechet, random CNN features",
-    ("frechet_map_encoder",): "Frechet, map encoder features",
-    ("kid_random_cnn",): "KID, random CNN features",
-    ("kid_map_encoder",): "KID, map encoder features",
-    ("compatibility", "error"): "compatibility, 1 - IoU of a class predicted from the others",
-    ("symmetry",): "left-right symmetry, distance from real maps'",
-    ("diversity_map_encoder",): "diversity in map encoder features",
-    ("diversity_lpips",): "diversity, LPIPS (AlexNet, coloured maps; out of its domain)",
-    ("diversity",): "diversity, 1 - mIoU within a label-set",
-    ("memorisation", "nearest"): "mIoU to the nearest training map",
-    ("memorisation", "held_out"): "mIoU of held-out maps to the nearest training map",
-    ("memorisation", "copied"): "share of copies",
-    ("presence",): "the class is seen as asked, or is gone",
-    ("untouched",): "all else is as it was",
-    ("changed",): "1 - IoU of the class before and after",
-    ("c2st", "real_vs_real"): "the same of maps that are not edited",
-    ("fid_inception",): "FID (Inception, coloured maps; out of its domain)",
-}
+_ROWS = {row.place: row for row in (*EDIT_ROWS, *ROWS)}
 _PARTS = ("value", "low", "high", "sd")  # of an estimate
 
 
 def named(place: Place) -> str:
     """What a figure is called: its keys, where it has no name of its own."""
-    return _NAMES.get(place, ": ".join(place).replace("_", " "))
+    return _ROWS[place].title if place in _ROWS else ": ".join(place).replace("_", " ")
+
+
+def described(place: Place) -> str:
+    """What a value is called and, of a metric row, which direction is better."""
+    return _ROWS[place].description if place in _ROWS else named(place)
 
 
 def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -80,8 +62,8 @@ def columns(trees: Mapping[str, Any], classes: Sequence[str]) -> dict[Place, dic
     """Place -> name of a tree -> figure, over several trees; places in the order in which they first occur."""
     found: dict[Place, dict[str, Any]] = {}
     for name, tree in trees.items():
-        for place, figure in leaves(tree, classes):
-            found.setdefault(place, {})[name] = figure
+        for place, value in leaves(tree, classes):
+            found.setdefault(place, {})[name] = _ROWS[place].scaled(value) if place in _ROWS else value
     return found
 
 
