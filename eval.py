@@ -24,7 +24,7 @@ from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.gallery import albums
 from segvae_jax.evaluation.report.page import REPORT, write_report
 from segvae_jax.evaluation.report.table import print_table
-from segvae_jax.evaluation.target import Subject, open_checkpoint, open_maps
+from segvae_jax.evaluation.target import EvaluationTarget, open_checkpoint, open_maps
 from segvae_jax.files import refusing_clearly
 
 _CHECKPOINT = flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a name.")
@@ -51,17 +51,17 @@ def main(argv: list[str]) -> None:
     console = Console()
     with console.status("loading") as status:
         say = lambda line: status.update(line)
-        subject = _subject()
+        target = _open_target()
         out = _writable()
         weights: dict[str, Any] = {"inception_weights": _WEIGHTS.value, "lpips_weights": _LPIPS.value}
         seed = _SEED.value
-        result = evaluate(subject, suite=_SUITE.value, **weights, seed=seed, progress=say)
-        write_report(out, result, subject.space, albums(subject, seed=seed, progress=say))
+        result = evaluate(target, suite=_SUITE.value, **weights, seed=seed, progress=say)
+        write_report(out, result, target.space, albums(target, seed=seed, progress=say))
     print_table(result, console, fid=_FID.value)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
 
 
-def _subject() -> Subject:
+def _open_target() -> EvaluationTarget:
     checkpoint, data, max_test, max_train = _CHECKPOINT.value, _DATA.value, _MAX_TEST.value, _MAX_TRAIN.value
     if folder := _MAPS.value:
         limits = {"max_test": max_test, "max_train": max_train, "seed": _SEED.value}

@@ -144,7 +144,7 @@ ROWS: tuple[MetricRow, ...] = (
 
 # Of each kind of edit; a row that a kind lacks is left out.
 EDIT_ROWS: tuple[MetricRow, ...] = (
-    MetricRow(("presence",), "edit as asked", 2, _HIGHER, anchor="1"),
+    MetricRow(("presence",), "edit as requested", 2, _HIGHER, anchor="1"),
     MetricRow(("untouched",), "rest unchanged", 2, _HIGHER, anchor="1"),
     MetricRow(("changed",), "1 - IoU with before", 2, _NEUTRAL),
     MetricRow(("c2st", "auc"), "C2ST AUC", 3, _LOWER, anchor="C2ST AUC, unedited"),

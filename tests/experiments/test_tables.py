@@ -159,7 +159,7 @@ def test_maps_to_edit_can_be_edited_in_all_ways(finished):
     for edited in maps:
         shown = {generator.space.names[channel] for channel in np.unique(edited.index_map)}
         assert {edited.changes["restyle"], edited.changes["remove"]} <= shown and edited.changes["add"] not in shown
-        assert f"{edited.changes['add']} added" in edited.told()
+        assert f"{edited.changes['add']} added" in edited.description()
 
 
 def test_rows_that_edit_have_a_table_of_edits():
@@ -168,8 +168,8 @@ def test_rows_that_edit_have_a_table_of_edits():
     setting = Setting(BUDGETS["trial"], {}, None)
     by_run = {Run(ROWS[0], seed, setting): {"edits": edits} for seed, edits in enumerate(scored)}
     table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
-    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == [f"{kind}: edit as asked" for kind in KINDS]
-    assert table["SegVAE"]["add: edit as asked"]["values"] == [0.5, 1.0]
+    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == [f"{kind}: edit as requested" for kind in KINDS]
+    assert table["SegVAE"]["add: edit as requested"]["values"] == [0.5, 1.0]
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}

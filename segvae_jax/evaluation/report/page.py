@@ -88,7 +88,7 @@ def _omitted(reasons: Mapping[str, str]) -> str:
 
 
 def _scores(rows: Mapping[str, Any], space: LabelSpace) -> str:
-    """Every figure of a row that is not one a class: the model beside the anchors."""
+    """The model beside the anchors: all values that are not per class."""
     names = [*(name for name in _FIRST if name in rows), *(name for name in rows if name not in _FIRST)]
     return pages.section("Scores", _side_by_side({name: rows[name] for name in names}, space))
 
@@ -111,7 +111,7 @@ def _line(place: values.Place, row: list[Any]) -> str:
 
 
 def _track(figure: Any, low: float, high: float) -> str:
-    """Where an interval lies between the least and the greatest figure of its row."""
+    """A bar that shows where an interval lies between the lowest and the highest value of its row."""
     found = values.interval(figure)
     if found is None or high <= low:
         return ""
@@ -120,7 +120,7 @@ def _track(figure: Any, low: float, high: float) -> str:
 
 
 def _of_the_model(result: Mapping[str, Any], space: LabelSpace) -> str:
-    """Figures beside the rows, as those of reconstruction."""
+    """Values beside the rows, e.g. those of reconstruction."""
     estimates = [(place, figure) for place, figure in _beside_rows(result, space) if "value" in _keys(figure)]
     return pages.section("Of the model alone", _listed(estimates)) if estimates else ""
 
@@ -128,7 +128,7 @@ def _of_the_model(result: Mapping[str, Any], space: LabelSpace) -> str:
 def _edits(edits: Mapping[str, Any] | None, space: LabelSpace) -> str:
     if not edits:
         return ""
-    text = f'<p class="soft">Of {edits["num_maps"]} held-out maps, a class each.</p>'
+    text = f'<p class="soft">Of {edits["num_maps"]} held-out maps, one class per map.</p>'
     kinds = {kind: figures_of for kind, figures_of in edits.items() if isinstance(figures_of, Mapping)}
     return pages.section("Edits", text + _side_by_side(kinds, space))
 
@@ -150,7 +150,7 @@ def _beside_rows(result: Mapping[str, Any], space: LabelSpace) -> Iterable[tuple
 
 
 def _classes(result: Mapping[str, Any], space: LabelSpace) -> str:
-    """Every figure of the generated maps, and of the model alone, that is one a class."""
+    """All values per class, of the generated maps and of the model alone."""
     of_generated = values.leaves(result["rows"]["generated"], space.classes)
     of_edits = values.leaves({"edits": result.get("edits")}, space.classes)
     found = {
@@ -165,7 +165,7 @@ def _classes(result: Mapping[str, Any], space: LabelSpace) -> str:
         + "</tr>"
         for name in space.classes
     )
-    text = '<p class="soft">Of the generated maps; a dash where a class was never asked for.</p>'
+    text = '<p class="soft">Of the generated maps; a dash where a class was never requested.</p>'
     table = f'<div class="scroll"><table><tr><th>class{heads}</tr>{lines}</table></div>'
     return pages.section("By class", text + table) if found else ""
 
@@ -189,7 +189,7 @@ def _group(row: Row, space: LabelSpace) -> str:
 
 
 def _conditions(result: Mapping[str, Any], space: LabelSpace) -> str:
-    """What else the result says: where maps came from, versions, seed."""
+    """The rest of the result: origin of the maps, versions, seed."""
     scored = lambda place, figure: isinstance(figure, Mapping) or values.by_class(place, figure, space.classes)
     found = [
         (place, figure)
