@@ -24,9 +24,9 @@ from segvae_jax.evaluation.metrics.relations import (
 )
 from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.quick_scoring import ClassMaps, cnn_features
-from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import restore_covered
+from segvae_jax.sampling import Latents
 
 
 @dataclasses.dataclass(frozen=True)

@@ -118,7 +118,13 @@ class Scorer:
     def score_diversity_within(
         self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], rng: np.random.Generator
     ) -> dict:
-        """`score_diversity` of those of the maps, which have the given label-sets, that share a held-out label-set."""
+        """As `score_diversity`, for the maps that share one of the held-out label-sets.
+
+        Args:
+          maps: visible class maps.
+          label_sets: the label-sets of the maps.
+          rng: chooses among the maps with equal label-sets.
+        """
         groups, same = real_groups(self._diversity_label_sets(), label_sets, rng, DIVERSITY_SAMPLES)
         scores = self.score_diversity(maps[np.concatenate(groups)], [len(group) for group in groups])
         scores["diversity"]["same_label_set"] = same

@@ -23,9 +23,9 @@ from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import ClassMaps, without_nan
 from segvae_jax.evaluation.scorer import Generate, MapSource, Scorer, painted, visible
-from segvae_jax.generation import Latents
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
+from segvae_jax.sampling import Latents
 
 Reconstruct = Callable[[ClassMaps], Float[np.ndarray, "N H W C"]]
 Infer = Callable[[ClassMaps], Latents]
