@@ -1,1 +1,1 @@
-"""The paper's comparisons, run again: `python -m experiments.run`, and a user study, `python -m experiments.study`."""
+"""The comparisons of the paper, `python -m experiments.run`, and a user study, `python -m experiments.study`."""

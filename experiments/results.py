@@ -1,5 +1,6 @@
-"""Writes a table of experiments: Markdown for readers, JSON for programs, and pictures of what each row draws."""
+"""Writes a table of experiments: Markdown for readers, JSON for programs, and pictures of maps from each row."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -9,38 +10,20 @@ from typing import Any
 import numpy as np
 
 from benchmarks import machine
-from experiments.drawing import MAPS_A_LINE, draw_edits, draw_label_sets, maps_to_edit
+from experiments.drawing import MAPS_PER_ROW, maps_to_edit, picture_of_edits, picture_of_label_sets
 from experiments.runs import Run
 from experiments.verdicts import by_chance, verdicts
 from segvae_jax import pictures
+from segvae_jax.evaluation.edits import KINDS
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
 from segvae_jax.generation import Generator
 
 ANCHORS = ("real_vs_real", "retrieval", "independent_parts", "mean_shape")
 
-# title, where in a row of the suite, digits
-COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
-    ("exact label-set", ("control", "exact", "value"), 2),
-    ("FSD x 1e4", ("fsd", "value"), 1),
-    ("C2ST AUC", ("c2st", "auc", "value"), 3),
-    ("Frechet, map encoder", ("frechet_map_encoder", "value"), 3),
-    ("precision", ("neighbours_map_encoder", "precision", "value"), 2),
-    ("recall", ("neighbours_map_encoder", "recall", "value"), 2),
-    ("compatibility, 1 - IoU", ("compatibility", "error", "value"), 3),
-    ("diversity, 1 - mIoU", ("diversity", "value"), 2),
-    ("nearest training mIoU", ("memorisation", "nearest", "value"), 2),
-)
-
-EDIT_COLUMNS: tuple[tuple[str, tuple[str, ...], int], ...] = (
-    ("restyled: seen", ("restyle", "presence", "value"), 2),
-    ("all else as it was", ("restyle", "untouched", "value"), 2),
-    ("1 - IoU with before", ("restyle", "changed", "value"), 2),
-    ("C2ST AUC", ("restyle", "c2st", "auc", "value"), 3),
-    ("of unedited maps", ("restyle", "c2st", "real_vs_real", "value"), 3),
-    ("added: seen", ("add", "presence", "value"), 2),
-    ("added: all else as it was", ("add", "untouched", "value"), 2),
-    ("removed: gone", ("remove", "presence", "value"), 2),
-    ("removed: all else as it was", ("remove", "untouched", "value"), 2),
-)
+COLUMNS = {row.title: row for row in ROWS if row.headline}
+EDIT_COLUMNS = {
+    f"{kind}: {row.title}": dataclasses.replace(row, place=(kind, *row.place)) for kind in KINDS for row in EDIT_ROWS
+}
 
 
 def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
@@ -53,31 +36,31 @@ def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
         result |= {"verdicts": verdicts(models, runs[0].experiment.title)}
     page, data = directory / f"{name}.md", directory / f"{name}.json"
     data.write_text(json.dumps(result, indent=1) + "\n")
-    drawn = _draw([run for run in runs if run.seed == runs[0].seed], directory / name)
-    page.write_text(_page(result, drawn))
-    return [page, data, *drawn]
+    saved = _save_pictures([run for run in runs if run.seed == runs[0].seed], directory / name)
+    page.write_text(_page(result, saved))
+    return [page, data, *saved]
 
 
-def _draw(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
-    """Pictures of one run a row, and what they show."""
+def _save_pictures(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
+    """Saves pictures of one run per row; returns their paths and captions."""
     generators = {run.experiment.title: Generator.load(run.workdir) for run in runs}
     place = lambda what: stem.with_name(f"{stem.name}_{what}.png")
-    frequent, alike = (draw_label_sets(generators, count) for count in (MAPS_A_LINE, 1))
-    drawn = {
-        place("label_sets"): ("The most frequent label-sets, the same in all lines", frequent),
+    frequent, alike = (picture_of_label_sets(generators, count) for count in (MAPS_PER_ROW, 1))
+    saved = {
+        place("label_sets"): ("The most frequent label-sets, the same in all rows", frequent),
         place("samples"): ("Samples of the most frequent label-set", alike),
     }
     editors = {title: generator for title, generator in generators.items() if generator.can_edit}
     if editors and (edited := maps_to_edit(next(iter(generators.values())))):
-        told = "; ".join(f"a map, {one.told()}" for one in edited)
-        drawn[place("edits")] = (f"Edits, from left to right: {told}", draw_edits(editors, edited))
-    for path, (_, picture) in drawn.items():
+        edits = "; ".join(f"a map, {one.description()}" for one in edited)
+        saved[place("edits")] = (f"Edits, from left to right: {edits}", picture_of_edits(editors, edited))
+    for path, (_, picture) in saved.items():
         pictures.save_picture(path, picture)
-    return {path: told for path, (told, _) in drawn.items()}
+    return {path: caption for path, (caption, _) in saved.items()}
 
 
 def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
-    """Under which the figures of a table hold."""
+    """The conditions under which the values of a table hold."""
     run, first = next(iter(scores.items()))
     trained = [run for run in scores if not run.experiment.weights_of]
     return {
@@ -88,20 +71,20 @@ def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def summary(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
-    """For each row, by title, and each anchor: the figure of every seed, their mean and standard deviation."""
+    """For each row and anchor and each metric, by title: the values of all seeds, their mean and standard deviation."""
     by_row = _by_title(scores, lambda result: result["rows"]["generated"])
     for anchor in ANCHORS:
         by_row[anchor.replace("_", " ")] = [result["rows"][anchor] for result in scores.values()]
-    return _figures(by_row, COLUMNS)
+    return _summaries(by_row, COLUMNS)
 
 
 def editing(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
-    """The same of the edits, for the rows whose models edit."""
-    return _figures(_by_title(scores, lambda result: result.get("edits")), EDIT_COLUMNS)
+    """As `summary`, for the edits of the rows whose models edit."""
+    return _summaries(_by_title(scores, lambda result: result.get("edits")), EDIT_COLUMNS)
 
 
 def _by_title(scores: Mapping[Run, Mapping[str, Any]], part: Callable[[Mapping[str, Any]], Any]) -> dict[str, list]:
-    """A part of every seed's result, for each row that has it."""
+    """For each row, a part of the result of every seed that has it."""
     by_row: dict[str, list] = {}
     for run, result in scores.items():
         if found := part(result):
@@ -109,42 +92,41 @@ def _by_title(scores: Mapping[Run, Mapping[str, Any]], part: Callable[[Mapping[s
     return by_row
 
 
-def _figures(by_row: Mapping[str, list], columns: Sequence[tuple[str, tuple[str, ...], int]]) -> dict[str, Any]:
-    everywhere = lambda place: all(_at(row, place) is not None for of_seeds in by_row.values() for row in of_seeds)
-    shown = [(column, place) for column, place, _ in columns if everywhere(place)]
+def _summaries(by_row: Mapping[str, list], columns: Mapping[str, MetricRow]) -> dict[str, Any]:
+    """For each row of the table, the summaries of the columns that no row lacks."""
+    everywhere = lambda column: all(column.find(scores) for of_seeds in by_row.values() for scores in of_seeds)
+    shown = {title: column for title, column in columns.items() if everywhere(column)}
     return {
-        title: {column: _figure([_at(row, place) for row in of_seeds]) for column, place in shown}
+        title: {name: _summary([_value(column, scores) for scores in of_seeds]) for name, column in shown.items()}
         for title, of_seeds in by_row.items()
     }
 
 
-def _at(row: Mapping[str, Any], place: tuple[str, ...]) -> Any:
-    """The figure at a place; None where the suite does not have it."""
-    value: Any = row
-    for key in place:
-        value = (value or {}).get(key)
-    return value if isinstance(value, int | float) else None
+def _value(column: MetricRow, scores: Mapping[str, Any]) -> float:
+    estimate = column.find(scores)
+    assert estimate  # as only columns that no row lacks are shown
+    return estimate["value"]
 
 
-def _figure(values: list[float]) -> dict[str, Any]:
+def _summary(values: list[float]) -> dict[str, Any]:
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return {"mean": float(np.mean(values)), "sd": None if math.isnan(spread) else spread, "values": values}
 
 
 def training_seconds(run: Run) -> float:
-    """Of the steps alone, by the training log."""
+    """Duration of the training steps, from the training log."""
     rows = [json.loads(line) for line in (run.workdir / "metrics.jsonl").read_text().splitlines()]
     timed = [row for row in rows if "steps_per_second" in row]
     steps = np.diff([0] + [row["step"] for row in timed])
     return float(sum(count / row["steps_per_second"] for count, row in zip(steps, timed, strict=True)))
 
 
-def _page(result: Mapping[str, Any], drawn: Mapping[Path, str]) -> str:
-    edits = f"\nEdits of held-out maps, a class each:\n\n{_table(result['edits'])}\n" if result["edits"] else ""
+def _page(result: Mapping[str, Any], saved: Mapping[Path, str]) -> str:
+    edits = f"\nEdits of held-out maps, one class per map:\n\n{_table(result['edits'])}\n" if result["edits"] else ""
     height, width = result["size"]
-    of_many = f"Mean +- standard deviation over {result['seeds']} training runs a row"
-    runs = of_many if result["seeds"] > 1 else "One training run a row"
-    shown = "\n\n".join(f"{told}:\n\n![{told}]({path.name})" for path, told in drawn.items())
+    of_many = f"Mean +- standard deviation over {result['seeds']} training runs per row"
+    runs = of_many if result["seeds"] > 1 else "One training run per row"
+    shown = "\n\n".join(f"{caption}:\n\n![{caption}]({path.name})" for path, caption in saved.items())
     return f"""# {result["name"].replace("_", ", ").capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
@@ -158,14 +140,14 @@ def _page(result: Mapping[str, Any], drawn: Mapping[Path, str]) -> str:
 
 
 def _compared(result: Mapping[str, Any]) -> str:
-    """The verdicts as a table, if there are any."""
+    """The verdicts as a table; empty if there are none."""
     found = result.get("verdicts")
     if not found:
         return ""
     lines = [["against", *next(iter(found.values()))], *([title, *row.values()] for title, row in found.items())]
     return f"""
 {next(iter(result["rows"]))} against each other row: better or worse where all of its runs are beyond all runs of the
-other, which happens to equal models once in {1 / by_chance(result["seeds"]):.0f} times; open elsewhere.
+other row, which happens to equally good models once in {1 / by_chance(result["seeds"]):.0f} times; open elsewhere.
 
 {_lines(lines)}
 """
@@ -182,10 +164,10 @@ def _lines(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rest))
 
 
-def _cells(figures: Mapping[str, Any]) -> list[str]:
-    digits = {column: digits for column, _, digits in (*COLUMNS, *EDIT_COLUMNS)}
-    number = lambda value, column: f"{value:.{digits[column]}f}"
+def _cells(summaries: Mapping[str, Any]) -> list[str]:
+    columns = COLUMNS | EDIT_COLUMNS
+    spread = lambda column, sd: "" if sd is None else f" +- {column.format(sd)}"
     return [
-        number(figure["mean"], column) + (f" +- {number(figure['sd'], column)}" if figure["sd"] is not None else "")
-        for column, figure in figures.items()
+        columns[title].format(summary["mean"]) + spread(columns[title], summary["sd"])
+        for title, summary in summaries.items()
     ]

@@ -1,4 +1,4 @@
-"""Training runs of experiments: what is finished is not done again."""
+"""Training runs of experiments; finished runs are not repeated."""
 
 import dataclasses
 import importlib
@@ -16,7 +16,7 @@ from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.page import SCORES, write_report
-from segvae_jax.evaluation.suite import Anchors, score_anchors
+from segvae_jax.evaluation.suite import ScoredAnchors, score_anchors
 from segvae_jax.evaluation.target import open_checkpoint
 from segvae_jax.training.loop import train
 from segvae_jax.training.setup import model_arguments, prepare_data
@@ -27,10 +27,10 @@ class Setting:
     """What all runs of a table have in common.
 
     Attributes:
-      budget: size and length.
-      data: entries of `config.data`: source, path ...
-      folder: of all runs.
-      suite: rows that they are scored by, "quick" or "all".
+      budget: size of maps and models, and length of training.
+      data: entries of `config.data`, e.g. source and path.
+      folder: the folder of all runs.
+      suite: the suite that scores them, "quick" or "all".
     """
 
     budget: Budget
@@ -39,7 +39,7 @@ class Setting:
     suite: str = "all"
 
     def configuration(self, experiment: Experiment, seed: int) -> ConfigDict:
-        """What a run of a row is trained by; the data are the same for every seed."""
+        """The configuration of a training run; the data are the same for every seed."""
         module, variant = experiment.config.split(":")
         config = importlib.import_module(f"configs.{module}").get_config(variant)
         config.data.update(self.data)
@@ -60,31 +60,31 @@ class Run:
 
     @property
     def workdir(self) -> Path:
-        """Of its training."""
+        """The folder of its training."""
         return self.setting.folder / self.experiment.name / f"seed_{self.seed}"
 
     @property
     def scores(self) -> Path:
-        """The file that is there when it is finished."""
+        """The file with its scores, which exists once the run is finished."""
         return self.workdir / "evaluation" / SCORES
 
     def train(self) -> bool:
-        """Trains, or takes over trained weights; False if a SIGTERM stopped it."""
+        """Trains, or copies trained weights; returns False if a SIGTERM stopped it."""
         config = self.setting.configuration(self.experiment, self.seed)
         if self.experiment.weights_of:
-            return self._take_over(config)
+            return self._copy_weights(config)
         return int(train(config, self.workdir).step) == config.num_steps
 
-    def score(self, held_to: Anchors | None = None) -> Anchors:
-        """Scores what was trained; returns the anchors, which are those of all runs of this seed."""
-        subject = open_checkpoint(self.workdir)
-        how: dict[str, Any] = {"suite": self.setting.suite, "seed": self.seed}
-        held_to = held_to or score_anchors(subject.splits, subject.space, **how)
-        write_report(self.scores.parent, evaluate(subject, **how, held_to=held_to), subject.space, ())
-        return held_to
+    def score(self, anchors: ScoredAnchors | None = None) -> ScoredAnchors:
+        """Scores the trained model; returns the scored anchors, which all runs with this seed share."""
+        target = open_checkpoint(self.workdir)
+        options: dict[str, Any] = {"suite": self.setting.suite, "seed": self.seed}
+        anchors = anchors or score_anchors(target.splits, target.space, **options)
+        write_report(self.scores.parent, evaluate(target, **options, anchors=anchors), target.space, ())
+        return anchors
 
-    def _take_over(self, config: ConfigDict) -> bool:
-        """The weights of the other experiment under this one's hyperparameters."""
+    def _copy_weights(self, config: ConfigDict) -> bool:
+        """Saves the weights of the other experiment with the hyperparameters of this one."""
         card, variables, _ = load_variables(self.setting.folder / self.experiment.weights_of / self.workdir.name)
         shutil.rmtree(self.workdir, ignore_errors=True)
         save_variables(self.workdir, dataclasses.replace(card, arguments=model_arguments(config)), variables)
@@ -92,11 +92,11 @@ class Run:
 
 
 def finish(runs: Sequence[Run], console: Console) -> bool:
-    """Trains and scores what is missing; False if a SIGTERM cut that short."""
-    missing, begun = [run for run in runs if not run.scores.is_file()], time.monotonic()
-    anchors: dict[int, Anchors] = {}
+    """Trains and scores the missing runs; returns False if a SIGTERM stopped it."""
+    missing, started = [run for run in runs if not run.scores.is_file()], time.monotonic()
+    anchors: dict[int, ScoredAnchors] = {}
     for number, run in enumerate(missing):
-        minutes = (time.monotonic() - begun) / max(number, 1) * (len(missing) - number) / 60
+        minutes = (time.monotonic() - started) / max(number, 1) * (len(missing) - number) / 60
         eta = f", ETA {minutes:.0f} min" if number else ""
         console.rule(f"{run.experiment.title}, seed {run.seed}: {number + 1} of {len(missing)}{eta}")
         if not run.train():

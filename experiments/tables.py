@@ -1,4 +1,4 @@
-"""What the tables compare: one configuration a row, all trained alike but for what the row is about."""
+"""What the tables compare: one configuration per row. Rows are trained alike, except for what they compare."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ class Experiment:
     """One row of a table.
 
     Attributes:
-      name: of its folder; rows of one name in two tables are one run.
-      title: what readers see.
+      name: name of its folder; rows with the same name in two tables share their runs.
+      title: title for readers.
       config: module and variant, as in `--config=configs/MODULE.py:VARIANT`.
-      weights_of: name of the experiment whose trained weights it uses, where it differs in generation alone.
+      weights_of: name of the experiment whose trained weights it uses, if it differs from it in generation only.
     """
 
     name: str
@@ -25,11 +25,11 @@ class Experiment:
 
 @dataclasses.dataclass(frozen=True)
 class Budget:
-    """What each row gets.
+    """The budget that each row gets.
 
     Attributes:
-      title: what readers see.
-      overrides: entries of the configuration, the same in all rows.
+      title: title for readers.
+      overrides: entries of the configuration that are the same in all rows.
     """
 
     title: str

@@ -1,45 +1,40 @@
-"""Which of two rows of a table is better, where their runs leave no doubt."""
+"""Which of two rows of a table is better, where all of their runs agree."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-# Whether more is better. Not here: what is best when it is as of real maps.
-MORE_IS_BETTER: Mapping[str, bool] = {
-    "exact label-set": True,
-    "FSD x 1e4": False,
-    "C2ST AUC": False,
-    "Frechet, map encoder": False,
-    "precision": True,
-    "recall": True,
-    "diversity, 1 - mIoU": True,
-}
+from segvae_jax.evaluation.rows import ROWS
+
+# By title of the metric row; without rows whose better direction depends on the value of real maps.
+_MORE_IS_BETTER = {row.title: row.more_is_better for row in ROWS if row.more_is_better is not None}
 
 
 def verdicts(rows: Mapping[str, Mapping[str, Any]], first: str) -> dict[str, dict[str, str]]:
-    """How the first row does against each other one, by measure.
+    """Compares the first row with every other row, metric by metric.
 
     Args:
-      rows: the figures of models, by title and measure, with `values`, one a seed.
-      first: title of the row that is compared.
+      rows: by title of the row and title of the metric, a mapping with `values`, one value per seed.
+      first: title of the row to compare.
 
     Returns:
-      "better" or "worse" where each run of the one row beats each of the other, else "open".
+      By title of the other row and title of the metric: "better" or "worse" if every run of the one row beats every run
+      of the other one, else "open".
     """
-    measures = [measure for measure in rows[first] if measure in MORE_IS_BETTER]
-    verdict = lambda figures, measure: _verdict(rows[first][measure], figures[measure], MORE_IS_BETTER[measure])
-    against = lambda figures: {measure: verdict(figures, measure) for measure in measures}
-    return {title: against(figures) for title, figures in rows.items() if title != first}
+    metrics = [metric for metric in rows[first] if metric in _MORE_IS_BETTER]
+    verdict = lambda other, metric: _verdict(rows[first][metric], other[metric], _MORE_IS_BETTER[metric])
+    against = lambda other: {metric: verdict(other, metric) for metric in metrics}
+    return {title: against(other) for title, other in rows.items() if title != first}
 
 
 def by_chance(seeds: int) -> float:
-    """How often rows of equal models, with so many runs each, get a verdict."""
+    """The probability that two equally good models with this many runs each get a verdict other than "open"."""
     return 2 / math.comb(2 * seeds, seeds)
 
 
-def _verdict(ours: Mapping[str, Any], other: Mapping[str, Any], more_is_better: bool) -> str:
-    if min(ours["values"]) > max(other["values"]):
+def _verdict(first: Mapping[str, Any], other: Mapping[str, Any], more_is_better: bool) -> str:
+    if min(first["values"]) > max(other["values"]):
         return "better" if more_is_better else "worse"
-    if max(ours["values"]) < min(other["values"]):
+    if max(first["values"]) < min(other["values"]):
         return "worse" if more_is_better else "better"
     return "open"

@@ -50,11 +50,11 @@ def main(given: flags.FlagValues) -> None:
     console = Console()
     with console.status("loading") as status:
         say = lambda line: status.update(line)
-        subject, seed = _subject(given), given.seed
+        target, seed = _target(given), given.seed
         out = writable_directory(given.out or Path(given.maps or given.checkpoint) / "evaluation", "--out")
         weights = {"inception_weights": given.inception_weights, "lpips_weights": given.lpips_weights}
-        result = evaluate(subject, suite=given.suite, **weights, seed=seed, progress=say)
-        write_report(out, result, subject.space, albums(subject, seed=seed, progress=say))
+        result = evaluate(target, suite=given.suite, **weights, seed=seed, progress=say)
+        write_report(out, result, target.space, albums(target, seed=seed, progress=say))
     print_table(result, console, fid=given.fid)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
 
@@ -68,7 +68,7 @@ def _check(given: flags.FlagValues) -> None:
         raise ConfigError("nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR")
 
 
-def _subject(given: flags.FlagValues) -> "segvae_jax.evaluation.target.Subject":
+def _target(given: flags.FlagValues) -> "segvae_jax.evaluation.target.EvaluationTarget":
     from segvae_jax.evaluation.target import open_checkpoint, open_maps
 
     limits = {"max_test": given.max_test, "max_train": given.max_train}

@@ -1,4 +1,4 @@
-"""The rows that the full suite adds: parts and their relations, features of the map encoder, compatibility."""
+"""The scores that the full suite adds: parts and their relations, features of the map encoder, compatibility."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from segvae_jax.evaluation.metrics.diversity import class_diversity, perceptual_
 from segvae_jax.evaluation.metrics.frechet import frechet_distance
 from segvae_jax.evaluation.metrics.geometry import QUANTITIES, part_geometry
 from segvae_jax.evaluation.metrics.kernel import kernel_distances
-from segvae_jax.evaluation.metrics.latent import active_units, kl_of_steps
+from segvae_jax.evaluation.metrics.latent import active_units, kl_divergence
 from segvae_jax.evaluation.metrics.marginals import axis_distances, line_distances
 from segvae_jax.evaluation.metrics.neighbours import Neighbours, neighbours
 from segvae_jax.evaluation.metrics.relations import (
@@ -30,16 +30,16 @@ from segvae_jax.sampling import Latents
 
 
 @dataclasses.dataclass(frozen=True)
-class Measured:
-    """What the full suite measures of a set of visible maps.
+class Measurements:
+    """What the full suite measures on a set of visible maps.
 
     Attributes:
-      geometry: of the parts.
+      geometry: geometry of the parts.
       touching: which classes touch.
-      symmetry: of each map.
-      cnn_features: by each random CNN.
-      encoder_features: by the map encoder.
-      held_out_error: 1 - IoU of each class with what the map encoder predicts from the others.
+      symmetry: left-right symmetry of each map.
+      cnn_features: features from each random CNN.
+      encoder_features: features from the map encoder.
+      held_out_error: 1 - IoU of each class with the prediction of the map encoder from the other classes.
     """
 
     geometry: Float[np.ndarray, "N C 6"]
@@ -50,8 +50,8 @@ class Measured:
     held_out_error: Float[np.ndarray, "N C"]
 
     @classmethod
-    def of(cls, maps: ClassMaps, encoder: map_encoder.Params, space: LabelSpace) -> "Measured":
-        """Measures."""
+    def of(cls, maps: ClassMaps, encoder: map_encoder.Params, space: LabelSpace) -> "Measurements":
+        """Measures a set of visible maps."""
         complete = restore_covered(maps, space)
         return cls(
             part_geometry(maps),
@@ -63,11 +63,11 @@ class Measured:
         )
 
 
-def score_fully(maps: Measured, real: Measured, *, seed: int) -> dict:
-    """Every row that the full suite adds and that needs one map a label-set and no model.
+def score_full(maps: Measurements, real: Measurements, *, seed: int) -> dict:
+    """All scores that the full suite adds and that need one map per label-set and no model.
 
     Returns:
-      figures as `score_maps`; NaN where nothing could be compared.
+      scores as those of `score_quick`; NaN where nothing could be compared.
     """
     networks = range(real.cnn_features.shape[1])
     by_cnn = [(maps.cnn_features[:, i], real.cnn_features[:, i]) for i in networks]
@@ -86,10 +86,10 @@ def score_fully(maps: Measured, real: Measured, *, seed: int) -> dict:
     }
 
 
-def score_diversity(
+def score_full_diversity(
     class_maps: ClassMaps, sizes: Sequence[int], encoder: map_encoder.Params, space: LabelSpace, *, seed: int
 ) -> dict:
-    """The rows on diversity that the full suite adds, of visible maps in groups as `diversity` has them."""
+    """The diversity scores that the full suite adds; the maps are visible maps in groups, see `metrics.diversity`."""
     layers = map_encoder.map_layers(encoder, restore_covered(class_maps, space))
     return {
         "diversity_per_class": class_diversity(class_maps, sizes)[1:].tolist(),
@@ -99,13 +99,14 @@ def score_diversity(
 
 def score_latents(latents: Latents, space: LabelSpace, *, seed: int) -> dict:
     """KL and active units of each class, in the order of the classes."""
-    kl = kl_of_steps(latents)
+    posterior, prior = (latents.mu_posterior, latents.logvar_posterior), (latents.mu_prior, latents.logvar_prior)
+    kl = np.where(latents.present, kl_divergence(*posterior, *prior), np.nan)
     by_class = np.argsort(space.order)
-    beyond = latents.mu_posterior - latents.mu_prior
+    beyond_prior = latents.mu_posterior - latents.mu_prior
     per_class = {
         "kl_per_class": _means(kl, axis=0),
         "active_units": active_units(latents.mu_posterior, latents.present),
-        "active_units_beyond_prior": active_units(beyond, latents.present),
+        "active_units_beyond_prior": active_units(beyond_prior, latents.present),
     }
     return {
         "kl": bootstrap_mean(np.nansum(kl, axis=1), seed=seed),
@@ -114,7 +115,7 @@ def score_latents(latents: Latents, space: LabelSpace, *, seed: int) -> dict:
     }
 
 
-def _parts(maps: Measured, real: Measured, seed: int) -> dict:
+def _parts(maps: Measurements, real: Measurements, seed: int) -> dict:
     rows = {}
     for i, name in enumerate(QUANTITIES):
         distances = axis_distances if name == "orientation" else line_distances
@@ -124,13 +125,13 @@ def _parts(maps: Measured, real: Measured, seed: int) -> dict:
     return rows
 
 
-def _offsets(maps: Measured, real: Measured, seed: int) -> dict:
+def _offsets(maps: Measurements, real: Measurements, seed: int) -> dict:
     pairs = common_pairs(real.geometry)
     distance = lambda a, b: float(_means(offset_distances(a, b, pairs)[None], axis=1)[0])
     return {**bootstrap_distance(distance, maps.geometry, real.geometry, seed=seed), "pairs": len(pairs)}
 
 
-def _symmetry(maps: Measured, real: Measured, seed: int) -> dict:
+def _symmetry(maps: Measurements, real: Measurements, seed: int) -> dict:
     distance = lambda a, b: float(wasserstein_distance(a, b))
     return {
         **bootstrap_distance(distance, maps.symmetry, real.symmetry, seed=seed),
@@ -150,7 +151,7 @@ def _neighbours(sides: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> di
     return {field.name: bootstrap_mean(mean(field.name), seed=seed) for field in dataclasses.fields(Neighbours)}
 
 
-def _compatibility(maps: Measured, real: Measured, seed: int) -> dict:
+def _compatibility(maps: Measurements, real: Measurements, seed: int) -> dict:
     error = lambda measured: bootstrap_mean(_means(measured.held_out_error, axis=1, empty=1.0), seed=seed)
     return {
         "error": error(maps),
@@ -160,7 +161,7 @@ def _compatibility(maps: Measured, real: Measured, seed: int) -> dict:
 
 
 def _mean_over_parts(distances: Callable[..., Float[np.ndarray, "C"]]) -> Callable[..., float]:
-    """Mean distance, every class weighted by its parts in the second set: of rare ones it is mostly noise."""
+    """Mean over the classes, weighted by their parts in the second set, as rare classes give mostly noise."""
 
     def mean(a: Float[np.ndarray, "N C"], b: Float[np.ndarray, "M C"]) -> float:
         of_class = distances(a, b)
@@ -171,6 +172,6 @@ def _mean_over_parts(distances: Callable[..., Float[np.ndarray, "C"]]) -> Callab
 
 
 def _means(values: Float[np.ndarray, "N M"], axis: int, empty: float = np.nan) -> Float[np.ndarray, "_"]:
-    """Means of what is not NaN; `empty` where all is."""
+    """Means of the values that are not NaN; `empty` if all are NaN."""
     count = (~np.isnan(values)).sum(axis=axis)
     return np.divide(np.nansum(values, axis=axis), count, out=np.full(len(count), empty), where=count > 0)

@@ -14,38 +14,38 @@ from segvae_jax.pictures import read_index_map
 
 
 @dataclasses.dataclass(frozen=True)
-class Given:
-    """Maps that are there, whoever drew them.
+class MapSet:
+    """A finished set of maps, from any generator.
 
     Attributes:
-      index_maps: in the channels of a label space.
-      label_sets: that were asked for; None if nobody knows.
+      index_maps: the maps, in the channels of a label space.
+      label_sets: the label-sets that were requested for the maps; None if they are unknown.
     """
 
     index_maps: UInt8[np.ndarray, "N H W"]
     label_sets: Bool[np.ndarray, "N C"] | None
 
-    def sample(self, count: int, seed: int) -> "Given":
-        """`count` of them, drawn from `seed`, in their order; all if there are no more."""
+    def sample(self, count: int, seed: int) -> "MapSet":
+        """A random subset of `count` maps, in their order; all maps if there are no more."""
         rows = np.sort(np.random.default_rng(seed).permutation(len(self.index_maps))[:count])
-        return Given(self.index_maps[rows], None if self.label_sets is None else self.label_sets[rows])
+        return MapSet(self.index_maps[rows], None if self.label_sets is None else self.label_sets[rows])
 
 
-def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> Given:
-    """All PNGs under a folder, in the order of their folders and names.
+def read_map_set(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> MapSet:
+    """Reads all PNGs in a folder, sorted by subfolder and name.
 
-    Indices are those of the class names in a file's metadata, as `write_index_png` stores them, and the
-    channels of `space` where it has none. Label-sets are read from a `label_sets.txt` beside the maps, a line
-    a map, as `generate.py` writes it.
+    If a file's metadata hold class names, as `write_index_png` stores them, its indices refer to these names; otherwise
+    they are channels of `space`. Label-sets are read from a `label_sets.txt` beside the maps, with one line per map, as
+    `generate.py` writes it.
 
     Args:
-      folder: searched with its subfolders.
-      space: of the real maps.
-      size: H, W of the real maps.
+      folder: the folder; its subfolders are read as well.
+      space: label space of the real maps.
+      size: height and width of the real maps.
 
     Raises:
-      DataError: if there is no folder or no PNG, or a `label_sets.txt` does not fit.
-      MapError: naming the file, if it cannot be read, or has another size or an unknown class.
+      DataError: if there is no folder or no PNG, or a `label_sets.txt` does not have one line per map.
+      MapError: naming the file, if it cannot be read, or has a different size or an unknown class.
       LabelError: naming file and line, if a label-set cannot be read.
     """
     folder = Path(folder).expanduser()
@@ -53,8 +53,8 @@ def read_given(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> 
         raise DataError(f"{folder}: no such folder: give the folder of index PNGs")
     files = sorted(folder.rglob("*.png"), key=lambda file: (file.parent, file.name))
     if not files:
-        raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG each")
-    return Given(np.stack([_read(file, space, size) for file in files]), _label_sets(files, space))
+        raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG per map")
+    return MapSet(np.stack([_read(file, space, size) for file in files]), _label_sets(files, space))
 
 
 def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
@@ -66,7 +66,7 @@ def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndar
 
 
 def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N C"] | None:
-    """Of all maps; None if any folder of maps has none."""
+    """The label-sets of all maps; None if a folder with maps has no `label_sets.txt`."""
     counts = {folder: len(list(group)) for folder, group in itertools.groupby(files, key=lambda file: file.parent)}
     if not all((folder / LABEL_SETS_FILE).is_file() for folder in counts):
         return None
@@ -78,5 +78,5 @@ def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N
 def _read_label_sets(path: Path, count: int, space: LabelSpace) -> Bool[np.ndarray, "N C"]:
     rows = read_label_sets(path, space)
     if len(rows) != count:
-        raise DataError(f"{path}: {len(rows)} label-sets for {count} maps: expected a line a map, in their order")
+        raise DataError(f"{path}: {len(rows)} label-sets for {count} maps: expected one line per map, in their order")
     return rows

@@ -1,4 +1,4 @@
-"""The rows of the quick suite that need one map a label-set and no model."""
+"""The scores of the quick suite that need one map per label-set and no model."""
 
 import dataclasses
 from typing import Any
@@ -19,14 +19,14 @@ ClassMaps = Bool[np.ndarray, "N H W C"]
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """What maps are scored against, all visible class maps, and what is computed once of them.
+    """The visible class maps that sets of maps are scored against, and what is computed from them once.
 
     Attributes:
       real: held-out real maps.
       train: training maps.
-      train_rows: of the training maps in the split.
-      features: of `real`, by each random CNN.
-      overlap: of each real map with its nearest training map.
+      train_rows: rows of the training maps in their split.
+      features: features of `real` from each random CNN.
+      overlap: mIoU of each real map with its nearest training map.
     """
 
     real: ClassMaps
@@ -41,27 +41,29 @@ class Reference:
         return cls(real, train, np.arange(len(train)), cnn_features(real), nearest_training(real, train).overlap)
 
     def without(self, rows: Int[np.ndarray, "F"]) -> "Reference":
-        """The same, some training maps left out: those that are scored must not count as copies of themselves."""
+        """Leaves out training maps, so that maps that are scored do not count as copies of themselves."""
         train, train_rows = (np.delete(array, rows, axis=0) for array in (self.train, self.train_rows))
         return dataclasses.replace(self, train=train, train_rows=train_rows)
 
 
 def cnn_features(maps: ClassMaps) -> Float[np.ndarray, "N S D"]:
-    """Features by each of the random CNNs."""
+    """Features from each of the random CNNs."""
     return np.stack([random_cnn_features(maps, seed) for seed in SEEDS], axis=1)
 
 
-def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int) -> dict:
-    """Every row of the quick suite that needs one map a label-set and no model.
+def score_quick(
+    maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int
+) -> dict:
+    """All scores of the quick suite that need one map per label-set and no model.
 
     Args:
-      maps: visible class maps, as many as the reference has real ones.
-      label_sets: the label-sets that were asked for; without them there is no control.
-      reference: what to compare with.
-      seed: of folds and resampling.
+      maps: visible class maps, as many as the reference has real maps.
+      label_sets: the label-sets that were requested; if None, there is no control.
+      reference: the maps to compare with.
+      seed: the seed of folds and resampling.
 
     Returns:
-      JSON-serialisable figures; intervals are 95 % bootstrap intervals over maps.
+      JSON-serialisable scores; intervals are 95 % bootstrap intervals over maps.
 
     Raises:
       DataError: if there are too few maps to compare.
@@ -70,19 +72,19 @@ def score_maps(maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, refe
         "fsd": bootstrap_distance(
             segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
         ),
-        "c2st": two_sample_figures(two_sample_test(maps, reference.real, seed=seed)),
+        "c2st": two_sample_values(two_sample_test(maps, reference.real, seed=seed)),
         "frechet_random_cnn": _frechet(maps, reference, seed),
         "memorisation": _memorisation(maps, reference, seed),
     }
 
 
-def without_nan(figures: Any) -> Any:
-    """The same with None for NaN, which JSON has no word for."""
-    if isinstance(figures, dict):
-        return {name: without_nan(value) for name, value in figures.items()}
-    if isinstance(figures, list):
-        return [without_nan(value) for value in figures]
-    return None if isinstance(figures, float) and np.isnan(figures) else figures
+def without_nan(scores: Any) -> Any:
+    """Replaces NaN, which JSON lacks, by None."""
+    if isinstance(scores, dict):
+        return {name: without_nan(value) for name, value in scores.items()}
+    if isinstance(scores, list):
+        return [without_nan(value) for value in scores]
+    return None if isinstance(scores, float) and np.isnan(scores) else scores
 
 
 def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
@@ -95,8 +97,8 @@ def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
     }
 
 
-def two_sample_figures(test: TwoSampleTest) -> dict:
-    """Mean and standard deviation over the folds, of both classifiers and of their mean."""
+def two_sample_values(test: TwoSampleTest) -> dict:
+    """Mean and standard deviation over the folds, for both classifiers and their mean."""
     parts = {
         "auc": test.auc,
         "logistic_regression": test.logistic_regression,

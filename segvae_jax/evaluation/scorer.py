@@ -1,7 +1,7 @@
-"""What sets of maps are scored with, generated ones and anchors alike: on what a viewer sees.
+"""Scores sets of maps, generated ones and anchors alike, by what a viewer sees.
 
-Every comparison is made on painted maps: class maps of any origin are flattened to the visible class
-of each pixel and split into classes again, so that generated and real maps are treated alike.
+All comparisons use visible maps: class maps of any origin are painted, i.e. reduced to the visible class of each pixel,
+and split into classes again. So generated and real maps are treated alike.
 """
 
 import dataclasses
@@ -11,54 +11,55 @@ import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
 from segvae_jax.errors import MapError
-from segvae_jax.evaluation.full_scoring import Measured, score_diversity, score_fully
-from segvae_jax.evaluation.map_set import Given
+from segvae_jax.evaluation.full_scoring import Measurements, score_full, score_full_diversity
+from segvae_jax.evaluation.map_set import MapSet
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.metrics.diversity import pairwise_diversity, perceptual_diversity, real_groups
 from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
-from segvae_jax.evaluation.quick_scoring import ClassMaps, Reference, score_maps
+from segvae_jax.evaluation.quick_scoring import ClassMaps, Reference, score_quick
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour, index_to_class_maps, label_set_of, paint, restore_covered
 
-Generate = Callable[[Bool[np.ndarray, "N C"], int], UInt8[np.ndarray, "N H W"]]
+Generate = Callable[[Bool[np.ndarray, "N C"], int], UInt8[np.ndarray, "N H W"]]  # of label-sets, from a seed
+MapSource = Generate | MapSet
 
 DIVERSITY_LABEL_SETS = 32
-DIVERSITY_SAMPLES = 10  # a label-set
-PAINT_CHUNK = 256  # painting needs floats: 80 MB at 64 x 64 x 19
+DIVERSITY_SAMPLES = 10  # per label-set
+PAINT_CHUNK = 256  # maps per chunk, as painting needs floats: 80 MB at 64 x 64 x 19
 
 
 def painted(class_maps: Shaped[np.ndarray, "N H W C"], space: LabelSpace) -> UInt8[np.ndarray, "N H W"]:
-    """Index maps of hard or soft class maps, as `maps.paint`, without a float copy of all of them."""
+    """Index maps of hard or soft class maps: `maps.paint` in chunks, which saves memory."""
     chunks = np.split(class_maps, range(PAINT_CHUNK, len(class_maps), PAINT_CHUNK))
     return np.concatenate([paint(chunk, space) for chunk in chunks])
 
 
 def visible(class_maps: Shaped[np.ndarray, "N H W C"], space: LabelSpace) -> ClassMaps:
-    """Class maps of what remains to be seen of hard or soft class maps once painted: no overlaps."""
+    """Class maps of the visible pixels of hard or soft class maps, so without overlaps."""
     return index_to_class_maps(painted(class_maps, space), space.num_channels)
 
 
 @dataclasses.dataclass(frozen=True)
-class Judge:
-    """What sets of maps are scored with; the fields that may be None are for the full suite.
+class Scorer:
+    """Scores sets of maps against the held-out maps.
 
     Attributes:
-      reference: the held-out maps to compare with, and the training maps.
-      wanted: the label-sets that maps are drawn for, those of the held-out maps before anything covered them.
+      reference: the held-out maps and the training maps.
+      label_sets: the label-sets that maps are generated for: those of the held-out maps, covered classes included.
       space: the label space of all maps.
-      seed: of sampling, folds and resampling.
-      encoder: the map encoder.
-      real: measured of the held-out maps.
-      lpips: weights of LPIPS, if there are any.
+      seed: the seed of sampling, folds and resampling.
+      encoder: the map encoder; None in the quick suite.
+      real: the measurements of the held-out maps; None in the quick suite.
+      lpips: the weights of LPIPS; None if there are none.
     """
 
     reference: Reference
-    wanted: Bool[np.ndarray, "N C"]
+    label_sets: Bool[np.ndarray, "N C"]
     space: LabelSpace
     seed: int
     encoder: map_encoder.Params | None = None
-    real: Measured | None = None
+    real: Measurements | None = None
     lpips: Lpips | None = None
 
     @classmethod
@@ -71,61 +72,69 @@ class Judge:
         seed: int,
         lpips: Lpips | None,
         progress: Callable[[str], object],
-    ) -> "Judge":
-        """Prepares what is computed once; arguments as those of `run_suite`."""
+    ) -> "Scorer":
+        """Computes what all sets of maps share; the arguments are those of `run_suite`."""
         progress("painting the real maps and finding the nearest training map of each test map")
         reference = Reference.of(visible(splits["test"], space), visible(splits["train"], space))
-        judge = cls(reference, label_set_of(splits["test"]), space, seed, lpips=lpips)
+        scorer = cls(reference, label_set_of(splits["test"]), space, seed, lpips=lpips)
         if suite == "quick":
-            return judge
+            return scorer
         progress("training the map encoder on the training maps")
         encoder = map_encoder.fit_map_encoder(restore_covered(reference.train, space))
-        return dataclasses.replace(judge, encoder=encoder, real=Measured.of(reference.real, encoder, space))
+        return dataclasses.replace(scorer, encoder=encoder, real=Measurements.of(reference.real, encoder, space))
 
-    def score(self, made: Generate | Given) -> dict:
-        """All rows of what is drawn for the label-sets wanted, or of as many maps that are there."""
-        if isinstance(made, Given):
-            class_maps = index_to_class_maps(made.index_maps, self.space.num_channels)
+    def score(self, source: MapSource) -> dict:
+        """All scores of the maps that are generated for `label_sets`, or of a map set of the same size."""
+        if isinstance(source, MapSet):
+            class_maps = index_to_class_maps(source.index_maps, self.space.num_channels)
             rng = np.random.default_rng(self.seed)
-            row = self.score_maps(class_maps, made.label_sets)
-            return row | self.score_within(class_maps, label_set_of(class_maps), rng)
-        row = self.score_maps(self._drawn(made, self.wanted, self.seed), self.wanted)
+            scores = self.score_maps(class_maps, source.label_sets)
+            return scores | self.score_diversity_within(class_maps, label_set_of(class_maps), rng)
+        scores = self.score_maps(self._generated(source, self.label_sets, self.seed), self.label_sets)
         chosen = self._diversity_label_sets()
-        # another seed than that of the scored maps, so that no sample is used twice
-        several = self._drawn(made, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), self.seed + 1)
-        return row | self.score_groups(several, [DIVERSITY_SAMPLES] * len(chosen))
+        # with a different seed, so that no sample is used twice
+        samples = self._generated(source, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), self.seed + 1)
+        return scores | self.score_diversity(samples, [DIVERSITY_SAMPLES] * len(chosen))
 
     def score_maps(self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None) -> dict:
-        """The rows of one map a label-set; without the label-sets, all but control."""
-        rows = score_maps(maps, label_sets, self.reference, seed=self.seed)
+        """The scores that need one map per label-set; without `label_sets`, all but control."""
+        scores = score_quick(maps, label_sets, self.reference, seed=self.seed)
         if self.encoder is not None and self.real is not None:
-            rows |= score_fully(Measured.of(maps, self.encoder, self.space), self.real, seed=self.seed)
-        return rows
+            scores |= score_full(Measurements.of(maps, self.encoder, self.space), self.real, seed=self.seed)
+        return scores
 
-    def score_groups(self, maps: ClassMaps, sizes: list[int]) -> dict:
-        """The rows of several maps a label-set."""
+    def score_diversity(self, maps: ClassMaps, sizes: list[int]) -> dict:
+        """The scores that need several maps per label-set: maps in groups of these sizes, one after another."""
         diversity = bootstrap_mean(pairwise_diversity(maps, sizes), seed=self.seed)
-        rows: dict = {"diversity": {**diversity, "label_sets": len(sizes)}}
+        scores: dict = {"diversity": {**diversity, "label_sets": len(sizes)}}
         if self.encoder is not None:
-            rows |= score_diversity(maps, sizes, self.encoder, self.space, seed=self.seed)
+            scores |= score_full_diversity(maps, sizes, self.encoder, self.space, seed=self.seed)
         if self.lpips is not None:
             layers = self.lpips.layers(colour(painted(maps, self.space), self.space))
             distances = perceptual_diversity(layers, sizes, self.lpips.linear)
-            rows["diversity_lpips"] = bootstrap_mean(distances, seed=self.seed)
-        return rows
+            scores["diversity_lpips"] = bootstrap_mean(distances, seed=self.seed)
+        return scores
 
-    def score_within(self, maps: ClassMaps, held: Bool[np.ndarray, "N C"], rng: np.random.Generator) -> dict:
-        """The rows of those maps, of label-sets `held`, that share one of the label-sets wanted."""
-        groups, same = real_groups(self._diversity_label_sets(), held, rng, DIVERSITY_SAMPLES)
-        rows = self.score_groups(maps[np.concatenate(groups)], [len(group) for group in groups])
-        rows["diversity"]["same_label_set"] = same
-        return rows
+    def score_diversity_within(
+        self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"], rng: np.random.Generator
+    ) -> dict:
+        """As `score_diversity`, for the maps that share one of the held-out label-sets.
 
-    def _drawn(self, draw: Generate, label_sets: np.ndarray, seed: int) -> ClassMaps:
-        index = np.asarray(draw(label_sets, seed))
+        Args:
+          maps: visible class maps.
+          label_sets: the label-sets of the maps.
+          rng: chooses among the maps with equal label-sets.
+        """
+        groups, same = real_groups(self._diversity_label_sets(), label_sets, rng, DIVERSITY_SAMPLES)
+        scores = self.score_diversity(maps[np.concatenate(groups)], [len(group) for group in groups])
+        scores["diversity"]["same_label_set"] = same
+        return scores
+
+    def _generated(self, generate: Generate, label_sets: np.ndarray, seed: int) -> ClassMaps:
+        index = np.asarray(generate(label_sets, seed))
         if index.max(initial=0) >= self.space.num_channels:
             raise MapError(f"a generated map has class {index.max()}: expected less than {self.space.num_channels}")
         return index_to_class_maps(index, self.space.num_channels)
 
     def _diversity_label_sets(self) -> Bool[np.ndarray, "L C"]:
-        return np.random.default_rng(self.seed).permutation(np.unique(self.wanted, axis=0))[:DIVERSITY_LABEL_SETS]
+        return np.random.default_rng(self.seed).permutation(np.unique(self.label_sets, axis=0))[:DIVERSITY_LABEL_SETS]

@@ -1,4 +1,4 @@
-"""The evaluation protocol: a model and the anchors, scored alike against held-out maps."""
+"""The evaluation protocol: a model and the anchors are scored in the same way against held-out maps."""
 
 import dataclasses
 import importlib.metadata
@@ -13,8 +13,7 @@ from jaxtyping import Float
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation.edits import Edit, score_edits
 from segvae_jax.evaluation.full_scoring import score_latents
-from segvae_jax.evaluation.map_set import Given
-from segvae_jax.evaluation.metrics import anchors
+from segvae_jax.evaluation.metrics.anchors import independent_parts, mean_shape, real_rows, retrieval
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.metrics.control import area_threshold
 from segvae_jax.evaluation.metrics.neighbours import K_DENSITY
@@ -23,7 +22,7 @@ from segvae_jax.evaluation.metrics.two_sample import FOLDS
 from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import ClassMaps, without_nan
-from segvae_jax.evaluation.scorer import Generate, Judge, painted, visible
+from segvae_jax.evaluation.scorer import Generate, MapSource, Scorer, painted, visible
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
 from segvae_jax.sampling import Latents
@@ -35,16 +34,16 @@ SUITES = ("quick", "all")
 
 
 @dataclasses.dataclass(frozen=True)
-class Anchors:
-    """What models are held to: scored once for all that are compared on the same maps with the same seed.
+class ScoredAnchors:
+    """The scores of the anchors: computed once for all models that are compared on the same maps with the same seed.
 
     Attributes:
-      judge: what they were scored with, and models are.
-      rows: of each anchor.
-      from_train: how many maps of `real_vs_real` come from training.
+      scorer: scored the anchors, and scores the models.
+      rows: scores by name of the anchor.
+      from_train: how many maps of `real_vs_real` come from the training split.
     """
 
-    judge: Judge
+    scorer: Scorer
     rows: Mapping[str, dict]
     from_train: int
 
@@ -57,20 +56,20 @@ def score_anchors(
     seed: int = 0,
     lpips: Lpips | None = None,
     progress: Callable[[str], object] = lambda message: None,
-) -> Anchors:
-    """Scores the anchors; arguments and errors are those of `run_suite`."""
+) -> ScoredAnchors:
+    """Scores the anchors; the arguments and errors are those of `run_suite`."""
     _check(splits, space, suite)
-    judge, rows = Judge.of(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress), {}
-    for name, draw in _anchors(splits["train"], space).items():
+    scorer, rows = Scorer.of(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress), {}
+    for name, generate in _anchors(splits["train"], space).items():
         progress(f"scoring {name}")
-        rows[name] = judge.score(draw)
+        rows[name] = scorer.score(generate)
     progress("scoring real_vs_real")
-    rows["real_vs_real"], from_train = _real_vs_real(splits, judge)
-    return Anchors(judge, rows, from_train)
+    rows["real_vs_real"], from_train = _real_vs_real(splits, scorer)
+    return ScoredAnchors(scorer, rows, from_train)
 
 
 def run_suite(
-    generate: Generate | Given,
+    source: MapSource,
     reconstruct: Reconstruct | None,
     splits: Mapping[str, ClassMaps],
     space: LabelSpace,
@@ -80,47 +79,48 @@ def run_suite(
     suite: str = "quick",
     seed: int = 0,
     lpips: Lpips | None = None,
-    held_to: Anchors | None = None,
+    anchors: ScoredAnchors | None = None,
     progress: Callable[[str], object] = lambda message: None,
 ) -> dict[str, Any]:
-    """Scores a model and the anchors against the test maps, N maps on either side.
+    """Scores a model and the anchors against the test maps, with N maps on either side.
 
     Args:
-      generate: draws an index map for each label-set from a seed; or as many maps as there are test maps.
-      reconstruct: soft or hard class maps of the given class maps, from the posterior; None if there is none.
-      splits: class maps as the model reads them of "train", "validation" and "test"; N is the size of
-        the last. `real_vs_real` compares it with validation maps, filled up from training to N.
+      source: generates one index map per label-set from a seed; or a set of as many maps as there are test maps.
+      reconstruct: reconstructs class maps from their posterior, as soft or hard class maps; None if the model cannot.
+      splits: class maps of "train", "validation" and "test", as the model reads them; N is the number of test maps.
+        `real_vs_real` compares these with validation maps and, if they are fewer than N, with training maps too.
       space: the label space of the maps.
-      infer: posterior and prior of the given class maps; None if there is none.
-      edit: edits a map, see `score_edits`; None if nothing can.
-      suite: "quick", or "all", which adds what needs the map encoder, the geometry of parts, `infer` or `edit`.
-      seed: of sampling, anchors, folds and resampling. The map encoder has a fixed one.
-      lpips: weights of LPIPS; adds `diversity_lpips`.
-      held_to: `score_anchors` of the same arguments, to save doing it again; scored here if None.
-      progress: called with a line before each part of the work.
+      infer: computes posterior and prior of class maps; None if the model has no posterior.
+      edit: edits a map, see `score_edits`; None if the model cannot.
+      suite: "quick"; or "all", which adds the scores that need the map encoder, the geometry of parts, `infer` or
+        `edit`.
+      seed: the seed of sampling, anchors, folds and resampling. The map encoder has a fixed seed of its own.
+      lpips: weights of LPIPS; if given, `diversity_lpips` is scored.
+      anchors: the result of `score_anchors` with the same arguments; computed here if None.
+      progress: called with one line of text before each part of the work.
 
     Returns:
-      A JSON-serialisable result: conditions, `rows` ("generated" and each anchor), `reconstruction`, `latent`
-      and `edits`. docs/evaluation.md explains every key.
+      A JSON-serialisable result: conditions, `rows` ("generated" and each anchor), `reconstruction`, `latent` and
+      `edits`. docs/evaluation.md explains every key.
 
     Raises:
-      DataError: if a split is missing or too small, the suite is unknown, or `held_to` is of another one.
+      DataError: if a split is missing or too small, the suite is unknown, or `anchors` belong to other arguments.
       MapError: if maps differ in shape or a generated map has an unknown class.
     """
-    held_to = held_to or score_anchors(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress)
-    judge = _judge_of(held_to, splits, suite, seed)
+    anchors = anchors or score_anchors(splits, space, suite=suite, seed=seed, lpips=lpips, progress=progress)
+    scorer = _scorer_of(anchors, splits, suite, seed)
     progress("scoring generated")
-    rows = {"generated": judge.score(generate), **held_to.rows}
+    rows = {"generated": scorer.score(source), **anchors.rows}
     result = _conditions(splits, space, seed) | {
-        "suite": suite, "real_vs_real_from_train": held_to.from_train, "rows": rows,
+        "suite": suite, "real_vs_real_from_train": anchors.from_train, "rows": rows,
     }  # fmt: skip
-    if judge.encoder is not None:
-        result["map_encoder"] = map_encoder.describe(judge.encoder)
+    if scorer.encoder is not None:
+        result["map_encoder"] = map_encoder.describe(scorer.encoder)
     progress("scoring reconstructions")
-    result["reconstruction"] = reconstruct and _reconstruction(reconstruct(splits["test"]), judge)
+    result["reconstruction"] = reconstruct and _reconstruction(reconstruct(splits["test"]), scorer)
     result["latent"] = score_latents(infer(splits["test"]), space, seed=seed) if infer and suite == "all" else None
     progress("scoring edits")
-    result["edits"] = _edits(edit, splits, judge) if edit and suite == "all" else None
+    result["edits"] = _edits(edit, splits, scorer) if edit and suite == "all" else None
     return without_nan(result)
 
 
@@ -138,50 +138,53 @@ def _check(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str) -> No
             raise MapError(f"{name} maps are {class_maps.shape[1:]}: expected {(*size[:2], space.num_channels)}")
 
 
-def _judge_of(anchors: Anchors, splits: Mapping[str, ClassMaps], suite: str, seed: int) -> Judge:
-    judge = anchors.judge
-    alike = judge.seed == seed and (judge.encoder is not None) == (suite == "all")
-    if not alike or not np.array_equal(judge.wanted, label_set_of(splits["test"])):
-        raise DataError("the anchors are of other test maps, another suite or seed: pass those of `score_anchors`")
-    return judge
+def _scorer_of(anchors: ScoredAnchors, splits: Mapping[str, ClassMaps], suite: str, seed: int) -> Scorer:
+    scorer = anchors.scorer
+    alike = scorer.seed == seed and (scorer.encoder is not None) == (suite == "all")
+    if not alike or not np.array_equal(scorer.label_sets, label_set_of(splits["test"])):
+        raise DataError(
+            "the anchors belong to other test maps, another suite or another seed: pass the result of `score_anchors`"
+            " with the same arguments"
+        )
+    return scorer
 
 
 def _anchors(train: ClassMaps, space: LabelSpace) -> dict[str, Generate]:
-    """The anchors in the form of a generator."""
-    held = label_set_of(train)
+    """The anchors, each as a function that generates maps."""
+    present = label_set_of(train)
     rng = np.random.default_rng
-    cut = {
-        "retrieval": lambda wanted, seed: anchors.retrieval(wanted, train, held, rng(seed)),
-        "independent_parts": lambda wanted, seed: anchors.independent_parts(wanted, train, held, rng(seed)),
-        "mean_shape": lambda wanted, seed: anchors.mean_shape(wanted, train, held),
+    class_maps_of = {
+        "retrieval": lambda label_sets, seed: retrieval(label_sets, train, present, rng(seed)),
+        "independent_parts": lambda label_sets, seed: independent_parts(label_sets, train, present, rng(seed)),
+        "mean_shape": lambda label_sets, seed: mean_shape(label_sets, train, present),
     }
-    painting = lambda anchor: lambda wanted, seed: painted(anchor(wanted, seed), space)
-    return {name: painting(anchor) for name, anchor in cut.items()}
+    painting = lambda anchor: lambda label_sets, seed: painted(anchor(label_sets, seed), space)
+    return {name: painting(anchor) for name, anchor in class_maps_of.items()}
 
 
-def _real_vs_real(splits: Mapping[str, ClassMaps], judge: Judge) -> tuple[dict, int]:
-    """The row of other real maps (asked for their own label-sets), and how many come from training."""
-    rng = np.random.default_rng(judge.seed)
+def _real_vs_real(splits: Mapping[str, ClassMaps], scorer: Scorer) -> tuple[dict, int]:
+    """The scores of other real maps, with their own label-sets as the requested ones; how many are training maps."""
+    rng = np.random.default_rng(scorer.seed)
     sizes = len(splits["test"]), len(splits["validation"]), len(splits["train"])
-    validation, fill = anchors.real_rows(*sizes, rng)
+    validation, fill = real_rows(*sizes, rng)
     real = np.concatenate([splits["validation"][validation], splits["train"][fill]])
-    rest = dataclasses.replace(judge, reference=judge.reference.without(fill))
-    row = rest.score_maps(visible(real, judge.space), label_set_of(real))
-    return row | judge.score_within(judge.reference.train, label_set_of(splits["train"]), rng), len(fill)
+    rest = dataclasses.replace(scorer, reference=scorer.reference.without(fill))
+    scores = rest.score_maps(visible(real, scorer.space), label_set_of(real))
+    return scores | scorer.score_diversity_within(scorer.reference.train, label_set_of(splits["train"]), rng), len(fill)
 
 
-def _reconstruction(class_maps: np.ndarray, judge: Judge) -> dict:
-    result = reconstruction_iou(judge.reference.real, visible(class_maps, judge.space))
+def _reconstruction(class_maps: np.ndarray, scorer: Scorer) -> dict:
+    result = reconstruction_iou(scorer.reference.real, visible(class_maps, scorer.space))
     return {
-        "mean_iou": bootstrap_mean(result.mean_iou, seed=judge.seed),
+        "mean_iou": bootstrap_mean(result.mean_iou, seed=scorer.seed),
         "per_class": result.per_class[1:].tolist(),
     }
 
 
-def _edits(edit: Edit, splits: Mapping[str, ClassMaps], judge: Judge) -> dict:
-    """The edits that the training maps make likely, of test maps."""
+def _edits(edit: Edit, splits: Mapping[str, ClassMaps], scorer: Scorer) -> dict:
+    """Scores edits of test maps; classes are added as often as training maps have them."""
     frequency = label_set_of(splits["train"]).mean(axis=0)
-    return score_edits(edit, painted(splits["test"], judge.space), frequency, judge.space, seed=judge.seed)
+    return score_edits(edit, painted(splits["test"], scorer.space), frequency, scorer.space, seed=scorer.seed)
 
 
 def _conditions(splits: Mapping[str, ClassMaps], space: LabelSpace, seed: int) -> dict[str, Any]:

@@ -10,10 +10,17 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.editing import Change, Edits, compose
 from segvae_jax.evaluation import edits as scored
 from segvae_jax.evaluation import evaluate
-from segvae_jax.evaluation.edits import KINDS, as_asked, choose_targets, half_against_half, score_edits, untouched
-from segvae_jax.evaluation.map_set import Given
+from segvae_jax.evaluation.edits import (
+    KINDS,
+    choose_targets,
+    half_against_half,
+    score_edits,
+    target_as_requested,
+    untouched,
+)
+from segvae_jax.evaluation.map_set import MapSet
 from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest
-from segvae_jax.evaluation.target import Subject
+from segvae_jax.evaluation.target import EvaluationTarget
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes
@@ -168,8 +175,8 @@ def test_presence_counts_from_the_area_of_control():
     maps = np.zeros((3, 128, 128), np.uint8)
     maps[0, 0, :4], maps[1, 0, :3] = 1, 1
     target = np.ones(3, int)
-    np.testing.assert_array_equal(as_asked("add", maps, target), [1, 0, 0])
-    np.testing.assert_array_equal(as_asked("remove", maps, target), [0, 0, 1])
+    np.testing.assert_array_equal(target_as_requested("add", maps, target), [1, 0, 0])
+    np.testing.assert_array_equal(target_as_requested("remove", maps, target), [0, 0, 1])
 
 
 def test_targets_are_as_likely_as_they_should_be():
@@ -232,7 +239,7 @@ def test_models_that_edit_are_asked_to(monkeypatch):
     real = np.zeros((3, 8, 8), np.uint8)
     real[:, :4, :6], real[1:, 3:7, 2:] = 1, 2
     splits = {"test": index_to_class_maps(real, 4)}
-    evaluate.evaluate(Subject(SPACE, splits, generator.generate_each, generator, {}), suite="all")
+    evaluate.evaluate(EvaluationTarget(SPACE, splits, generator.generate_each, generator, {}), suite="all")
     scores = score_edits(asked["edit"], real, ALIKE, SPACE, seed=1)
     assert figures(scores, "untouched") == [1, 1, 1] and scores["remove"]["presence"]["value"] == 1
     ours, theirs = asked["edit"](real[1], "restyle", "wall", 7), generator.restyle(real[1], "wall", seed=7)
@@ -243,5 +250,5 @@ def test_models_that_edit_are_asked_to(monkeypatch):
 def test_maps_alone_cannot_be_edited(monkeypatch, suite, reason):
     asked = {}
     monkeypatch.setattr(evaluate, "run_suite", lambda *maps, **rest: asked.update(rest) or RESULT | {"suite": suite})
-    result = evaluate.evaluate(Subject(SPACE, {}, Given(real_maps(1), None), None, {}), suite=suite)
+    result = evaluate.evaluate(EvaluationTarget(SPACE, {}, MapSet(real_maps(1), None), None, {}), suite=suite)
     assert asked["edit"] is None and ("edits" in result["omitted"]) == reason

@@ -12,7 +12,7 @@ from segvae_jax.data.prepare.builder import prepare
 from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.sources.registry import SourceOptions, open_source
 from segvae_jax.errors import DataError, LabelError, MapError
-from segvae_jax.evaluation.map_set import Given, read_given
+from segvae_jax.evaluation.map_set import MapSet, read_map_set
 from segvae_jax.evaluation.target import open_maps
 from segvae_jax.labels import LabelSpace
 
@@ -31,7 +31,7 @@ def test_indices_are_those_of_the_names_in_a_file_or_else_of_the_data(tmp_path):
     for i, index in enumerate(index_maps):
         (tmp_path / "a").mkdir(exist_ok=True)
         Image.fromarray(index).save(tmp_path / "a" / f"{i}.png")
-    given = read_given(tmp_path, SPACE, SIZE)
+    given = read_map_set(tmp_path, SPACE, SIZE)
     by_name = np.array([0, SPACE.channel("door"), SPACE.channel("roof")], np.uint8)
     np.testing.assert_array_equal(given.index_maps, [*index_maps, *by_name[index_maps]])
     assert given.label_sets is None
@@ -41,21 +41,21 @@ def test_label_sets_beside_the_maps_are_read_by_folder(tmp_path):
     for folder, lines in (("1", "roof\nwall,door\n"), ("0", "door\n")):
         pictures.write_index_pngs(tmp_path / folder, indices(len(lines.splitlines())), SPACE)
         (tmp_path / folder / "label_sets.txt").write_text(lines)
-    given = read_given(tmp_path, SPACE, SIZE)
+    given = read_map_set(tmp_path, SPACE, SIZE)
     assert [SPACE.decode(row) for row in given.label_sets] == [("door",), ("roof",), ("wall", "door")]
     (tmp_path / "1" / "label_sets.txt").write_text("roof\n")
-    with pytest.raises(DataError, match=r"label_sets\.txt: 1 label-sets for 2 maps: expected a line a map"):
-        read_given(tmp_path, SPACE, SIZE)
+    with pytest.raises(DataError, match=r"label_sets\.txt: 1 label-sets for 2 maps: expected one line per map"):
+        read_map_set(tmp_path, SPACE, SIZE)
     (tmp_path / "1" / "label_sets.txt").write_text("roof\ndor\n")
     with pytest.raises(LabelError, match=r"label_sets\.txt:2: unknown label 'dor'"):
-        read_given(tmp_path, SPACE, SIZE)
+        read_map_set(tmp_path, SPACE, SIZE)
     (tmp_path / "1" / "label_sets.txt").unlink()
-    assert read_given(tmp_path, SPACE, SIZE).label_sets is None
+    assert read_map_set(tmp_path, SPACE, SIZE).label_sets is None
 
 
 def test_a_sample_keeps_maps_and_label_sets_together_and_in_order():
     rows = np.arange(12)
-    given = Given(np.broadcast_to(rows[:, None, None], (12, *SIZE)).astype(np.uint8), rows[:, None] > np.arange(4))
+    given = MapSet(np.broadcast_to(rows[:, None, None], (12, *SIZE)).astype(np.uint8), rows[:, None] > np.arange(4))
     some = given.sample(5, seed=1)
     chosen = some.index_maps[:, 0, 0]
     assert len(chosen) == 5 and (np.diff(chosen.astype(int)) > 0).all()
@@ -67,21 +67,21 @@ def test_a_sample_keeps_maps_and_label_sets_together_and_in_order():
 
 def test_files_that_cannot_be_compared_are_named(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
-        read_given(tmp_path / "absent", SPACE, SIZE)
+        read_map_set(tmp_path / "absent", SPACE, SIZE)
     with pytest.raises(DataError, match="no PNG file in it"):
-        read_given(tmp_path, SPACE, SIZE)
+        read_map_set(tmp_path, SPACE, SIZE)
     path = tmp_path / "map.png"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
     with pytest.raises(MapError, match=r"map\.png: 8 x 8 pixels: expected 8 x 6"):
-        read_given(tmp_path, SPACE, SIZE)
+        read_map_set(tmp_path, SPACE, SIZE)
     Image.fromarray(np.full(SIZE, 4, np.uint8)).save(path)
     with pytest.raises(MapError, match=r"map\.png: index 4 is out of range: expected 0 to 3"):
-        read_given(tmp_path, SPACE, SIZE)
+        read_map_set(tmp_path, SPACE, SIZE)
     pictures.write_index_png(path, np.full(SIZE, 1, np.uint8), LabelSpace(("rooof", "wall")))
     with pytest.raises(MapError, match=r"map\.png: unknown label 'rooof' \(did you mean 'roof'"):
-        read_given(tmp_path, SPACE, SIZE)
+        read_map_set(tmp_path, SPACE, SIZE)
     pictures.write_index_png(path, np.full(SIZE, 2, np.uint8), LabelSpace(("rooof", "wall")))
-    assert (read_given(tmp_path, SPACE, SIZE).index_maps == SPACE.channel("wall")).all()
+    assert (read_map_set(tmp_path, SPACE, SIZE).index_maps == SPACE.channel("wall")).all()
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +100,14 @@ def test_no_more_test_maps_than_given_ones_and_no_more_given_ones_than_test_maps
     tests = len(prepared.packed("test"))
     index_maps = random_maps(tmp_path / "maps", prepared, 20)
     many = open_maps(tmp_path / "maps", data=prepared.directory, seed=3)
-    assert len(many.maps(3).index_maps) == len(many.splits["test"]) == tests < 20
+    assert len(many.map_set(3).index_maps) == len(many.splits["test"]) == tests < 20
     assert many.identity["maps_in_folder"] == 20 and many.identity["data"] == str(prepared.directory)
     for path in sorted((tmp_path / "maps").iterdir())[6:]:
         path.unlink()
     few = open_maps(tmp_path / "maps", data=prepared.directory, seed=3)
-    np.testing.assert_array_equal(few.maps(3).index_maps, index_maps[:6])
+    np.testing.assert_array_equal(few.map_set(3).index_maps, index_maps[:6])
     np.testing.assert_array_equal(few.splits["test"], many.splits["test"][:6])
-    hashes = [subject.identity[key] for subject in (many, few) for key in ("maps_hash", "data_hash")]
+    hashes = [target.identity[key] for target in (many, few) for key in ("maps_hash", "data_hash")]
     assert len(set(hashes)) == 4 and all(len(text) == 12 for text in hashes)
     for path in sorted((tmp_path / "maps").iterdir())[4:]:
         path.unlink()
@@ -124,8 +124,8 @@ def test_a_checkpoint_names_data_and_how_they_are_painted(tmp_path, prepared):
         space, {"image_size": (16, 16)}, np.zeros((0, 19), bool), np.zeros(0, int), str(prepared.directory)
     )
     card.write(tmp_path)
-    subject = open_maps(tmp_path / "maps", checkpoint=tmp_path)
-    assert subject.space == space and subject.identity["data"] == str(prepared.directory)
+    target = open_maps(tmp_path / "maps", checkpoint=tmp_path)
+    assert target.space == space and target.identity["data"] == str(prepared.directory)
     dataclasses.replace(card, arguments={"image_size": (32, 16)}).write(tmp_path)
     with pytest.raises(DataError, match="maps of 16 x 16 pixels: expected 32 x 16, the size of the checkpoint"):
         open_maps(tmp_path / "maps", checkpoint=tmp_path)

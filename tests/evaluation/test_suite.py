@@ -11,15 +11,16 @@ from segvae_jax.evaluation import scorer, suite
 from segvae_jax.evaluation.metrics import anchors
 from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
-from segvae_jax.evaluation.quick_scoring import Reference, score_maps
+from segvae_jax.evaluation.quick_scoring import Reference, score_quick
 from segvae_jax.evaluation.report.table import print_table
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
 from segvae_jax.sampling import Latents
 
 SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
-ROWS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
-FULL_ROWS = ROWS | {
+KEYS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
+FULL_KEYS = KEYS | {
     "parts",
     "offsets",
     "adjacency",
@@ -62,8 +63,10 @@ def splits():
 @pytest.fixture(scope="module")
 def generate(splits):
     train = splits["train"]
-    retrieve = lambda wanted, seed: anchors.retrieval(wanted, train, label_set_of(train), np.random.default_rng(seed))
-    return lambda wanted, seed: scorer.painted(retrieve(wanted, seed), SPACE)
+    retrieve = lambda label_sets, seed: anchors.retrieval(
+        label_sets, train, label_set_of(train), np.random.default_rng(seed)
+    )
+    return lambda label_sets, seed: scorer.painted(retrieve(label_sets, seed), SPACE)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +104,7 @@ def test_every_row_is_scored_and_the_conditions_are_told(result):
         "mean_shape",
         "real_vs_real",
     ]
-    assert all(set(row) == ROWS for row in result["rows"].values())
+    assert all(set(row) == KEYS for row in result["rows"].values())
     assert result["num_maps"] == 12 and result["splits"] == {"train": 30, "validation": 8, "test": 12}
     assert result["real_vs_real_from_train"] == 4
     assert result["seed"] == 5 and result["area_threshold"] == 1 and result["size"] == [8, 6]
@@ -127,8 +130,8 @@ def test_figures_that_must_be(result):
 def test_the_full_suite_adds_rows_and_changes_none(result, full_result):
     assert result["suite"] == "quick" and full_result["suite"] == "all" and result["latent"] is None
     for name, row in full_result["rows"].items():
-        assert set(row) == FULL_ROWS
-        assert {key: row[key] for key in ROWS} == result["rows"][name]
+        assert set(row) == FULL_KEYS
+        assert {key: row[key] for key in KEYS} == result["rows"][name]
     assert full_result["reconstruction"] is None and result["edits"] is None
     assert full_result["map_encoder"]["seed"] == 0
     assert json.loads(json.dumps(full_result, allow_nan=False)) == full_result
@@ -153,6 +156,16 @@ def test_figures_of_the_full_suite_that_must_be(full_result):
     assert full_result["latent"]["active_units"] == full_result["latent"]["active_units_beyond_prior"] == [0, 1, 0]
 
 
+def test_every_row_has_its_place_in_the_scores(result, full_result):
+    for scores in full_result["rows"].values():
+        assert [row.title for row in ROWS if row.find(scores) is None] == [
+            row.title for row in ROWS if row.suite == "weights"
+        ]
+    quick = {row.title for row in ROWS if row.find(result["rows"]["generated"])}
+    assert quick == {row.title for row in ROWS if row.suite == "quick"}
+    assert all(row.find(full_result["edits"]["restyle"]) for row in EDIT_ROWS)
+
+
 def test_edits_are_of_the_test_maps(splits, full_result):
     edits = full_result["edits"]
     assert edits["num_maps"] == 12 and edits["add"]["num_maps"] == 6  # hats, on the maps without one
@@ -167,14 +180,14 @@ def test_the_full_table_is_readable_at_80_columns(full_result):
         print_table(full_result, console)
     text = capture.get()
     assert max(map(len, text.splitlines())) <= 80 and "…" not in text
-    assert "Edits of 12 held-out maps" in text and "all else as it was" in text and "C2ST AUC unedited" in text
-    assert "Frechet map encoder" in text and "of 2 units a class" in text and "Reconstruction" not in text
+    assert "Edits of 12 held-out maps" in text and "rest unchanged" in text and "C2ST AUC, unedited" in text
+    assert "Frechet, map encoder" in text and "of 2 units per class" in text and "Reconstruction" not in text
 
 
 def test_identical_maps_score_zero(splits):
     real = scorer.visible(splits["test"], SPACE)
     reference = Reference.of(real, scorer.visible(splits["train"], SPACE))
-    row = score_maps(real, label_set_of(real), reference, seed=0)
+    row = score_quick(real, label_set_of(real), reference, seed=0)
     assert row["fsd"]["value"] < 1e-6 and row["frechet_random_cnn"]["value"] < 1e-6
     assert row["control"]["exact"]["value"] == 1
     assert row["memorisation"]["nearest"] == row["memorisation"]["held_out"]
@@ -200,22 +213,22 @@ def test_the_table_is_readable_at_80_columns(result):
 
 
 @pytest.fixture(scope="module")
-def held_to(splits):
+def scored_anchors(splits):
     return suite.score_anchors(splits, SPACE, seed=5)
 
 
-def test_anchors_scored_once_serve_every_model(splits, generate, result, held_to):
+def test_anchors_scored_once_serve_every_model(splits, generate, result, scored_anchors):
     told = []
-    again = suite.run_suite(generate, None, splits, SPACE, seed=5, held_to=held_to, progress=told.append)
+    again = suite.run_suite(generate, None, splits, SPACE, seed=5, anchors=scored_anchors, progress=told.append)
     assert again["rows"] == result["rows"] and "scoring retrieval" not in told
 
 
 @pytest.mark.parametrize("other", [{"seed": 6}, {"suite": "all"}, {"test": 11}])
-def test_anchors_of_something_else_are_refused(splits, generate, held_to, other):
+def test_anchors_of_something_else_are_refused(splits, generate, scored_anchors, other):
     given = {"seed": 5, **other}
     splits = {**splits, "test": splits["test"][: given.pop("test", None)]}
     with pytest.raises(DataError, match="score_anchors"):
-        suite.run_suite(generate, None, splits, SPACE, **given, held_to=held_to)
+        suite.run_suite(generate, None, splits, SPACE, **given, anchors=scored_anchors)
 
 
 class _Colours(Lpips):
@@ -237,9 +250,9 @@ def test_lpips_is_scored_and_told_where_there_are_weights(splits, generate, resu
 
 
 def test_without_a_posterior_there_is_no_row_of_reconstruction(splits, result, monkeypatch):
-    monkeypatch.setattr(scorer.Judge, "score", lambda *args: {})
+    monkeypatch.setattr(scorer.Scorer, "score", lambda *args: {})
     monkeypatch.setattr(suite, "_real_vs_real", lambda *args: ({}, 0))
-    blank = lambda wanted, seed: np.zeros((len(wanted), 8, 6), np.uint8)
+    blank = lambda label_sets, seed: np.zeros((len(label_sets), 8, 6), np.uint8)
     assert suite.run_suite(blank, None, splits, SPACE)["reconstruction"] is None
     console = Console(width=80)
     with console.capture() as capture:
@@ -267,6 +280,6 @@ def test_mistakes_are_named(splits):
         suite.run_suite(nothing, nothing, {**splits, "test": splits["test"][:2]}, SPACE)
     with pytest.raises(MapError, match="validation maps"):
         suite.run_suite(nothing, nothing, {**splits, "validation": splits["test"][:, :5]}, SPACE)
-    unknown = lambda wanted, seed: np.full((len(wanted), 8, 6), 4, np.uint8)
+    unknown = lambda label_sets, seed: np.full((len(label_sets), 8, 6), 4, np.uint8)
     with pytest.raises(MapError, match="class 4"):
         suite.run_suite(unknown, nothing, splits, SPACE)

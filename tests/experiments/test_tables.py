@@ -16,7 +16,8 @@ from experiments import results, runs
 from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
-from experiments.verdicts import MORE_IS_BETTER, by_chance, verdicts
+from experiments.verdicts import by_chance, verdicts
+from segvae_jax.evaluation.edits import KINDS
 from segvae_jax.generation import Generator
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
@@ -107,13 +108,17 @@ def test_mean_and_spread_are_those_of_the_seeds():
 def test_a_verdict_is_given_where_all_runs_agree():
     values = lambda *figures: {"values": list(figures)}
     rows = {
-        "SegVAE": {"FSD x 1e4": values(1, 2), "recall": values(0.5, 0.6), "nearest training mIoU": values(0, 0)},
-        "worse": {"FSD x 1e4": values(3, 4), "recall": values(0.7, 0.8)},
-        "alike": {"FSD x 1e4": values(2, 9), "recall": values(0.5, 0.9)},
+        "SegVAE": {
+            "FSD x 1e4": values(1, 2),
+            "recall, map encoder": values(0.5, 0.6),
+            "nearest training mIoU": values(0, 0),
+        },
+        "worse": {"FSD x 1e4": values(3, 4), "recall, map encoder": values(0.7, 0.8)},
+        "alike": {"FSD x 1e4": values(2, 9), "recall, map encoder": values(0.5, 0.9)},
     }
     assert verdicts(rows, "SegVAE") == {
-        "worse": {"FSD x 1e4": "better", "recall": "worse"},
-        "alike": {"FSD x 1e4": "open", "recall": "open"},
+        "worse": {"FSD x 1e4": "better", "recall, map encoder": "worse"},
+        "alike": {"FSD x 1e4": "open", "recall, map encoder": "open"},
     }
     page = results._compared({"rows": rows, "seeds": 2, "verdicts": verdicts(rows, "SegVAE")})
     assert "once in 3 times" in page and "| worse | better | worse |" in page
@@ -126,8 +131,21 @@ def test_how_often_equal_models_get_a_verdict(seeds):
     assert by_chance(seeds) == pytest.approx(len(apart) / len(ranks))
 
 
-def test_measures_of_verdicts_are_those_of_the_table():
-    assert set(MORE_IS_BETTER) < {column for column, _, _ in results.COLUMNS}
+def test_published_tables_have_the_titles_of_the_rows():
+    published = sorted((ROOT / "docs/results").glob("*.json"))
+    assert len(published) > 1
+    for path in published:
+        table = json.loads(path.read_text())
+        for kind, columns in (("rows", results.COLUMNS), ("edits", results.EDIT_COLUMNS)):
+            assert all(set(row) <= set(columns) for row in table[kind].values())
+        page = path.with_suffix(".md").read_text()
+        assert results._table(table["rows"]) in page and results._table(table["edits"]) in page
+        assert table["verdicts"] == verdicts(_models(table), next(iter(table["rows"])))
+
+
+def _models(table):
+    anchors = [name.replace("_", " ") for name in results.ANCHORS]
+    return {title: row for title, row in table["rows"].items() if title not in anchors}
 
 
 @pytest.mark.slow
@@ -144,7 +162,7 @@ def test_maps_to_edit_can_be_edited_in_all_ways(finished):
     for edited in maps:
         shown = {generator.space.names[channel] for channel in np.unique(edited.index_map)}
         assert {edited.changes["restyle"], edited.changes["remove"]} <= shown and edited.changes["add"] not in shown
-        assert f"{edited.changes['add']} added" in edited.told()
+        assert f"{edited.changes['add']} added" in edited.description()
 
 
 def test_rows_that_edit_have_a_table_of_edits():
@@ -153,8 +171,8 @@ def test_rows_that_edit_have_a_table_of_edits():
     setting = Setting(BUDGETS["trial"], {}, None)
     by_run = {Run(ROWS[0], seed, setting): {"edits": edits} for seed, edits in enumerate(scored)}
     table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
-    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == ["restyled: seen", "added: seen", "removed: gone"]
-    assert table["SegVAE"]["added: seen"]["values"] == [0.5, 1.0]
+    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == [f"{kind}: edit as requested" for kind in KINDS]
+    assert table["SegVAE"]["add: edit as requested"]["values"] == [0.5, 1.0]
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}

@@ -1,6 +1,6 @@
-"""Anchors: maps made without a model, scored beside it so that its figures mean something.
+"""Anchors: maps made without a model. They are scored as the model is, so that its scores can be judged.
 
-They cut from class maps as the model reads them (covered classes complete) and return the same.
+Anchors take class maps as the model reads them, in which covered classes are complete, and return such maps.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ def retrieval(
     train_label_sets: Bool[np.ndarray, "T C"],
     rng: np.random.Generator,
 ) -> Bool[np.ndarray, "N H W C"]:
-    """A random training map of the same label-set; of the nearest by Hamming distance where none has it."""
-    wanted, held = label_sets.astype(np.float32), train_label_sets.astype(np.float32)
-    distance = wanted @ (1 - held).T + (1 - wanted) @ held.T
+    """A random training map of each label-set, or of the nearest one by Hamming distance if no map has it."""
+    requested, present = label_sets.astype(np.float32), train_label_sets.astype(np.float32)
+    distance = requested @ (1 - present).T + (1 - requested) @ present.T
     nearest = distance == distance.min(axis=1, keepdims=True)
     return train[[rng.choice(np.flatnonzero(row)) for row in nearest]]
 
@@ -27,9 +27,9 @@ def mean_shape(
     train: Bool[np.ndarray, "T H W C"],
     train_label_sets: Bool[np.ndarray, "T C"],
 ) -> Bool[np.ndarray, "N H W C"]:
-    """The mean of each class over the training maps that have it, where it exceeds one half.
+    """The mean of each class over the training maps that have it, thresholded at one half.
 
-    A class whose mean never does is cut at half of its own maximum. Equal label-sets get equal maps.
+    A class whose mean never exceeds one half is thresholded at half of its maximum. Equal label-sets get equal maps.
     """
     shapes = np.zeros(train.shape[1:], bool)
     for channel in np.flatnonzero(train_label_sets.any(axis=0)):
@@ -44,7 +44,7 @@ def independent_parts(
     train_label_sets: Bool[np.ndarray, "T C"],
     rng: np.random.Generator,
 ) -> Bool[np.ndarray, "N H W C"]:
-    """Each class from a random training map of its own: true shapes and places, no relation between them."""
+    """Each class from a different random training map: shapes and places are real, but unrelated to each other."""
     maps = np.zeros((len(label_sets), *train.shape[1:]), bool)
     for channel in range(1, maps.shape[-1]):
         rows, donors = np.flatnonzero(label_sets[:, channel]), np.flatnonzero(train_label_sets[:, channel])
@@ -56,15 +56,18 @@ def independent_parts(
 def real_rows(
     count: int, num_validation: int, num_train: int, rng: np.random.Generator
 ) -> tuple[Int[np.ndarray, "V"], Int[np.ndarray, "F"]]:
-    """Rows of `count` real maps other than the test maps: random validation maps, filled up from training.
+    """Rows of `count` real maps other than the test maps: random validation maps and, if too few, training maps.
+
+    Returns:
+      rows of the validation split, and rows of the training split.
 
     Raises:
       DataError: if the two splits together hold no more than `count` maps.
     """
     if count >= num_validation + num_train:
         raise DataError(
-            f"{num_validation} validation and {num_train} training maps cannot face {count} test maps: "
-            "evaluate on fewer test maps"
+            f"{num_validation} validation and {num_train} training maps are too few to compare with "
+            f"{count} test maps: evaluate on fewer test maps"
         )
     validation = rng.permutation(num_validation)[:count]
     return validation, rng.permutation(num_train)[: count - len(validation)]

@@ -1,4 +1,7 @@
-"""Bootstrap intervals over maps."""
+"""Bootstrap confidence intervals over maps.
+
+`scipy.stats.bootstrap` differs in the last digit, refuses a single value, and is slower from about a thousand maps on.
+"""
 
 from collections.abc import Callable
 from typing import TypedDict
@@ -11,7 +14,7 @@ TAILS = (0.025, 0.975)
 
 
 class Estimate(TypedDict):
-    """A figure and the ends of its 95 % interval."""
+    """A value and the ends of its 95 % confidence interval."""
 
     value: float
     low: float
@@ -19,7 +22,7 @@ class Estimate(TypedDict):
 
 
 def bootstrap_mean(values: Float[np.ndarray, "N"], *, seed: int, resamples: int = 1000) -> Estimate:
-    """Mean of one value a map, with the percentile interval of resampled means."""
+    """Mean of one value per map, with the percentile interval of the means of resampled values."""
     rng = np.random.default_rng(seed)
     means = [values[_resampled(values, rng)].mean() for _ in range(resamples)]
     low, high = np.quantile(means, TAILS)
@@ -35,11 +38,12 @@ def bootstrap_distance(
     seed: int,
     resamples: int = 100,
 ) -> Estimate:
-    """`distance(a, b)`, at least 0, with an interval from resampling the rows of both.
+    """`distance(a, b)`, which is at least 0, with an interval from resampling the rows of both sides.
 
-    Resampled rows repeat, which adds to the finite-sample bias of a Frechet distance (it doubles it
-    between samples of one distribution), so plain percentiles miss the figure. They are scaled to the
-    figure as their mean. The interval tells how far the figure scatters at this N, bias included.
+    Resampled rows repeat. This adds to the finite-sample bias of a Frechet distance (between samples of one
+    distribution it doubles the bias), so plain percentiles would miss the value. They are therefore scaled so that
+    the mean of the resampled distances is the value. The interval tells how much the value varies at this sample size,
+    bias included.
     """
     rng = np.random.default_rng(seed)
     value = distance(a, b)

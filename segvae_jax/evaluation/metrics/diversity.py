@@ -1,6 +1,6 @@
-"""Diversity: how different the maps of one label-set are. Noise maximises it, so never quote it alone.
+"""Diversity: how different the maps of one label-set are. Noise maximises it, so never report it alone.
 
-Maps come in groups, those of one label-set after those of another; `sizes` says how many each has.
+Maps come in groups, one group per label-set, one after another; `sizes` holds the number of maps in each group.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from segvae_jax.evaluation.metrics.perceptual import perceptual_distance
 
 
 def pairwise_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int]) -> Float[np.ndarray, "L"]:
-    """Mean 1 - mIoU in 0..1 over all pairs of each group.
+    """For each group, the mean of 1 - mIoU over all pairs of its maps, in 0..1.
 
     Raises:
       DataError: if a group has fewer than two maps.
@@ -25,7 +25,7 @@ def pairwise_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[
 
 
 def class_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int]) -> Float[np.ndarray, "C"]:
-    """Mean 1 - IoU of each class over the pairs of which either map holds it, in all groups; NaN where none does.
+    """For each class, the mean of 1 - IoU over the pairs of all groups in which a map has it; NaN if there is none.
 
     Raises:
       DataError: as `pairwise_diversity`.
@@ -42,7 +42,12 @@ def perceptual_diversity(
     sizes: Sequence[int],
     weights: Sequence[Float[np.ndarray, "_"]] | None = None,
 ) -> Float[np.ndarray, "L"]:
-    """Mean `perceptual_distance` over all pairs of each group, by the layers of its maps and weights of their channels.
+    """For each group, the mean `perceptual_distance` over all pairs of its maps.
+
+    Args:
+      layers: features of all maps, one array per layer of a network.
+      sizes: number of maps in each group.
+      weights: of the channels of each layer; 1 if None.
 
     Raises:
       DataError: as `pairwise_diversity`.
@@ -53,23 +58,23 @@ def perceptual_diversity(
 
 
 def _pairs(sizes: Sequence[int]) -> list[Int[np.ndarray, "2 P"]]:
-    """Rows of either map of all pairs of each group."""
+    """For each group, the rows of the first and of the second map of all its pairs."""
     return [start + np.array(np.triu_indices(size, k=1)) for start, size in zip(_starts(sizes), sizes, strict=True)]
 
 
 def _starts(sizes: Sequence[int]) -> Int[np.ndarray, "L"]:
     if min(sizes) < 2:
-        raise DataError(f"{min(sizes)} samples of a label-set make no pair: draw at least 2")
+        raise DataError(f"{min(sizes)} samples of a label-set make no pair: generate at least 2")
     return np.cumsum([0, *sizes[:-1]])
 
 
 def real_groups(
     label_sets: Bool[np.ndarray, "L C"], map_label_sets: Bool[np.ndarray, "N C"], rng: np.random.Generator, samples: int
 ) -> tuple[list[Int[np.ndarray, "_"]], bool]:
-    """Rows of real maps to compare with one another, and whether these share a label-set.
+    """Rows of real maps to compare with one another, and whether the maps of a group share their label-set.
 
-    One group for each of the label-sets that two or more maps have: up to `samples` random ones of
-    them. If there is no such label-set, L random pairs of maps.
+    There is one group for each label-set that at least two maps have: up to `samples` random maps with it. If there
+    is no such label-set, the groups are L random pairs of maps.
 
     Raises:
       DataError: if there are fewer than two maps.

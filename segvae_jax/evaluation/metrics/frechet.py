@@ -9,7 +9,7 @@ Moments = tuple[Float[np.ndarray, "D"], Float[np.ndarray, "D D"]]
 
 
 def moments(features: Shaped[np.ndarray, "N D"]) -> Moments:
-    """Mean and unbiased covariance of `features`, in float64.
+    """Mean and unbiased covariance of features, in float64.
 
     Raises:
       DataError: if there are fewer than two samples or a value is not finite.
@@ -18,16 +18,16 @@ def moments(features: Shaped[np.ndarray, "N D"]) -> Moments:
     if len(features) < 2:
         raise DataError(f"{len(features)} samples have no covariance: a Frechet distance needs at least 2")
     if not np.isfinite(features).all():
-        raise DataError("a feature is not finite: check the maps and the network that it comes from")
+        raise DataError("a feature is not finite: check the maps and the network that computed it")
     centred = features - features.mean(axis=0)
     return features.mean(axis=0), centred.T @ centred / (len(features) - 1)
 
 
 def frechet_from_moments(a: Moments, b: Moments) -> float:
-    """Squared Frechet (2-Wasserstein) distance of two Gaussians: at least 0, in squared feature units.
+    """Squared Frechet (2-Wasserstein) distance between two Gaussians: at least 0, in squared units of the features.
 
-    `|mu_a - mu_b|^2 + tr(S_a) + tr(S_b) - 2 tr (S_a^1/2 S_b S_a^1/2)^1/2` (Dowson & Landau 1982), the
-    last trace from symmetric eigenvalues, so that singular covariances need no offset.
+    `|mu_a - mu_b|^2 + tr(S_a) + tr(S_b) - 2 tr (S_a^1/2 S_b S_a^1/2)^1/2` (Dowson & Landau 1982). The last trace is
+    computed from eigenvalues of symmetric matrices, so singular covariances need no offset.
     """
     (mean_a, covariance_a), (mean_b, covariance_b) = a, b
     values, vectors = np.linalg.eigh(covariance_a)
@@ -38,11 +38,23 @@ def frechet_from_moments(a: Moments, b: Moments) -> float:
 
 
 def frechet_distance(features_a: Shaped[np.ndarray, "N D"], features_b: Shaped[np.ndarray, "M D"]) -> float:
-    """Squared Frechet distance of the Gaussians fitted to two sets of features.
+    """Squared Frechet distance between the Gaussians fitted to two sets of features.
 
-    A finite sample biases it upwards: compare only figures of the same N and M.
+    Finite samples bias it upwards: compare only distances with the same N and M.
 
     Raises:
       DataError: if a set has fewer than two samples or a value that is not finite.
     """
     return frechet_from_moments(moments(features_a), moments(features_b))
+
+
+def fid(features_a: Shaped[np.ndarray, "N D"], features_b: Shaped[np.ndarray, "M D"]) -> float:
+    """Frechet distance between equally large sets of Inception features (Heusel et al. 2017).
+
+    Raises:
+      DataError: if the sets differ in size, as the difference in bias would look like a difference between the sets; or
+        as `frechet_distance` does.
+    """
+    if len(features_a) != len(features_b):
+        raise DataError(f"FID of {len(features_a)} against {len(features_b)} pictures: expected as many on both sides")
+    return frechet_distance(features_a, features_b)

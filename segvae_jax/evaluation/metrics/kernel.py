@@ -1,4 +1,4 @@
-"""Kernel distance (KID) of features: an unbiased estimate, so that small sets compare fairly."""
+"""Kernel distance (KID) between features: an unbiased estimate, so that small sets can be compared."""
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -7,13 +7,13 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from segvae_jax.errors import DataError
 
 SUBSETS = 100
-SUBSET_SIZE = 1000  # at most; half of the smaller side where that is less, or all subsets would be one
+SUBSET_SIZE = 1000  # at most half of the smaller side, or all subsets would be the same
 
 
 def kernel_distances(
     a: Shaped[np.ndarray, "N D"], b: Shaped[np.ndarray, "M D"], *, seed: int
 ) -> Float[np.ndarray, "S"]:
-    """Unbiased squared MMD of 100 random subsets of both sides; their mean is the KID, and may fall below 0.
+    """Unbiased squared MMD of 100 random subsets of both sides. Their mean is the KID, which may be below 0.
 
     Cubic polynomial kernel `(x . y / D + 1)^3` (Binkowski et al. 2018, "Demystifying MMD GANs").
 

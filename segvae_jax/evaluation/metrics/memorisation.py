@@ -1,4 +1,4 @@
-"""Memorisation: how close maps come to the nearest training map."""
+"""Memorisation: how close maps are to the nearest training map."""
 
 import dataclasses
 
@@ -7,20 +7,25 @@ from jaxtyping import Bool, Float, Int
 
 from segvae_jax.evaluation.metrics.overlap import mean_iou_matrix
 
-CHUNK = 1024  # training maps at a time: 16 MiB a class at 64 x 64
+CHUNK = 1024  # training maps per chunk: 16 MiB per class at 64 x 64
 CLOSEST = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Nearest:
-    """The nearest training map of each map: its mIoU in 0..1 and its row."""
+    """For each map, the nearest training map.
+
+    Attributes:
+      overlap: its mIoU with the map, in 0..1.
+      row: its row in the training maps.
+    """
 
     overlap: Float[np.ndarray, "N"]
     row: Int[np.ndarray, "N"]
 
 
 def nearest_training(maps: Bool[np.ndarray, "N H W C"], train: Bool[np.ndarray, "T H W C"]) -> Nearest:
-    """The training map of the largest mIoU with each map; the first of equals."""
+    """For each map, the training map with the largest mIoU; the first one if several are equal."""
     overlap, row = np.full(len(maps), -1.0), np.zeros(len(maps), np.int64)
     for start in range(0, len(train), CHUNK):
         matrix = mean_iou_matrix(maps, train[start : start + CHUNK])
@@ -32,11 +37,11 @@ def nearest_training(maps: Bool[np.ndarray, "N H W C"], train: Bool[np.ndarray, 
 
 
 def copied(overlap: Float[np.ndarray, "N"], held_out_overlap: Float[np.ndarray, "M"]) -> Bool[np.ndarray, "N"]:
-    """Which maps are closer to training than 99 % of held-out real maps are (about 1 % of honest maps)."""
+    """Which maps are closer to a training map than 99 % of the held-out real maps: about 1 % if nothing is copied."""
     return overlap > np.quantile(held_out_overlap, 0.99)
 
 
 def closest(nearest: Nearest, count: int = CLOSEST) -> Int[np.ndarray, "P 2"]:
-    """Rows of the `count` closest pairs of a map and a training map, the closest first: those to look at."""
+    """Rows of the `count` closest pairs of a map and a training map, closest first."""
     maps = np.argsort(-nearest.overlap, kind="stable")[:count]
     return np.stack([maps, nearest.row[maps]], axis=1)

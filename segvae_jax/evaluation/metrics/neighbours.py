@@ -1,4 +1,4 @@
-"""Precision and recall, density and coverage: which samples lie within the nearest neighbours of others."""
+"""Precision and recall, density and coverage: which samples lie among the nearest neighbours of others."""
 
 import dataclasses
 
@@ -8,19 +8,21 @@ from scipy.spatial.distance import cdist
 
 from segvae_jax.errors import DataError
 
-K_PRECISION = 3  # neighbours, as in Kynkaanniemi et al.
+K_PRECISION = 3  # number of neighbours, as in Kynkaanniemi et al.
 K_DENSITY = 5  # as in Naeem et al.
 
 
 @dataclasses.dataclass(frozen=True)
 class Neighbours:
-    """One value a sample, so that their means are the figures.
+    """One value per sample; their means are the metrics.
+
+    The k-ball of a sample reaches to its k-th nearest neighbour of the same side.
 
     Attributes:
-      precision: generated samples within the 3rd neighbour of a real one.
-      recall: real samples within the 3rd neighbour of a generated one.
-      density: real balls (to the 5th neighbour) that hold a generated sample, divided by 5; may exceed 1.
-      coverage: real samples whose ball (to the 5th neighbour) holds a generated one.
+      precision: whether a generated sample lies in the 3-ball of any real sample.
+      recall: whether a real sample lies in the 3-ball of any generated sample.
+      density: number of real samples whose 5-ball contains a generated sample, divided by 5; may exceed 1.
+      coverage: whether the 5-ball of a real sample contains any generated sample.
     """
 
     precision: Bool[np.ndarray, "N"]
@@ -32,8 +34,8 @@ class Neighbours:
 def neighbours(generated: Shaped[np.ndarray, "N D"], real: Shaped[np.ndarray, "M D"]) -> Neighbours:
     """Compares features (Kynkaanniemi et al. 2019, "Improved precision and recall"; Naeem et al. 2020, PRDC).
 
-    A sample at the very radius of a ball lies in it: features of discrete maps repeat, and a ball of
-    radius 0 would be empty.
+    A sample on the boundary of a ball lies in it: features of discrete maps repeat, and a ball of radius 0 would
+    otherwise be empty.
 
     Raises:
       DataError: if a side has too few samples for 5 neighbours.
@@ -54,10 +56,10 @@ def neighbours(generated: Shaped[np.ndarray, "N D"], real: Shaped[np.ndarray, "M
 
 
 def _distances(a: Shaped[np.ndarray, "N D"], b: Shaped[np.ndarray, "M D"]) -> Float[np.ndarray, "N M"]:
-    """By differences, not products: equal samples are at a distance of exactly 0."""
+    """Euclidean distances, computed from differences, so that equal samples have a distance of exactly 0."""
     return cdist(np.asarray(a, np.float64), np.asarray(b, np.float64))
 
 
 def _inside(between: Float[np.ndarray, "N M"], within: Float[np.ndarray, "M M"], k: int) -> Bool[np.ndarray, "N M"]:
-    """Which samples lie in the balls of which others, up to the k-th nearest other sample of these."""
+    """Which of the N samples lie in the k-balls of which of the M samples."""
     return between <= np.partition(within, k, axis=1)[None, :, k]

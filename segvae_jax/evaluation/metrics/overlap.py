@@ -1,11 +1,11 @@
-"""Intersection over union: the likeness in diversity, memorisation and reconstruction."""
+"""Intersection over union: the similarity of maps in diversity, memorisation and reconstruction."""
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 
 def class_iou(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N C"]:
-    """IoU in 0..1 of each class of `a[i]` and `b[i]`; NaN where neither holds it and for the background."""
+    """IoU in 0..1 of each class of `a[i]` and `b[i]`; NaN if neither map has it, and for the background."""
     intersection = (a & b).sum(axis=(1, 2))
     union = (a | b).sum(axis=(1, 2))
     union[:, 0] = 0
@@ -13,14 +13,14 @@ def class_iou(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "N H W C"]) ->
 
 
 def mean_iou(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N"]:
-    """mIoU in 0..1 of `a[i]` and `b[i]` over the classes present in either; 1 where both are blank."""
+    """mIoU in 0..1 of `a[i]` and `b[i]` over the classes present in either; 1 if both are blank."""
     iou = class_iou(a, b)
     count = np.isfinite(iou).sum(axis=1)
     return np.where(count > 0, np.nansum(iou, axis=1) / np.maximum(count, 1), 1.0)
 
 
 def mean_iou_matrix(a: Bool[np.ndarray, "N H W C"], b: Bool[np.ndarray, "M H W C"]) -> Float[np.ndarray, "N M"]:
-    """mIoU of every `a[i]` with every `b[j]`, as `mean_iou`; intersections are matrix products."""
+    """`mean_iou` of every `a[i]` with every `b[j]`."""
     total = np.zeros((len(a), len(b)), np.float32)
     count = np.zeros((len(a), len(b)), np.float32)
     for channel in range(1, a.shape[-1]):

@@ -1,4 +1,4 @@
-"""Perceptual distance of maps in the layers of a network: LPIPS, with or without learned weights."""
+"""Perceptual distance between maps in the layers of a network: LPIPS, with or without learned weights."""
 
 from collections.abc import Sequence
 
@@ -13,11 +13,11 @@ def perceptual_distance(
     b: Sequence[Shaped[np.ndarray, "N _ _ _"]],
     weights: Sequence[Float[np.ndarray, "_"]] | None = None,
 ) -> Float[np.ndarray, "N"]:
-    """Distance of `a[i]` from `b[i]` by their layers `[N, h, w, D]`; 0 to 2 a layer if none is negative.
+    """Distance between `a[i]` and `b[i]`, given their layers `[N, h, w, D]`; 0 to 2 per layer if none is negative.
 
-    Features are scaled to unit length in every place; squared distances are summed over the channels with their
-    weights (1 if None), averaged over space and summed over the layers (Zhang et al. 2018, "The unreasonable
-    effectiveness of deep features").
+    At every position, features are scaled to unit length. Squared differences are then summed over the channels with
+    their weights (1 if None), averaged over the positions and summed over the layers (Zhang et al. 2018, "The
+    unreasonable effectiveness of deep features").
     """
     weights = weights or [np.ones(layer.shape[-1]) for layer in a]
     layers = zip(a, b, weights, strict=True)

@@ -1,4 +1,4 @@
-"""Reconstruction: how well maps come back from the posterior."""
+"""Reconstruction: how well the posterior reconstructs maps."""
 
 import dataclasses
 
@@ -10,11 +10,11 @@ from segvae_jax.evaluation.metrics.overlap import class_iou, mean_iou
 
 @dataclasses.dataclass(frozen=True)
 class Reconstruction:
-    """IoU in 0..1 of reconstructions with the truth.
+    """IoU of reconstructions with the true maps, in 0..1.
 
     Attributes:
-      mean_iou: of each map, over the classes present in truth or reconstruction.
-      per_class: mean over the maps whose truth or reconstruction holds the class; NaN where none does.
+      mean_iou: for each map, the mean over the classes present in truth or reconstruction.
+      per_class: for each class, the mean over the maps in which truth or reconstruction has it; NaN if there is none.
     """
 
     mean_iou: Float[np.ndarray, "N"]
@@ -24,7 +24,7 @@ class Reconstruction:
 def reconstruction_iou(
     truth: Bool[np.ndarray, "N H W C"], reconstructed: Bool[np.ndarray, "N H W C"]
 ) -> Reconstruction:
-    """Compares painted reconstructions with painted truth, map by map."""
+    """Compares each reconstruction with its true map, both of visible classes."""
     iou = class_iou(truth, reconstructed)
     count = np.isfinite(iou).sum(axis=0)
     per_class = np.divide(np.nansum(iou, axis=0), count, out=np.full(len(count), np.nan), where=count > 0)

@@ -1,4 +1,4 @@
-"""Relations between the parts of a map: where they lie to one another, which touch, left-right symmetry."""
+"""Relations between the parts of a map: their offsets, which of them touch, and left-right symmetry."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -10,11 +10,11 @@ from segvae_jax.evaluation.metrics.marginals import MIN_PARTS
 from segvae_jax.evaluation.metrics.overlap import mean_iou
 from segvae_jax.labels import LabelSpace
 
-COMMON = 0.5  # share of the maps that hold both classes of a common pair
+COMMON = 0.5  # share of the maps that have both classes of a common pair
 
 
 def common_pairs(geometry: Float[np.ndarray, "N C 6"]) -> Int[np.ndarray, "P 2"]:
-    """Pairs of channels that at least half of the maps hold both of."""
+    """Pairs of channels that are both present in at least half of the maps."""
     held = (~np.isnan(geometry[..., 0])).astype(np.float64)
     return np.argwhere(np.triu(held.T @ held >= COMMON * len(held), k=1))
 
@@ -22,10 +22,10 @@ def common_pairs(geometry: Float[np.ndarray, "N C 6"]) -> Int[np.ndarray, "P 2"]
 def offset_distances(
     a: Float[np.ndarray, "N C 6"], b: Float[np.ndarray, "M C 6"], pairs: Int[np.ndarray, "P 2"]
 ) -> Float[np.ndarray, "P"]:
-    """Wasserstein-1 distance of the offset from centroid to centroid of each pair of classes.
+    """For each pair of classes, the Wasserstein-1 distance of the offset between their centroids.
 
-    The mean of its vertical and horizontal component, in shares of the map's sides, over the maps that
-    have both classes; NaN where fewer than 5 of a side do.
+    The distances of the vertical and the horizontal component are averaged, in shares of the map's sides. Only maps
+    that have both classes count; NaN if fewer than 5 maps of a side have both.
     """
     return np.array([_offset_distance(_offsets(a, *pair), _offsets(b, *pair)) for pair in pairs.tolist()])
 
@@ -42,7 +42,7 @@ def _offset_distance(a: Float[np.ndarray, "P 2"], b: Float[np.ndarray, "Q 2"]) -
 
 
 def touching(class_maps: Bool[np.ndarray, "N H W C"]) -> Bool[np.ndarray, "N C C"]:
-    """Which classes touch in each map: a pixel of one lies beside, above or below a pixel of the other."""
+    """Which classes touch in each map: a pixel of one lies beside, above or below a pixel of the other one."""
     chunks = np.split(class_maps, range(CHUNK, len(class_maps), CHUNK))
     return np.concatenate([_touching(chunk) for chunk in chunks])
 
@@ -57,12 +57,12 @@ def _touching(class_maps: Bool[np.ndarray, "N H W C"]) -> Bool[np.ndarray, "N C 
 
 
 def adjacency_distance(a: Bool[np.ndarray, "N C C"], b: Bool[np.ndarray, "M C C"]) -> float:
-    """Mean over all pairs of classes of |share of the maps of `a` in which they touch - that of `b`|, 0..1."""
+    """Mean over all pairs of classes of the difference between the shares of maps in which they touch, in 0..1."""
     pairs = np.triu_indices(a.shape[1] - 1, k=1)
     difference = np.abs(a.mean(axis=0) - b.mean(axis=0))[1:, 1:]
     return float(difference[pairs].mean()) if len(pairs[0]) else 0.0
 
 
 def symmetry(class_maps: Bool[np.ndarray, "N H W C"], space: LabelSpace) -> Float[np.ndarray, "N"]:
-    """mIoU in 0..1 of each map with its mirror image, left and right classes exchanged; 1 if symmetric."""
+    """mIoU of each map with its mirror image, in 0..1; left and right classes are exchanged, so 1 is symmetric."""
     return mean_iou(class_maps, maps.mirror(class_maps, space))

@@ -22,21 +22,21 @@ FOLDS = 5
 
 @dataclasses.dataclass(frozen=True)
 class TwoSampleTest:
-    """Area under the ROC curve on each held-out fold: 0.5 if the classifier cannot tell, 1 if it can."""
+    """Area under the ROC curve on each held-out fold: 0.5 if the classifier cannot tell the maps apart, 1 if it can."""
 
     logistic_regression: Float[np.ndarray, "F"]
     boosted_trees: Float[np.ndarray, "F"]
 
     @property
     def auc(self) -> Float[np.ndarray, "F"]:
-        """Mean of both classifiers on each fold: the headline."""
+        """Mean of both classifiers on each fold."""
         return (self.logistic_regression + self.boosted_trees) / 2
 
 
 def grid_areas(class_maps: Bool[np.ndarray, "N H W C"], cells: int = CELLS) -> Float[np.ndarray, "N D"]:
-    """Pixels of each class, without the background, in each cell of a `cells` x `cells` grid.
+    """Number of pixels of each class, without the background, in each cell of a `cells` x `cells` grid.
 
-    The grid is no finer than the map; where its cells do not divide the map, they differ by a pixel.
+    The grid is not finer than the map. If its cells do not divide the map evenly, their sides differ by a pixel.
     """
     height, width = class_maps.shape[1:3]
     rows, columns = (np.arange(min(cells, size)) * size // min(cells, size) for size in (height, width))
@@ -44,14 +44,14 @@ def grid_areas(class_maps: Bool[np.ndarray, "N H W C"], cells: int = CELLS) -> F
     return np.add.reduceat(counts, columns, axis=2).reshape(len(class_maps), -1)
 
 
-@threadpool_limits.wrap(limits=1)  # the matrices are small: on busy cores threads only wait for each other
+@threadpool_limits.wrap(limits=1)  # the matrices are small, so that on busy cores threads only wait for each other
 def two_sample_test(
     maps: Bool[np.ndarray, "N H W C"], real: Bool[np.ndarray, "M H W C"], *, seed: int
 ) -> TwoSampleTest:
-    """Tells `maps` from `real` by class areas on a 16 x 16 grid, in five stratified folds.
+    """Trains classifiers to tell `maps` from `real` by class areas on a 16 x 16 grid, in five stratified folds.
 
-    Standardisation and 64 principal components are fitted inside each fold. Use the same N on both
-    sides: the AUC grows with it where the two differ.
+    Standardisation and 64 principal components are fitted inside each fold. Use the same number of maps on both sides,
+    and compare only AUCs of the same number: where the two sides differ, the AUC grows with it.
 
     Raises:
       DataError: if a side has fewer maps than there are folds.

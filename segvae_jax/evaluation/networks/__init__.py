@@ -1,1 +1,1 @@
-"""Networks whose features maps are compared by."""
+"""Networks whose features of maps are compared."""

@@ -1,8 +1,8 @@
-"""FID proper: Inception-v3 features of coloured maps, from weights that the user brings.
+"""Inception-v3 features of coloured maps, for the FID; the user provides the weights.
 
-The network is the variant of Heusel et al. 2017 ("pt_inception-2015-12-05"), not torchvision's: average
-pools leave the padding out of their count, and the last block pools by maximum. Its 2048 pool features
-were learnt on photographs, so coloured maps are out of its domain: a score's row says so by its name.
+The network is the variant of Heusel et al. 2017 ("pt_inception-2015-12-05"), not that of torchvision: average pooling
+does not count the padding, and the last block uses max pooling. Its 2048 pool features were learnt on photographs, so
+coloured maps are out of its domain.
 """
 
 from functools import partial
@@ -13,15 +13,13 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Shaped, UInt8
+from jaxtyping import Array, Float, UInt8
 from PIL import Image
 
-from segvae_jax.errors import CheckpointError, DataError
-from segvae_jax.evaluation.metrics.frechet import frechet_distance
+from segvae_jax.errors import CheckpointError
 from segvae_jax.evaluation.networks.torch_weights import digest_of, variables_of
 from segvae_jax.interop.torch_pickle import read_state_dicts
 
-FID_ROW = "FID (Inception, coloured maps)"
 WEIGHTS_FILE = "pt_inception-2015-12-05-6726825d.pth"
 WEIGHTS_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 INPUT_SIZE = 299
@@ -40,7 +38,7 @@ _Size = int | tuple[int, int]
 
 
 class ConvUnit(nn.Module):
-    """Convolution without bias, batch normalisation by stored moments, ReLU."""
+    """Convolution without bias, batch normalisation with stored moments, and ReLU."""
 
     features: int
     kernel: _Size = 1
@@ -49,7 +47,7 @@ class ConvUnit(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W I"]) -> Float[Array, "B h w O"]:
-        """Output of the unit; height and width shrink by stride and padding."""
+        """Output of the unit; stride and padding decide height and width."""
         kernel = (self.kernel,) * 2 if isinstance(self.kernel, int) else self.kernel
         x = nn.Conv(self.features, kernel, self.stride, self.padding, use_bias=False, precision="highest", name="conv")(
             x
@@ -168,9 +166,9 @@ class BlockE(nn.Module):
 
 
 class InceptionV3(nn.Module):
-    """Inception-v3 (Szegedy et al. 2016) up to its pool features, in the variant of FID; inference only.
+    """Inception-v3 (Szegedy et al. 2016) up to its pool features, in the variant for FID; inference only.
 
-    Modules bear the names of the PyTorch state dict.
+    Modules have the names of the PyTorch state dict.
     """
 
     @nn.compact
@@ -193,19 +191,19 @@ class InceptionV3(nn.Module):
 
 
 def load_inception(path: str | Path, sha256: str | None = WEIGHTS_SHA256) -> dict[str, Any]:
-    """Variables of `InceptionV3` from a PyTorch state dict on disk; its classifier `fc` is left out.
+    """Reads the variables of `InceptionV3` from a PyTorch state dict on disk, without the classifier `fc`.
 
     Args:
-      path: the weights file, as `pt_inception-2015-12-05-6726825d.pth`.
-      sha256: the hexadecimal digest that the file must have, by default that of the published weights;
-        None accepts any file.
+      path: the weights file, e.g. `pt_inception-2015-12-05-6726825d.pth`.
+      sha256: the hexadecimal digest that the file must have; that of the published weights by default; None accepts
+        any file.
 
     Raises:
-      CheckpointError: if the file is missing, has another digest, cannot be read, or does not hold
-        exactly the entries of the network in their shapes.
+      CheckpointError: if the file is missing, has a different digest, cannot be read, or does not contain exactly
+        the entries of the network with their shapes.
     """
     if sha256 is not None and (digest := digest_of(path, WEIGHTS_FILE)) != sha256:
-        raise CheckpointError(f"{path}: its SHA-256 is {digest}, expected {sha256}: get {WEIGHTS_FILE} again")
+        raise CheckpointError(f"{path}: its SHA-256 is {digest}, expected {sha256}: download {WEIGHTS_FILE} again")
     entries = {str(name): value for name, value in read_state_dicts(path).items()}
     state = {name: value for name, value in entries.items() if not _is_ignored(name)}
     sample = jax.ShapeDtypeStruct((1, INPUT_SIZE, INPUT_SIZE, 3), jnp.float32)
@@ -225,9 +223,10 @@ def _torch_name(entry: tuple[str, ...]) -> str:
 
 
 def clean_resize(rgb: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "299 299 3"]:
-    """Picture at the network's size in [0, 255] (host): resize mode `clean` (Parmar et al. 2022).
+    """Resizes a picture to the input size of the network, in [0, 255], in the mode `clean` of Parmar et al. 2022.
 
-    Each channel as floats by Pillow's bicubic filter, which widens when shrinking; clipped, not rounded.
+    Pillow resizes each channel as floats with its bicubic filter, which widens when it shrinks a picture. The result
+    is clipped, but not rounded.
     """
     size = (INPUT_SIZE, INPUT_SIZE)
     channels = [Image.fromarray(channel.astype(np.float32)) for channel in np.moveaxis(rgb, -1, 0)]
@@ -247,12 +246,12 @@ def inception_features(
 ) -> Float[np.ndarray, "N 2048"]:
     """Pool features of pictures, resized by `clean_resize` and scaled to [-1, 1].
 
-    Each picture's features are its own, whatever the batch; the last batch is filled up with blanks.
+    The features of a picture do not depend on its batch. The last batch is padded with blank pictures.
 
     Args:
       variables: what `load_inception` returns.
       rgb_uint8: pictures of any size.
-      batch_size: pictures at a time; bounds the memory.
+      batch_size: number of pictures per batch; limits the memory.
     """
     features = np.zeros((len(rgb_uint8), NUM_FEATURES), np.float32)
     for start in range(0, len(rgb_uint8), batch_size):
@@ -261,15 +260,3 @@ def inception_features(
         batch[: len(pictures)] = [clean_resize(picture) for picture in pictures]
         features[start : start + batch_size] = np.asarray(_features(variables, batch))[: len(pictures)]
     return features
-
-
-def fid(features_a: Shaped[np.ndarray, "N D"], features_b: Shaped[np.ndarray, "M D"]) -> float:
-    """Frechet Inception distance of two equally large sets of features; its row is named `FID_ROW`.
-
-    Raises:
-      DataError: if the sets differ in number, whose bias would pass for a difference, or as
-        `frechet_distance` does.
-    """
-    if len(features_a) != len(features_b):
-        raise DataError(f"FID of {len(features_a)} against {len(features_b)} pictures: expected as many on both sides")
-    return frechet_distance(features_a, features_b)

@@ -1,7 +1,7 @@
 """LPIPS (Zhang et al. 2018, "The unreasonable effectiveness of deep features"), version 0.1 on AlexNet.
 
-The weights are two files that the user brings: AlexNet's, as torchvision publishes them, and the linear ones that the
-authors fitted to people's judgements of photographs. Coloured maps are out of that domain: the row's name says so.
+The user provides the weights as two files: those of AlexNet, as torchvision publishes them, and the linear ones that
+the authors fitted to people's judgements of photographs. Coloured maps are out of that domain.
 """
 
 import dataclasses
@@ -19,13 +19,14 @@ from segvae_jax.errors import CheckpointError
 from segvae_jax.evaluation.networks.torch_weights import digest_of, variables_of
 from segvae_jax.interop.torch_pickle import read_state_dicts
 
-ALEXNET_FILES = ("alexnet-owt-7be5be79.pth", "alexnet-owt-4df8aa71.pth")  # equal weights, packed by two PyTorches
+# The same weights, saved by two versions of PyTorch.
+ALEXNET_FILES = ("alexnet-owt-7be5be79.pth", "alexnet-owt-4df8aa71.pth")
 LINEAR_FILE = "alex.pth"
-MIN_SIDE = 64  # smaller pictures are enlarged: of 30 pixels the last layers would see nothing
+MIN_SIDE = 64  # smaller pictures are enlarged, as the last layers need at least 31 pixels
 
 _SHIFT = np.array([[[[-0.030, -0.088, -0.188]]]], np.float32)
 _SCALE = np.array([[[[0.458, 0.448, 0.450]]]], np.float32)
-# name in PyTorch, channels, kernel, stride, padding, and whether a maximum of 3 x 3 comes before
+# name in PyTorch, channels, kernel, stride, padding, and whether 3 x 3 max pooling comes before
 _LAYERS = (
     ("features_0", 64, 11, 4, 2, False),
     ("features_3", 192, 5, 1, 2, True),
@@ -40,7 +41,7 @@ Layers = Sequence[Float[np.ndarray, "N _ _ _"]]
 
 
 class AlexNet(nn.Module):
-    """The convolutions of AlexNet; inference only. Modules bear the names of torchvision's, `_` for `.`."""
+    """The convolutions of AlexNet; inference only. Modules have the names of torchvision, with `_` for `.`."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W 3"]) -> tuple[Float[Array, "B _ _ _"], ...]:
@@ -59,8 +60,8 @@ class Lpips:
     """Weights of the distance.
 
     Attributes:
-      variables: of `AlexNet`.
-      linear: of the channels of each layer.
+      variables: variables of `AlexNet`.
+      linear: for each layer, the weights of its channels.
       digests: SHA-256 of the two files.
     """
 
@@ -69,7 +70,7 @@ class Lpips:
     digests: tuple[str, str]
 
     def layers(self, rgb: UInt8[np.ndarray, "N H W 3"]) -> Layers:
-        """Layers of pictures, each its own whatever the batch, for `perceptual_distance` with the weights `linear`."""
+        """Layers of pictures, for `perceptual_distance` with the weights `linear`; they do not depend on the batch."""
         enlarged = rgb.repeat(scale := -(-MIN_SIDE // min(rgb.shape[1:3])), axis=1).repeat(scale, axis=2)
         blank = np.zeros((-len(rgb) % _BATCH, *enlarged.shape[1:]), np.uint8)
         batches = np.concatenate([enlarged, blank]).reshape(-1, _BATCH, *enlarged.shape[1:])
@@ -78,16 +79,16 @@ class Lpips:
 
 
 def load_lpips(alexnet: str | Path, linear: str | Path, check: bool = True) -> Lpips:
-    """The weights from their two PyTorch files.
+    """Reads the weights from their two PyTorch files.
 
     Args:
-      alexnet: file of torchvision's AlexNet; its classifier is left out.
-      linear: file of the linear weights, `weights/v0.1/alex.pth` of the authors' project.
-      check: whether AlexNet's digest must begin as the name of one of `ALEXNET_FILES` says.
+      alexnet: file of torchvision's AlexNet; the classifier is ignored.
+      linear: file of the linear weights, `weights/v0.1/alex.pth` in the authors' repository.
+      check: whether the digest of `alexnet` must begin with the one in the name of one of `ALEXNET_FILES`.
 
     Raises:
-      CheckpointError: if a file is missing, has another digest, cannot be read, or does not hold exactly the entries
-        of its network in their shapes.
+      CheckpointError: if a file is missing, has a different digest, cannot be read, or does not contain exactly the
+        entries of its network with their shapes.
     """
     digests = digest_of(alexnet, ALEXNET_FILES[0]), digest_of(linear, LINEAR_FILE)
     if check and not any(f"-{digests[0][:8]}." in name for name in ALEXNET_FILES):

@@ -1,10 +1,9 @@
-"""The map encoder: a small network trained on the training maps to predict a class from all others.
+"""The map encoder: a small network that is trained on the training maps to predict a class from all other classes.
 
-One network, two uses. Its layers are features of a map (Frechet, kernel, neighbours, diversity); its
-predictions tell whether the parts of a map fit one another. Predicting a held-out channel from the
-rest needs no labels (Zhang et al. 2017, "Split-brain autoencoders"; Pathak et al. 2016, "Context
-encoders"). Training and features read class maps with covered classes complete: in a flattened map
-a class that is taken out leaves its hole in what lies under it.
+It has two uses. Its layers are features of a map (Frechet, kernel, neighbours, diversity). Its predictions tell whether
+the parts of a map fit together. Predicting a held-out channel from the others needs no labels (Zhang et al. 2017,
+"Split-brain autoencoders"; Pathak et al. 2016, "Context encoders"). Training and features need class maps in which
+covered classes are complete: otherwise a class that is taken out leaves a hole of its shape in the class below it.
 """
 
 import functools
@@ -28,16 +27,16 @@ SEED = 0
 STEPS = 400
 BATCH_SIZE = 32
 LEARNING_RATE = 3e-3
-WIDTHS = (24, 48, 64)  # halves the map three times
-SHORT_SIDE = 64  # larger maps are read at this size
-PAIRS = 1024  # maps with a held-out class at a time: 80 MB at 64 x 64 x 19
+WIDTHS = (24, 48, 64)  # each layer halves the map
+SHORT_SIDE = 64  # larger maps are resized to this short side
+PAIRS = 1024  # pairs of a map and a held-out class per chunk: 80 MB at 64 x 64 x 19
 
 Params = dict[str, Any]
 Layers = list[Float[np.ndarray, "N _ _ _"]]
 
 
 class MapNetwork(nn.Module):
-    """Three strided convolutions down, a sum of their projections up, and a mask for every class.
+    """Three strided convolutions down, the sum of their projections up, and a mask for every class.
 
     Attributes:
       num_classes: K, without the background.
@@ -47,7 +46,7 @@ class MapNetwork(nn.Module):
 
     @nn.compact
     def __call__(self, classes: Float[Array, "B H W K"]) -> tuple[list[Float[Array, "B _ _ _"]], Array]:
-        """The layers on the way down, and logits `[B, H, W, K]`."""
+        """Returns the layers on the way down, and the logits of the masks `[B, H, W, K]`."""
         layers = [classes]
         for level, width in enumerate(WIDTHS):
             layers.append(nn.relu(self._convolve(layers[-1], f"down_{level}", 3, width, stride=2)))
@@ -66,15 +65,15 @@ def _resized(x: Float[Array, "B h w D"], like: Float[Array, "B H W _"]) -> Float
     return jax.image.resize(x, (*like.shape[:3], x.shape[-1]), "bilinear")
 
 
-@jax.default_matmul_precision("highest")  # a GPU would otherwise round the products and score differently from a CPU
+@jax.default_matmul_precision("highest")  # otherwise a GPU rounds the products, and its scores differ from a CPU's
 def fit_map_encoder(train: Bool[np.ndarray, "T H W C"], *, seed: int = SEED, steps: int = STEPS) -> Params:
-    """Trains on random classes of random maps: the class is blanked, its mask is to be predicted from the rest.
+    """Trains on random classes of random maps: the class is blanked, and its mask is predicted from the others.
 
-    Loss: `bce_dice` of that mask; Adam with a cosine to zero. Equal maps and seeds give equal weights on
-    machines of one kind; `describe` tells.
+    The loss is `bce_dice` of that mask, the optimiser Adam with a cosine decay to zero. The same maps and seed give the
+    same weights on machines of the same kind; compare the hashes of `describe`.
 
     Raises:
-      DataError: if no map holds a class.
+      DataError: if no map has a class.
     """
     small = _small(train)
     rows, channels = np.nonzero(maps.label_set_of(small))
@@ -111,7 +110,7 @@ def _step(
 def _predict(
     network: MapNetwork, params: Params, classes: Bool[Array, "B H W K"], held_out: Int[Array, "B"]
 ) -> tuple[Float[Array, "B H W"], Float[Array, "B H W"]]:
-    """Logits of the mask of the held-out class, from maps in which it is blank, and the true mask."""
+    """Logits of the mask of the held-out class, predicted from maps in which it is blanked, and the true mask."""
     chosen = jax.nn.one_hot(held_out, network.num_classes)[:, None, None]
     truth = classes.astype(jnp.float32)
     output: Any = network.apply({"params": params}, truth * (1 - chosen))
@@ -119,19 +118,19 @@ def _predict(
 
 
 def describe(params: Params) -> dict[str, Any]:
-    """SHA-256 of the weights, in the order of their names, and how they came about."""
+    """SHA-256 of the weights, sorted by name, and the seed and number of steps that gave them."""
     leaves = sorted((jax.tree_util.keystr(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(params))
     digest = hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for _, leaf in leaves))
     return {"sha256": digest.hexdigest(), "seed": SEED, "steps": STEPS}
 
 
 def map_layers(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Layers:
-    """What the layers of the way down make of whole maps: features of single places, never negative."""
+    """The layers on the way down for whole maps: features of every position, never negative."""
     return in_batches(functools.partial(_layers, params), _small(class_maps)[..., 1:])
 
 
 def map_features(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N D"]:
-    """Mean over space of every layer: D = 136."""
+    """Mean over all positions of every layer: D = 136."""
     pooled = lambda classes: jnp.concatenate([layer.mean((1, 2)) for layer in _layers(params, classes)], axis=-1)
     return in_batches(pooled, _small(class_maps)[..., 1:])
 
@@ -143,7 +142,7 @@ def _layers(params: Params, classes: Bool[Array, "B H W K"]) -> list[Float[Array
 
 
 def held_out_iou(params: Params, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N C"]:
-    """IoU in 0..1 of each class with its prediction from the other classes of the map; NaN where it is absent."""
+    """IoU of each class with its prediction from the other classes of the map, in 0..1; NaN if the class is absent."""
     small = _small(class_maps)
     rows, channels = np.nonzero(maps.label_set_of(small))
     iou = np.full(small.shape[::3], np.nan)
@@ -162,7 +161,7 @@ def _iou(params: Params, classes: Bool[Array, "B H W K"], held_out: Int[Array, "
 
 
 def _small(class_maps: Bool[np.ndarray, "N H W C"]) -> Bool[np.ndarray, "N h w C"]:
-    """The maps at a short side of at most 64, by `maps.resize`."""
+    """The maps, resized by `maps.resize` to a short side of at most 64."""
     height, width = class_maps.shape[1:3]
     scale = max(1.0, min(height, width) / SHORT_SIDE)
     size = round(height / scale), round(width / scale)

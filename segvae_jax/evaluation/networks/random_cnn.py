@@ -1,4 +1,4 @@
-"""Features of class maps without any trained network: convolutions with fixed random weights."""
+"""Features of class maps from untrained networks: convolutions with fixed random weights."""
 
 import functools
 from collections.abc import Callable
@@ -10,14 +10,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
 SEEDS = (0, 1, 2)
-WIDTHS = (16, 16, 16)  # halves the map three times: the last layer sees 15 x 15 pixels
+WIDTHS = (16, 16, 16)  # each layer halves the map: the last one has a receptive field of 15 x 15 pixels
 BATCH_SIZE = 64
 
 
 def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 _ _"]]:
-    """3 x 3 kernels of one network, He-normal from `seed` (Threefry, whatever JAX defaults to); no biases.
+    """3 x 3 kernels of one network without biases, He-normal from `seed`, always with Threefry.
 
-    The first layer counts one class as its fan-in, as no more than one is set in a pixel.
+    The fan-in of the first layer counts one class, as at most one is set in a pixel.
     """
     keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), len(WIDTHS))
     inputs = (num_classes, *WIDTHS[:-1])
@@ -31,20 +31,25 @@ def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 _ _"]]:
 def random_cnn_features(
     class_maps: Bool[np.ndarray, "N H W C"], seed: int, batch_size: int = BATCH_SIZE
 ) -> Float[np.ndarray, "N D"]:
-    """Mean and standard deviation over space of every layer of `random_cnn(seed)`: D = 96.
+    """Mean and standard deviation over all positions of every layer of `random_cnn(seed)`: D = 96.
 
-    The network reads the classes one-hot, without background and palette. The features of a map do not
-    depend on the batch size.
+    The network reads the classes as one-hot channels, without the background. The features of a map do not depend on
+    the batch size.
     """
     kernels = random_cnn(seed, class_maps.shape[-1] - 1)
     return in_batches(functools.partial(_pooled_layers, kernels), class_maps[..., 1:], batch_size=batch_size)
 
 
 def in_batches(function: Callable[..., Any], *arrays: Shaped[np.ndarray, "N ..."], batch_size: int = BATCH_SIZE) -> Any:
-    """`function` of a batch of rows at a time, of one size: the last is filled up with blanks, which are cut off.
+    """Applies a function to batches of rows, all of one size: the last one is padded with zeros.
+
+    Args:
+      function: takes arrays `[batch_size, ...]`; returns such arrays, or a tree of them.
+      arrays: with the same number of rows.
+      batch_size: rows per batch.
 
     Returns:
-      what `function` returns, arrays `[N, ...]` or a tree of them, on the host.
+      what `function` returns for all rows, `[N, ...]`, on the host, without the padding.
     """
     count = len(arrays[0])
     fill = lambda rows: np.pad(rows, [(0, batch_size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
@@ -58,7 +63,7 @@ def _pooled_layers(kernels: list[Float[Array, "3 3 _ _"]], class_maps: Bool[Arra
     x = class_maps.astype(jnp.float32)
     pooled = []
     for kernel in kernels:
-        # full precision: a GPU would otherwise round the products and score differently from a CPU
+        # without full precision, a GPU rounds the products, and its scores differ from those of a CPU
         x = jax.lax.conv_general_dilated(
             x, kernel, (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"), precision="highest"
         )

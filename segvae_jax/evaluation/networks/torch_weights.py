@@ -1,4 +1,4 @@
-"""Published PyTorch weights of networks that maps are scored by, as Flax variables."""
+"""Published PyTorch weights of networks that score maps, as Flax variables."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -14,17 +14,17 @@ from flax import traverse_util
 from segvae_jax.errors import CheckpointError
 
 
-def digest_of(path: str | Path, wanted: str) -> str:
+def digest_of(path: str | Path, expected_name: str) -> str:
     """Hexadecimal SHA-256 of a file.
 
     Raises:
-      CheckpointError: if it cannot be read; the message asks for the file `wanted`.
+      CheckpointError: if it cannot be read; the message asks for the file named `expected_name`.
     """
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): give the path of {wanted}") from None
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror}): give the path of {expected_name}") from None
 
 
 def variables_of(
@@ -36,13 +36,13 @@ def variables_of(
     """Variables of a module from the entries of a PyTorch state dict.
 
     Args:
-      module: is applied to one array.
-      sample: such an array.
-      state: PyTorch names and arrays; convolutions are `[out, in, h, w]`.
-      torch_name: PyTorch name of the entry at a path of the variables.
+      module: a module that is applied to one array.
+      sample: shape and dtype of such an array.
+      state: arrays by PyTorch name; the kernels of convolutions are `[out, in, h, w]`.
+      torch_name: gives the PyTorch name of the entry at a path in the variables.
 
     Raises:
-      CheckpointError: if an entry is missing, extra, or of another shape or dtype.
+      CheckpointError: if an entry is missing, unexpected, or has a different shape or dtype.
     """
     expected = traverse_util.flatten_dict(jax.eval_shape(module.init, jax.random.key(0), sample))
     names = {entry: torch_name(entry) for entry in expected}
@@ -59,5 +59,5 @@ def variables_of(
 
 
 def _flax_array(array: np.ndarray) -> np.ndarray:
-    """Convolution weights from `[out, in, h, w]` to `[h, w, in, out]`; anything else as it is."""
+    """Transposes the kernel of a convolution from `[out, in, h, w]` to `[h, w, in, out]`; leaves other arrays as is."""
     return array.transpose(2, 3, 1, 0) if array.ndim == 4 else array

@@ -1,1 +1,1 @@
-"""The table and the page of an evaluation."""
+"""The table in the terminal and the page of an evaluation."""

@@ -14,6 +14,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
+from segvae_jax.evaluation.rows import ROWS
 from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
@@ -21,7 +22,6 @@ from segvae_jax.maps import colour
 SCORES, REPORT = "scores.json", "report.html"
 _TEMPLATE = Path(__file__).with_suffix(".html.jinja")
 _FIRST = ("generated", "real_vs_real")  # columns; the others follow
-_HEADLINE = (("control", "exact"), ("fsd",), ("c2st", "auc"), ("diversity",), ("memorisation", "nearest"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +102,8 @@ def _headline(result: Mapping[str, Any]) -> dict[str, str]:
     """Name -> value of the scores in large print."""
     generated = values.columns({"": result["rows"]["generated"]}, result["classes"])
     value = lambda place: values.written(generated[place][""]["value"])
-    return {values.named(place): value(place) for place in _HEADLINE if place in generated}
+    headline = [row.place for row in ROWS if row.headline]
+    return {values.named(place): value(place) for place in headline if place in generated}
 
 
 def _scores(rows: Mapping[str, Any], space: LabelSpace) -> Table:
@@ -113,7 +114,7 @@ def _scores(rows: Mapping[str, Any], space: LabelSpace) -> Table:
 
 def _side_by_side(trees: Mapping[str, Any], space: LabelSpace) -> Table:
     lines = [
-        Line(values.named(place), _cells([found.get(name) for name in trees]))
+        Line(values.described(place), _cells([found.get(name) for name in trees]))
         for place, found in values.columns(trees, space.classes).items()
         if not any(values.by_class(place, figure, space.classes) for figure in found.values())
     ]

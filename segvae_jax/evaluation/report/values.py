@@ -1,47 +1,30 @@
-"""The figures of an evaluation result, whatever rows it has: found by walking it, named, and written for readers."""
+"""The values of an evaluation result, whatever rows it has: finds them, names them and formats them for readers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-Place = tuple[str, ...]  # keys from the outside in
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, Place
 
-_NAMES = {
-    ("control", "exact"): "exact label-set",
-    ("control", "precision"): "label precision",
-    ("control", "recall"): "label recall",
-    ("fsd",): "FSD x 1e4",
-    ("c2st", "auc"): "two-sample test, AUC (0.5 is perfect)",
-    ("frechet_random_cnn",): "Frechet, random CNN features",
-    ("frechet_map_encoder",): "Frechet, map encoder features",
-    ("kid_random_cnn",): "KID, random CNN features",
-    ("kid_map_encoder",): "KID, map encoder features",
-    ("compatibility", "error"): "compatibility, 1 - IoU of a class predicted from the others",
-    ("symmetry",): "left-right symmetry, distance from real maps'",
-    ("diversity_map_encoder",): "diversity in map encoder features",
-    ("diversity_lpips",): "diversity, LPIPS (AlexNet, coloured maps; out of its domain)",
-    ("diversity",): "diversity, 1 - mIoU within a label-set",
-    ("memorisation", "nearest"): "mIoU to the nearest training map",
-    ("memorisation", "held_out"): "mIoU of held-out maps to the nearest training map",
-    ("memorisation", "copied"): "share of copies",
-    ("presence",): "the class is seen as asked, or is gone",
-    ("untouched",): "all else is as it was",
-    ("changed",): "1 - IoU of the class before and after",
-    ("c2st", "real_vs_real"): "the same of maps that are not edited",
-    ("fid_inception",): "FID (Inception, coloured maps; out of its domain)",
-}
+_ROWS = {row.place: row for row in (*EDIT_ROWS, *ROWS)}
 _PARTS = ("value", "low", "high", "sd")  # of an estimate
 
 
 def named(place: Place) -> str:
-    """What a figure is called: its keys, where it has no name of its own."""
-    return _NAMES.get(place, ": ".join(place).replace("_", " "))
+    """The title of a metric row; the keys of any other value."""
+    return _ROWS[place].title if place in _ROWS else ": ".join(place).replace("_", " ")
+
+
+def described(place: Place) -> str:
+    """The title and the better direction of a metric row; the keys of any other value."""
+    return _ROWS[place].description if place in _ROWS else named(place)
 
 
 def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Places and figures of a nested result, in order.
+    """Places and values of a nested result, in order.
 
-    A figure is a plain value, a list, an estimate (a mapping with a `value`, whose other keys than its interval
-    follow it), or one a class. Records, as of pairs of maps, are none.
+    A value is a number or text, a list, an estimate, or a mapping with one entry per class. An estimate is a mapping
+    with a `value`; its interval belongs to it, and its other keys follow as values of their own. Lists of records, e.g.
+    of pairs of maps, are left out.
     """
     if _records(tree):
         return
@@ -59,57 +42,61 @@ def _records(tree: Any) -> bool:
     return isinstance(tree, list) and any(isinstance(part, Mapping) and "value" not in part for part in tree)
 
 
-def by_class(place: Place, figure: Any, classes: Sequence[str]) -> dict[str, Any] | None:
-    """Class -> figure, of a mapping of classes or a list of fractions or estimates for each; None of anything else.
+def by_class(place: Place, value: Any, classes: Sequence[str]) -> dict[str, Any] | None:
+    """Value of each class, from a mapping of classes or a list with one number or estimate per class; else None.
 
-    A list named `by_network` or the like is not one of classes, however long it is.
+    A list named `by_network` or the like is not a list of classes, whatever its length.
     """
-    if isinstance(figure, Mapping) and figure and set(figure) <= set(classes):
-        return dict(figure)
+    if isinstance(value, Mapping) and value and set(value) <= set(classes):
+        return dict(value)
     other = place and place[-1].startswith("by_") and place[-1] != "by_class"
-    if isinstance(figure, list) and len(figure) == len(classes) and not other and all(map(_is_of_class, figure)):
-        return dict(zip(classes, figure, strict=True))
+    if isinstance(value, list) and len(value) == len(classes) and not other and all(map(_is_of_class, value)):
+        return dict(zip(classes, value, strict=True))
     return None
 
 
-def _is_of_class(figure: Any) -> bool:
-    return figure is None or isinstance(figure, float | Mapping)
+def _is_of_class(value: Any) -> bool:
+    return value is None or isinstance(value, float | Mapping)
 
 
 def columns(trees: Mapping[str, Any], classes: Sequence[str]) -> dict[Place, dict[str, Any]]:
-    """Place -> name of a tree -> figure, over several trees; places in the order in which they first occur."""
+    """The values of several trees by place and by name of the tree, in the order in which the places first occur.
+
+    Values of metric rows are in the units of their titles.
+    """
     found: dict[Place, dict[str, Any]] = {}
     for name, tree in trees.items():
-        for place, figure in leaves(tree, classes):
-            found.setdefault(place, {})[name] = figure
+        for place, value in leaves(tree, classes):
+            found.setdefault(place, {})[name] = _ROWS[place].scaled(value) if place in _ROWS else value
     return found
 
 
-def written(figure: Any) -> str:
-    """A figure for readers: `0.91 (0.87 to 0.95)`, `0.848 +- 0.021`; a dash where there is none."""
-    if isinstance(figure, Mapping):
-        value = written(figure["value"])
-        if "low" in figure:
-            return f"{value} ({written(figure['low'])} to {written(figure['high'])})"
-        return f"{value} +- {written(figure['sd'])}" if "sd" in figure else value
-    if isinstance(figure, list | tuple):
-        return ", ".join(map(written, figure))
-    if isinstance(figure, bool):
-        return "yes" if figure else "no"
-    if isinstance(figure, float):
-        return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:#.3g}".rstrip(".")
-    return "-" if figure is None else f"{figure:,}" if isinstance(figure, int) else str(figure)
+def written(value: Any) -> str:
+    """A value for readers: `0.91 (0.87 to 0.95)`, `0.848 +- 0.021`; a dash for None."""
+    if isinstance(value, Mapping):
+        number = written(value["value"])
+        if value.get("low") is not None:
+            return f"{number} ({written(value['low'])} to {written(value['high'])})"
+        return f"{number} +- {written(value['sd'])}" if "sd" in value else number
+    if isinstance(value, list | tuple):
+        return ", ".join(map(written, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+    return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def interval(figure: Any) -> tuple[float, float, float] | None:
-    """Low end, value and high end of a figure; None of what is none, as text or a count."""
-    if isinstance(figure, Mapping) and isinstance(figure.get("value"), int | float):
-        value, spread = float(figure["value"]), figure.get("sd", 0.0)
-        return float(figure.get("low", value - spread)), value, float(figure.get("high", value + spread))
-    return (figure,) * 3 if isinstance(figure, float) else None
+def interval(value: Any) -> tuple[float, float, float] | None:
+    """Low end, number and high end of a value; None if it is not one, e.g. text or a count."""
+    if isinstance(value, Mapping) and isinstance(value.get("value"), int | float):
+        number, spread = float(value["value"]), value.get("sd", 0.0)
+        low, high = value.get("low"), value.get("high")  # None where resampled maps could not be compared
+        return number - spread if low is None else float(low), number, number + spread if high is None else float(high)
+    return (value,) * 3 if isinstance(value, float) else None
 
 
-def extent(figures: Iterable[Any]) -> tuple[float, float]:
-    """The least and the greatest number that any of the figures reaches; 0 and 1 of none."""
-    ends = [end for figure in figures if (found := interval(figure)) for end in found]
+def extent(values: Iterable[Any]) -> tuple[float, float]:
+    """The lowest and the highest end of all values; 0 and 1 if there are none."""
+    ends = [end for value in values if (found := interval(value)) for end in found]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)

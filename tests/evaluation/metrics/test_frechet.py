@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.linalg import sqrtm
 
 from segvae_jax.errors import DataError
-from segvae_jax.evaluation.metrics.frechet import frechet_distance, frechet_from_moments, moments
+from segvae_jax.evaluation.metrics.frechet import fid, frechet_distance, frechet_from_moments, moments
 
 
 def _sqrtm_distance(a, b):
@@ -58,3 +58,10 @@ def test_mistakes_are_named():
         frechet_distance(np.zeros((1, 3)), np.zeros((4, 3)))
     with pytest.raises(DataError, match="not finite"):
         frechet_distance(np.zeros((4, 3)), np.full((4, 3), np.nan))
+
+
+def test_fid_is_a_frechet_distance_of_equally_many_pictures():
+    features = np.random.default_rng(0).normal(size=(9, 5))
+    assert fid(features, features + 0.5) == pytest.approx(5 * 0.25)
+    with pytest.raises(DataError, match="9 against 3"):
+        fid(features, features[:3])

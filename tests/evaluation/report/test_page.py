@@ -14,11 +14,11 @@ from html_pages import HOSTILE, Page
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.errors import OutputError
 from segvae_jax.evaluation.evaluate import evaluate
-from segvae_jax.evaluation.map_set import Given
+from segvae_jax.evaluation.map_set import MapSet
 from segvae_jax.evaluation.report.gallery import SAMPLES, STEPS, Album, Row, albums
 from segvae_jax.evaluation.report.page import write_report
 from segvae_jax.evaluation.scorer import painted
-from segvae_jax.evaluation.target import Subject
+from segvae_jax.evaluation.target import EvaluationTarget
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
@@ -50,20 +50,20 @@ def splits():
 
 
 @pytest.fixture(scope="module")
-def trained(splits) -> Subject:
+def trained(splits) -> EvaluationTarget:
     card = ModelCard(SPACE, ARGUMENTS, np.zeros((0, 4), bool), np.zeros(0, int))
     generator = Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
-    return Subject(
+    return EvaluationTarget(
         SPACE, splits, generator.generate_each, generator, {"checkpoint": "runs/x", "weights_hash": "0123456789ab"}
     )
 
 
 @pytest.fixture(scope="module")
-def copies(splits) -> Subject:
+def copies(splits) -> EvaluationTarget:
     """Training maps, one of them without its hat."""
-    given = Given(painted(splits["train"][:10], SPACE), label_set_of(splits["train"][:10]))
+    given = MapSet(painted(splits["train"][:10], SPACE), label_set_of(splits["train"][:10]))
     given.index_maps[4][given.index_maps[4] == 3] = 0
-    return Subject(SPACE, splits, given, None, {"maps": "elsewhere", "maps_hash": "0123456789ab"})
+    return EvaluationTarget(SPACE, splits, given, None, {"maps": "elsewhere", "maps_hash": "0123456789ab"})
 
 
 @pytest.fixture(scope="module")
@@ -71,12 +71,12 @@ def scored_copies(copies):
     return evaluate(copies, seed=5)
 
 
-def titled(subject, title):
-    return next(album for album in albums(subject, seed=5) if album.title == title)
+def titled(target, title):
+    return next(album for album in albums(target, seed=5) if album.title == title)
 
 
-def page_of(result, subject, tmp_path):
-    write_report(tmp_path / "out", result, SPACE, albums(subject, seed=5))
+def page_of(result, target, tmp_path):
+    write_report(tmp_path / "out", result, SPACE, albums(target, seed=5))
     assert json.loads((tmp_path / "out/scores.json").read_text()) == result
     return (tmp_path / "out/report.html").read_text()
 
@@ -147,11 +147,11 @@ def test_given_maps_are_scored_as_they_are_and_what_is_missing_says_why(copies, 
     assert row["memorisation"]["nearest"]["value"] > 0.95 and row["diversity"]["same_label_set"]
     assert row["control"]["exact"]["value"] == pytest.approx(0.9)
     assert set(result["omitted"]) == {"reconstruction", "fid_inception", "diversity_lpips"}
-    assert "there is no posterior" in page and "cannot be interpolated" in page
-    unknown = Subject(SPACE, copies.splits, Given(copies.made.index_maps, None), None, copies.identity)
+    assert "there is no posterior" in page and "nothing can be interpolated" in page
+    unknown = EvaluationTarget(SPACE, copies.splits, MapSet(copies.source.index_maps, None), None, copies.identity)
     result = evaluate(unknown, seed=5)
     assert "control" not in result["rows"]["generated"] and "label_sets.txt" in result["omitted"]["control"]
-    assert not titled(unknown, "Without what was asked for").rows
+    assert not titled(unknown, "Without a requested class").rows
 
 
 def test_albums_show_the_closest_the_failed_and_the_farthest(copies, trained):
@@ -159,10 +159,10 @@ def test_albums_show_the_closest_the_failed_and_the_farthest(copies, trained):
     assert [row.text for row in closest.rows[:3]] == ["mIoU 1.00"] * 3
     np.testing.assert_array_equal(*closest.rows[0].index_maps)
     farthest = titled(copies, "Least like any training map").rows[0]
-    np.testing.assert_array_equal(farthest.index_maps[0], copies.made.index_maps[4])
-    missing = titled(copies, "Without what was asked for")
+    np.testing.assert_array_equal(farthest.index_maps[0], copies.source.index_maps[4])
+    missing = titled(copies, "Without a requested class")
     assert missing.rows[0].captions == ["hat"] and "of 1 that lack a class" in missing.text
-    np.testing.assert_array_equal([*missing.rows[0].index_maps], copies.made.index_maps[4:5])
+    np.testing.assert_array_equal([*missing.rows[0].index_maps], copies.source.index_maps[4:5])
     ways = titled(trained, "From one map to another").rows
     end = trained.generator.generate(["face", "eye"], seed=6)[0]
     way = next(row for row in ways if row.text == "face, eye")
@@ -171,13 +171,13 @@ def test_albums_show_the_closest_the_failed_and_the_farthest(copies, trained):
 
 
 def test_samples_of_a_label_set_stand_behind_a_real_map(copies, trained):
-    for subject in (trained, copies):
-        for row in titled(subject, "One label-set, many maps").rows:
+    for target in (trained, copies):
+        for row in titled(target, "One label-set, many maps").rows:
             drawn = np.stack([*row.index_maps])
             assert row.captions[0] == "held out" and 2 < len(drawn) <= 1 + SAMPLES
             real = drawn[0]
             assert {SPACE.names[i] for i in np.unique(real)} - {"background"} == set(row.text.split(", "))
-            assert any((real == truth).all() for truth in painted(subject.splits["test"], SPACE))
+            assert any((real == truth).all() for truth in painted(target.splits["test"], SPACE))
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(scored_copies, tmp_path):

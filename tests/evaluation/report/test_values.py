@@ -44,6 +44,7 @@ def test_rows_that_differ_are_joined():
         ({"value": 21.3, "low": 10.04, "high": 1234.5}, "21.3 (10.0 to 1,234)"),
         ({"value": 0.848, "sd": 0.0213}, "0.848 +- 0.0213"),
         ({"value": 12.0}, "12.0"),
+        ({"value": 12.0, "low": None, "high": None}, "12.0"),
         ([0.5, 2], "0.500, 2"),
         (True, "yes"), (None, "-"), (5000, "5,000"), ("x", "x"), (120.0, "120"),
     ],
@@ -52,12 +53,21 @@ def test_figures_are_written_for_readers(figure, text):
     assert values.written(figure) == text
 
 
+def test_metric_rows_are_in_the_units_of_their_titles():
+    table = values.columns({"generated": {"offsets": {"value": 0.25, "low": 0.125, "high": 0.5, "pairs": 3}}}, CLASSES)
+    assert table["offsets",] == {"generated": {"value": 25, "low": 12.5, "high": 50}}
+    assert table["offsets", "pairs"] == {"generated": 3}
+
+
 def test_names_are_known_or_the_keys():
+    assert values.described(("fsd",)) == "FSD x 1e4 (lower is better)"
+    assert values.described(("prdc", "map_encoder")) == "prdc: map encoder"
     assert values.named(("control", "exact")) == "exact label-set"
     assert values.named(("prdc", "map_encoder")) == "prdc: map encoder"
 
 
 def test_intervals_and_their_extent():
     assert values.interval({"value": 1.0, "sd": 0.25}) == (0.75, 1.0, 1.25)
+    assert values.interval({"value": 1.0, "low": None, "high": None}) == (1.0, 1.0, 1.0)
     assert [values.interval(other) for other in ("text", True, 7, None)] == [None] * 4
     assert values.extent([{"value": 1, "low": 0.0, "high": 3.0}, None, 5.0, "x"]) == (0.0, 5.0)

@@ -1,0 +1,152 @@
+"""The metric rows: what each metric is called, how it is written, and which direction is better.
+
+The table in the terminal, the report, the tables of experiments and their verdicts all read this module. A new metric
+needs the function that computes it and an entry here.
+"""
+
+import dataclasses
+import enum
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+Place = tuple[str, ...]  # keys, from the outermost to the innermost
+
+_ESTIMATE = ("value", "low", "high", "sd")  # keys of an estimate
+
+
+class Direction(enum.StrEnum):
+    """Which values of a metric are better."""
+
+    HIGHER = "higher is better"
+    LOWER = "lower is better"
+    UP_TO_REAL = "higher is better, up to the value of real maps"
+    AS_REAL = "best where it equals the value of real maps"
+    NEUTRAL = "neither direction is better"
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricRow:
+    """One metric of a set of maps.
+
+    Attributes:
+      place: where the scores of a set of maps hold its estimate or number.
+      title: its name in every table; at most 22 characters if the terminal shows it, 21 in the suite "quick".
+      digits: decimals in tables, after scaling by `factor`.
+      direction: which values are better.
+      suite: which suite computes it: "quick" (and therefore "all" too), only "all", or either with "weights" from a
+        file of the user.
+      factor: scores are multiplied by this to be in the unit that the title names.
+      anchor: what real maps reach, where that is not the value in the row `real_vs_real`.
+      headline: whether the tables of experiments and the cards of the report show it.
+      in_terminal: whether the table in the terminal shows it.
+    """
+
+    place: Place
+    title: str
+    digits: int
+    direction: Direction
+    suite: Literal["quick", "all", "weights"] = "all"
+    factor: float = 1.0
+    anchor: str = ""
+    headline: bool = False
+    in_terminal: bool = True
+
+    @property
+    def description(self) -> str:
+        """The title, the better direction and, where it is not `real_vs_real`, what real maps reach."""
+        anchor = f"; real maps: {self.anchor}" if self.anchor else ""
+        return f"{self.title} ({self.direction}{anchor})"
+
+    @property
+    def more_is_better(self) -> bool | None:
+        """Whether the higher of two values of models is better; None where that depends on the value of real maps."""
+        if self.direction in (Direction.HIGHER, Direction.UP_TO_REAL):
+            return True
+        return False if self.direction is Direction.LOWER else None
+
+    def find(self, scores: Any) -> dict[str, float] | None:
+        """The estimate in scores, in the unit of the title; None where these lack it.
+
+        Returns:
+          `value` and, where they are known, `low` and `high`, or `sd`.
+        """
+        found = scores
+        for key in self.place:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        estimate = found if isinstance(found, Mapping) else {"value": found}
+        numbers = {key: estimate[key] for key in _ESTIMATE if isinstance(estimate.get(key), int | float)}
+        return {key: self.factor * number for key, number in numbers.items()} if "value" in numbers else None
+
+    def scaled(self, value: Any) -> Any:
+        """A number, or every number of an estimate, in the unit of the title; anything else as it is."""
+        if isinstance(value, Mapping):
+            return {key: self.scaled(part) for key, part in value.items()}
+        return self.factor * value if isinstance(value, float) else value
+
+    def format(self, value: float) -> str:
+        """A scaled number as tables show it."""
+        return f"{value:.{self.digits}f}"
+
+
+_PERCENT = 100.0
+_HIGHER, _LOWER, _UP_TO_REAL, _AS_REAL, _NEUTRAL = Direction
+
+ROWS: tuple[MetricRow, ...] = (
+    MetricRow(("control", "exact"), "exact label-set", 2, _HIGHER, "quick", headline=True),
+    MetricRow(("control", "precision"), "label precision", 2, _HIGHER, "quick", in_terminal=False),
+    MetricRow(("control", "recall"), "label recall", 2, _HIGHER, "quick", in_terminal=False),
+    MetricRow(("fsd",), "FSD x 1e4", 1, _LOWER, "quick", headline=True),
+    MetricRow(("c2st", "auc"), "C2ST AUC", 3, _LOWER, "quick", anchor="0.5", headline=True),
+    MetricRow(("frechet_random_cnn",), "Frechet, random CNN", 2, _LOWER, "quick"),
+    MetricRow(("parts", "log_area"), "W1 log-area", 2, _LOWER),
+    MetricRow(("parts", "centroid_y"), "W1 y, % of side", 1, _LOWER, factor=_PERCENT),
+    MetricRow(("parts", "centroid_x"), "W1 x, % of side", 1, _LOWER, factor=_PERCENT),
+    MetricRow(("parts", "height"), "W1 height, % of side", 1, _LOWER, factor=_PERCENT),
+    MetricRow(("parts", "width"), "W1 width, % of side", 1, _LOWER, factor=_PERCENT),
+    MetricRow(("parts", "orientation"), "W1 angle, degrees", 1, _LOWER, factor=180 / math.pi),
+    MetricRow(("offsets",), "W1 offsets, % of side", 1, _LOWER, factor=_PERCENT),
+    MetricRow(("adjacency",), "adjacency", 3, _LOWER),
+    MetricRow(("symmetry",), "W1 symmetry", 3, _LOWER),
+    MetricRow(("frechet_map_encoder",), "Frechet, map encoder", 3, _LOWER, headline=True),
+    MetricRow(("kid_random_cnn",), "KID x 1e3, random CNN", 1, _LOWER, factor=1e3),
+    MetricRow(("kid_map_encoder",), "KID x 1e3, map encoder", 1, _LOWER, factor=1e3),
+    MetricRow(("neighbours_random_cnn", "precision"), "precision, random CNN", 2, _HIGHER, in_terminal=False),
+    MetricRow(("neighbours_random_cnn", "recall"), "recall, random CNN", 2, _HIGHER, in_terminal=False),
+    MetricRow(("neighbours_random_cnn", "density"), "density, random CNN", 2, _HIGHER, in_terminal=False),
+    MetricRow(("neighbours_random_cnn", "coverage"), "coverage, random CNN", 2, _HIGHER, in_terminal=False),
+    MetricRow(("neighbours_map_encoder", "precision"), "precision, map encoder", 2, _HIGHER, headline=True),
+    MetricRow(("neighbours_map_encoder", "recall"), "recall, map encoder", 2, _HIGHER, headline=True),
+    MetricRow(("neighbours_map_encoder", "density"), "density, map encoder", 2, _HIGHER),
+    MetricRow(("neighbours_map_encoder", "coverage"), "coverage, map encoder", 2, _HIGHER),
+    MetricRow(
+        ("compatibility", "error"), "compatibility, 1 - IoU", 3, _AS_REAL, anchor="compatibility, held out",
+        headline=True,
+    ),
+    MetricRow(
+        ("compatibility", "held_out"), "compatibility, held out", 3, _NEUTRAL, in_terminal=False,
+    ),
+    MetricRow(("diversity",), "diversity, 1 - mIoU", 2, _UP_TO_REAL, "quick", headline=True),
+    MetricRow(("diversity_map_encoder",), "diversity, map encoder", 3, _UP_TO_REAL),
+    MetricRow(
+        ("memorisation", "nearest"), "nearest training mIoU", 2, _AS_REAL, "quick",
+        anchor="nearest training mIoU, held out", headline=True,
+    ),
+    MetricRow(
+        ("memorisation", "held_out"), "nearest training mIoU, held out", 2, _NEUTRAL, "quick", in_terminal=False,
+    ),
+    MetricRow(("memorisation", "copied"), "share of copies", 2, _LOWER, "quick", anchor="0.01", in_terminal=False),
+    MetricRow(
+        ("diversity_lpips",), "diversity, LPIPS (AlexNet, coloured maps; out of its domain)", 3, _UP_TO_REAL, "weights",
+    ),
+    MetricRow(("fid_inception",), "FID (Inception, coloured maps; out of its domain)", 1, _LOWER, "weights"),
+)  # fmt: skip
+
+# Of each kind of edit; a row that a kind lacks is left out.
+EDIT_ROWS: tuple[MetricRow, ...] = (
+    MetricRow(("presence",), "edit as requested", 2, _HIGHER, anchor="1"),
+    MetricRow(("untouched",), "rest unchanged", 2, _HIGHER, anchor="1"),
+    MetricRow(("changed",), "1 - IoU with before", 2, _NEUTRAL),
+    MetricRow(("c2st", "auc"), "C2ST AUC", 3, _LOWER, anchor="C2ST AUC, unedited"),
+    MetricRow(("c2st", "real_vs_real"), "C2ST AUC, unedited", 3, _NEUTRAL, anchor="0.5"),
+)
