@@ -1,9 +1,9 @@
 """An allocator for large arrays on a CPU: huge pages, and memory that is kept.
 
-XLA allocates what a step needs anew at each step, and gives it back. By default each time the kernel hands it out
-again in pages of 4 KiB, blank ones, with a fault for each: half of the time of a training step of faces at 128 px, and
-more on a virtual machine that returns free memory to its host. One arena that takes no large block from the kernel
-and gives none back finds all it needs in place at the second step; a process stays as large as its largest step.
+XLA allocates the memory of a training step anew at each step, and frees it afterwards. By default the kernel then hands
+it out again as blank pages of 4 KiB, with a page fault for each of them. This takes half of the time of a training step
+for faces at 128 px, and more on a virtual machine that returns free memory to its host. With the settings below, glibc
+keeps all memory in one arena, which is in place at the second step; the process stays as large as its largest step.
 glibc reads these settings only when a process starts.
 """
 
@@ -18,10 +18,10 @@ _SETTING = ":".join(
 
 
 def restart_with_allocator() -> None:
-    """Starts this program again in the same process, with the allocator asked for; at once, before heavy imports.
+    """Starts this program again in the same process, with these settings. To be called before heavy imports.
 
-    Does nothing the second time, where the variable is set already, and outside Linux. The kernel may refuse
-    huge pages, and another C library knows nothing of the variable; then nothing changes.
+    Does nothing if the variable is already set, as it is the second time, or if this is not Linux. The kernel may
+    refuse huge pages, and another C library ignores the variable; then nothing changes.
     """
     if sys.platform == "linux" and _VARIABLE not in os.environ:
         os.environ[_VARIABLE] = _SETTING

@@ -1,4 +1,4 @@
-"""Stopping cleanly at a SIGTERM."""
+"""A clean stop at a SIGTERM."""
 
 import contextlib
 import signal
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 @contextlib.contextmanager
 def termination() -> Iterator[Callable[[], bool]]:
-    """A function that tells whether a SIGTERM was received; meanwhile the signal does nothing else."""
+    """Yields a function that tells whether a SIGTERM was received. Inside the block the signal does nothing else."""
     received: list[int] = []
     previous = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
     try:

@@ -14,7 +14,7 @@ COMMANDS = {
     "train": "train", "generate": "generate", "edit": "edit", "eval": "eval", "prepare": "prepare",
     "export": "export", "demo": "demo", "import-release": "import_release", "verify": "verify",
 }  # fmt: skip
-# Its worker processes hold little; one arena without a return of memory would make them larger.
+# Worker processes would inherit the allocator, and keep memory that they do not need.
 _WITHOUT_ALLOCATOR = {"prepare"}
 
 
@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     if words is None:
         words = sys.argv[1:]
-        sys.path.insert(0, os.getcwd())  # as under `python -m`: configurations import one another
+        sys.path.insert(0, os.getcwd())  # as `python -m` does: configurations import one another from there
         _prepare_process(words)
     name, *rest = words or ["--help"]
     if name in ("--help", "-h"):
