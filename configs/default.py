@@ -47,47 +47,8 @@ def get_config() -> ConfigDict:
     config.remat = False  # computes norms and activations a second time in the backward pass; saves memory
     config.keep_checkpoints = 3  # number of latest checkpoints to keep; the best one is kept as well
 
-    config.data = ConfigDict()
-    config.data.source = "cartoon"  # or celebamask_hq, humanparsing, folder: see data/sources/registry.py
-    config.data.path = ""  # folder of index PNGs; celebamask_hq, humanparsing: also any published layout, or a .zip
-    config.data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
-    config.data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
-    config.data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
-    config.data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
-    config.data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
-    config.data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
-    config.data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
-    config.data.exclude = ""  # file that lists maps to leave out: one line `id reason` per map
-    config.data.skip_broken = False  # leaves out maps that cannot be read
-    config.data.celeba_mapping = ""  # CelebA-HQ-to-CelebA-mapping.txt, for the official splits ...
-    config.data.celeba_partition = ""  # ... and list_eval_partition.txt
-    config.data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
-    config.data.flip = True  # mirrors half of the training maps, left and right classes exchanged
-    config.data.rotate = 0.0  # turns training maps by up to so many degrees ...
-    config.data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
-    config.data.shift = 0.0  # ... and shifts them by up to this share of height and of width
-    config.data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
-    config.data.kind = "faces"  # cartoon: faces or people
-    config.data.num_maps = 8_000  # cartoon: how many maps
-
-    config.model = ConfigDict()
-    config.model.name = "segvae"  # or cvae_global, sg2im, masked, diffusion, which know fewer of the keys below
-    config.model.image_size = (128, 128)
-    config.model.ngf = 64
-    config.model.context_dim = 512
-    config.model.hidden_dim = 256
-    # With many latents one fact is encoded many times; the noise averages out, and samples vary little.
-    config.model.latent_dim = 32
-    config.model.spectral_norm = False
-    config.model.gain = 1.0  # of the Xavier initialisation
-    config.model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
-    config.model.recurrent = True  # False: layers without memory instead of the LSTMs
-    config.model.learned_prior = True  # False: a standard normal prior
-    config.model.canvas = True  # False: no class sees the classes before it
-    config.model.hard_canvas = False  # True: generated shapes are thresholded before later classes see them
-    config.model.skip_absent = False  # True: the LSTM states do not advance in steps of absent classes
-    config.model.draw_steps = 24  # masked, diffusion: number of calls of the network per sample
-    config.model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
+    config.data = _data()
+    config.model = _model()
 
     config.loss = ConfigDict()
     config.loss.reconstruction = "bce_dice"  # or l1, bce
@@ -100,3 +61,53 @@ def get_config() -> ConfigDict:
     config.optimizer.decay_from = 0.5  # fraction of the run from which the rate falls to zero
     config.optimizer.ema_decay = 0.999  # of the averaged weights; 0 keeps none
     return config
+
+
+def _data() -> ConfigDict:
+    """Where maps come from, and what is done to them."""
+    data = ConfigDict()
+    data.source = "cartoon"  # or celebamask_hq, humanparsing, folder: see data/sources/registry.py
+    data.path = ""  # folder of index PNGs; celebamask_hq, humanparsing: also any published layout, or a .zip
+    data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
+    data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
+    data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
+    data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
+    data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
+    data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
+    data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none
+    data.exclude = ""  # file that lists maps to leave out: one line `id reason` per map
+    data.skip_broken = False  # leaves out maps that cannot be read
+    data.celeba_mapping = ""  # CelebA-HQ-to-CelebA-mapping.txt, for the official splits ...
+    data.celeba_partition = ""  # ... and list_eval_partition.txt
+    data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
+    data.flip = True  # mirrors half of the training maps, left and right classes exchanged
+    data.rotate = 0.0  # turns training maps by up to so many degrees ...
+    data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
+    data.shift = 0.0  # ... and shifts them by up to this share of height and of width
+    data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
+    data.kind = "faces"  # cartoon: faces or people
+    data.num_maps = 8_000  # cartoon: how many maps
+    return data
+
+
+def _model() -> ConfigDict:
+    """The model and its sizes."""
+    model = ConfigDict()
+    model.name = "segvae"  # or cvae_global, sg2im, masked, diffusion, which know fewer of the keys below
+    model.image_size = (128, 128)
+    model.ngf = 64
+    model.context_dim = 512
+    model.hidden_dim = 256
+    # With many latents one fact is encoded many times; the noise averages out, and samples vary little.
+    model.latent_dim = 32
+    model.spectral_norm = False
+    model.gain = 1.0  # of the Xavier initialisation
+    model.dtype = "float32"  # or bfloat16: of the convolutions; everything else stays float32
+    model.recurrent = True  # False: layers without memory instead of the LSTMs
+    model.learned_prior = True  # False: a standard normal prior
+    model.canvas = True  # False: no class sees the classes before it
+    model.hard_canvas = False  # True: generated shapes are thresholded before later classes see them
+    model.skip_absent = False  # True: the LSTM states do not advance in steps of absent classes
+    model.draw_steps = 24  # masked, diffusion: number of calls of the network per sample
+    model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
+    return model

@@ -25,6 +25,7 @@ from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
 
 _FLAG = "--config.data."
+_DEFAULTS = vars(SourceOptions()) | vars(RecipeOptions())
 
 
 def prepare_data(config: ConfigDict) -> Prepared:
@@ -47,18 +48,28 @@ def prepare_data(config: ConfigDict) -> Prepared:
 
 
 def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
-    defaults = vars(SourceOptions()) | vars(RecipeOptions())
-    given = _given(config, SourceOptions) | _given(config, RecipeOptions)
-    set_by_recipes = DATA_SETS["cartoon"].options  # in configs/cartoon.py
-    if changed := [name for name in given if name not in set_by_recipes and given[name] != defaults[name]]:
-        fault = f"is a prepared data set, which config.data.{changed[0]} cannot change"
-        unset = f"set it to {defaults[changed[0]]!r}"
-        raise ConfigError(f"config.data.prepared={directory}: {fault}: {unset}, or prepare the data again")
     prepared = open_prepared(directory)
+    if changed := _options_without_effect(config, prepared.space):
+        fault = f"is a prepared data set, which config.data.{changed[0]} cannot change"
+        unset = f"set it to {_DEFAULTS[changed[0]]!r}"
+        raise ConfigError(f"config.data.prepared={directory}: {fault}: {unset}, or prepare the data again")
     if prepared.image_size != size:
         held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
         raise ConfigError(f"config.data.prepared={directory}: holds {held}: prepare it at that size")
     return prepared
+
+
+def _options_without_effect(config: ConfigDict, space: LabelSpace) -> list[str]:
+    """Names of options that are given although a prepared data set, with classes `space`, cannot follow them.
+
+    Options that ask for the very classes of the set are fine, as those of `configs/clothing.py` for a set that was
+    prepared with them. `configs/cartoon.py` sets the options of cartoons.
+    """
+    given = _given(config, SourceOptions) | _given(config, RecipeOptions)
+    fulfilled = set(DATA_SETS["cartoon"].options)
+    if [name.strip() for name in given["classes"].split(",")] == list(space.classes):
+        fulfilled |= {"classes", "merge"}
+    return [name for name in given if name not in fulfilled and given[name] != _DEFAULTS[name]]
 
 
 def _given(config: ConfigDict, options: type[SourceOptions | RecipeOptions]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tiny_config import TINY, get_config
 from configs import default
 from segvae_jax import maps
 from segvae_jax.data.cartoon import cartoon_map
+from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.data.prepare.recipe import RecipeOptions
 from segvae_jax.data.sources.registry import SourceOptions
 from segvae_jax.errors import ConfigError, SegVAEError
@@ -192,6 +193,15 @@ def test_a_prepared_data_set_is_opened_whatever_cartoons_the_configuration_would
     config = get_config()
     config.data.update(prepared=str(prepared), kind="people", num_maps=3)
     assert prepare_data(config).directory == prepared
+
+
+def test_classes_that_a_prepared_data_set_has_may_be_named_again(prepared):
+    config, classes = get_config(), open_prepared(prepared).space.classes
+    config.data.update(prepared=str(prepared), classes=", ".join(classes), merge="l_eye,r_eye=eyes")
+    assert prepare_data(config).directory == prepared
+    config.data.classes = ",".join(classes[1:])
+    with pytest.raises(ConfigError, match=r"config\.data\.merge cannot change|config\.data\.classes cannot change"):
+        prepare_data(config)
 
 
 @pytest.fixture(scope="module")
