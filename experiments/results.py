@@ -127,7 +127,7 @@ def _page(result: Mapping[str, Any], saved: Mapping[Path, str]) -> str:
     of_many = f"Mean +- standard deviation over {result['seeds']} training runs per row"
     runs = of_many if result["seeds"] > 1 else "One training run per row"
     shown = "\n\n".join(f"{caption}:\n\n![{caption}]({path.name})" for path, caption in saved.items())
-    return f"""# {result["name"].replace("_", ", ").capitalize()}
+    return f"""# {result["name"].replace("_", ", ", 1).capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
 {runs}; anchors over the runs of all rows.

@@ -27,7 +27,7 @@ _TABLE = flags.DEFINE_enum("table", None, list(TABLES), "What to compare.", requ
 _BUDGET = flags.DEFINE_enum("budget", "small", list(BUDGETS), "Size of maps and models, and length of training.")
 _ROWS = flags.DEFINE_list("rows", [], "Names of the rows to do; all of the table if not given.")
 _SUITE = flags.DEFINE_enum("suite", "all", ["quick", "all"], "What to score by, as in eval.py.")
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Training runs a row.", lower_bound=1)
+_SEEDS = flags.DEFINE_integer("seeds", 3, "Training runs per row.", lower_bound=1)
 _SOURCE = flags.DEFINE_string("source", "cartoon", "config.data.source: whose maps.")
 _PATH = flags.DEFINE_string("path", "", "config.data.path: where they are.")
 _PREPARED = flags.DEFINE_string("prepared", "~/.cache/segvae_jax", "config.data.prepared: where prepared maps go.")
@@ -42,7 +42,7 @@ def main(argv: list[str]) -> None:
     data = {"source": _SOURCE.value, "path": _PATH.value, "prepared": _PREPARED.value}
     folder = Path(_RUNS.value).expanduser() / f"{_SOURCE.value}_{_BUDGET.value}"
     setting = Setting(BUDGETS[_BUDGET.value], data, folder, _SUITE.value)
-    # seed by seed: a table of one run a row is there early
+    # seed by seed: a table with one run per row exists early
     runs = [Run(row, seed, setting) for seed, row in itertools.product(range(_SEEDS.value), _rows())]
     console = Console()
     if finish(runs, console):

@@ -1,4 +1,4 @@
-// The large map, and the region of it that is brushed: a byte a pixel of the map, sent as a PNG in `props.value.region`.
+// The large map, and the region of it that is brushed: one byte per pixel of the map, sent as a PNG in `props.value.region`.
 const find = (query) => element.querySelector(query);
 const [stage, map, veil, size] = [".stage", "img", "canvas", "input"].map(find);
 const [hint, tools, clear, play] = [".hint", ".tools", "[data-clear]", "[data-play]"].map(find);

@@ -68,7 +68,7 @@ class ContextEncoder(nn.Module):
     def __call__(
         self,
         class_maps: Float[Array, "B H W C"],
-        drawn: Float[Array, "T C"],
+        on_canvas: Float[Array, "T C"],
         label_set: Float[Array, "B C"],
         target: Float[Array, "T C"],
         present: Float[Array, "B T"],
@@ -78,7 +78,7 @@ class ContextEncoder(nn.Module):
 
         Args:
           class_maps: shapes, soft or in {0, 1}.
-          drawn: 1 for the classes that are on the canvas of each step.
+          on_canvas: 1 for the classes that are on the canvas of each step.
           label_set: all classes that are asked for.
           target: one-hot class of each step.
           present: 1 where the label-set has the class of the step; the target is all zeros elsewhere.
@@ -88,7 +88,7 @@ class ContextEncoder(nn.Module):
         labels, targets = self._responses(label_set, target, kernel)
         first = labels[:, None]
         if self.canvas:
-            first = canvas_response(class_maps.astype(self.dtype), drawn, kernel[:, :, :-2]) + first
+            first = canvas_response(class_maps.astype(self.dtype), on_canvas, kernel[:, :, :-2]) + first
         first = first + targets[_row(present)]
         return scatter_slots(self.levels(gather_slots(first, slots), bias), present.shape, slots)
 
@@ -143,15 +143,15 @@ class ShapeEncoder(nn.Module):
 
 
 def canvas_response(
-    class_maps: Float[Array, "B H W C"], drawn: Float[Array, "T C"], kernel: Float[Array, "3 3 C O"]
+    class_maps: Float[Array, "B H W C"], on_canvas: Float[Array, "T C"], kernel: Float[Array, "3 3 C O"]
 ) -> Float[Array, "B T h w O"]:
-    """First-level response to the canvases of T steps, each of which holds the class maps that `drawn` marks.
+    """First-level response to the canvases of T steps, each of which holds the class maps that `on_canvas` marks.
 
     Instead of T canvases and one kernel, this convolves one stack of maps with T kernels, which are zero for classes
     that are not on the canvas.
     """
-    steps, features = drawn.shape[0], kernel.shape[-1]
-    kernels = kernel[:, :, :, None] * drawn.T[None, None, :, :, None]
+    steps, features = on_canvas.shape[0], kernel.shape[-1]
+    kernels = kernel[:, :, :, None] * on_canvas.T[None, None, :, :, None]
     response = strided_conv(class_maps, kernels.reshape(*kernel.shape[:3], steps * features))
     return jnp.moveaxis(response.reshape(*response.shape[:3], steps, features), 3, 1)
 

@@ -128,7 +128,7 @@ class SegVAE(PosteriorModel):
         """
         channels = np.asarray(self.order) if order is None else order
         target = jnp.eye(self.num_channels)[channels]
-        drawn = jnp.cumsum(target, axis=0) - target
+        on_canvas = jnp.cumsum(target, axis=0) - target
         present = label_set[:, channels]
         start = initial_carry(class_maps.shape[0], self.hidden_dim)
         by_context, by_shape, advances = (
@@ -136,7 +136,7 @@ class SegVAE(PosteriorModel):
             shape_slots(present, budget),
             self._advances(present),
         )
-        context = self.context_encoder(class_maps, drawn, label_set, target, present, by_context)
+        context = self.context_encoder(class_maps, on_canvas, label_set, target, present, by_context)
         _, prior = self.prior(start, context, advances)
         shapes = jnp.moveaxis(class_maps[..., channels], -1, 1)
         _, posterior = self.posterior(start, shapes, target, present, context, by_shape, advances)

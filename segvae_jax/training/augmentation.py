@@ -81,9 +81,9 @@ def affine(
 def _moved(how: Augmentation, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:
     """Applies random affine transformations; a map that would leave the picture altogether stays where it was."""
     count, height, width, _ = class_maps.shape
-    draws = jax.random.uniform(key, (count, 4), minval=-1.0, maxval=1.0)
-    angle, factor = jnp.deg2rad(how.rotate) * draws[:, 0], 1 + how.scale * draws[:, 1]
-    moved = affine(class_maps, angle, factor, how.shift * jnp.array([[height, width]]) * draws[:, 2:])
+    uniform = jax.random.uniform(key, (count, 4), minval=-1.0, maxval=1.0)
+    angle, factor = jnp.deg2rad(how.rotate) * uniform[:, 0], 1 + how.scale * uniform[:, 1]
+    moved = affine(class_maps, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
     return jnp.where(moved.any(axis=(1, 2, 3), keepdims=True), moved, class_maps)
 
 
