@@ -5,12 +5,14 @@
 `:base` changes nothing. Every data set can be used, e.g. `--config.data.source=cartoon`.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
-from configs import celeba
+from segvae_jax.configs import celeba
 from segvae_jax.training.config import with_variant
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_lstm": {"model.recurrent": False},
     "no_prior": {"model.learned_prior": False},

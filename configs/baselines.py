@@ -7,12 +7,14 @@ per class; `:masked` and `:diffusion` treat pixels as tokens. Every data set can
 `--config.data.source=cartoon`.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
-from configs import celeba
+from segvae_jax.configs import celeba
 from segvae_jax.training.config import with_variant
 
-VARIANTS = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "cvae_sep": {"model.canvas": False, "model.recurrent": False, "model.learned_prior": False},
     "cvae_global": {"model.name": "cvae_global", "model.latent_dim": 128},
     "sg2im": {"model.name": "sg2im"},

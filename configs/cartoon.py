@@ -7,9 +7,11 @@ checkpoint `cartoon` was trained with `:shipped`. `:people` draws standing figur
 64 x 32 px.
 """
 
+from typing import Any
+
 from ml_collections import ConfigDict
 
-from configs import default
+from segvae_jax.configs import default
 from segvae_jax.training.config import with_variant
 
 RECIPE = {
@@ -26,6 +28,6 @@ PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 
 def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny`, `shipped` or `people`."""
-    changes = {"": {}, "tiny": TINY, "shipped": SHIPPED, "people": PEOPLE}
+    changes: dict[str, dict[str, Any]] = {"": {}, "tiny": TINY, "shipped": SHIPPED, "people": PEOPLE}
     variants = {name: {**RECIPE, **changed} for name, changed in changes.items()}
     return with_variant(default.get_config(), variant, variants)

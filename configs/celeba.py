@@ -10,7 +10,7 @@ an hour on two CPU cores and reaches the scores in the README. `:paper` has all 
 
 from ml_collections import ConfigDict
 
-from configs import default
+from segvae_jax.configs import default
 from segvae_jax.training.config import with_variant
 
 TINY = {

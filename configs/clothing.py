@@ -9,7 +9,7 @@ their width. The variants are those of `configs/celeba.py`, and `:shipped`, whic
 
 from ml_collections import ConfigDict
 
-from configs import folder
+from segvae_jax.configs import folder
 
 MERGE = """
     blazer,cape,cardigan,coat,jacket,vest=coat;

@@ -13,7 +13,7 @@ and lists of colours.
 
 from ml_collections import ConfigDict
 
-from configs import celeba
+from segvae_jax.configs import celeba
 
 
 def get_config(variant: str = "") -> ConfigDict:

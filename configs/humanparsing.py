@@ -9,7 +9,7 @@ people.
 
 from ml_collections import ConfigDict
 
-from configs import celeba
+from segvae_jax.configs import celeba
 
 
 def get_config(variant: str = "") -> ConfigDict:

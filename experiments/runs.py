@@ -41,7 +41,7 @@ class Setting:
     def configuration(self, experiment: Experiment, seed: int) -> ConfigDict:
         """The configuration of a training run; the data are the same for every seed."""
         module, variant = experiment.config.split(":")
-        config = importlib.import_module(f"configs.{module}").get_config(variant)
+        config = importlib.import_module(f"segvae_jax.configs.{module}").get_config(variant)
         config.data.update(self.data)
         config.update_from_flattened_dict(self.budget.overrides)
         prepared = prepare_data(config).directory

@@ -8,8 +8,8 @@ import pytest
 from pages import ROOT, blocks, run_all
 from PIL import Image
 
-from configs import clothing
 from segvae_jax import maps, pictures
+from segvae_jax.configs import clothing
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
 from segvae_jax.data.prepare.builder import open_prepared, prepare
 from segvae_jax.data.prepare.recipe import Recipe

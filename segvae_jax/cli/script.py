@@ -21,19 +21,20 @@ def run_command(command: ModuleType, words: Sequence[str]) -> int:
     Args:
       command: a module with `define_flags(own, words)`, which defines the flags in `own`, and with
         `main(given, *arguments)`, which takes their values. `ARGUMENTS`, if it is there, names the arguments that
-        are not flags.
+        are not flags; `complete(words)`, if it is there, completes the words first.
       words: the flags and arguments that follow the name of the command.
 
     Returns:
       The exit status: 0, or 2 after a mistake of the user, which is reported in one line on stderr.
     """
     own = flags.FlagValues()
-    command.define_flags(own, words)
-    if _HELP & set(words):
-        print(f"{command.__doc__}\n{_flags_help(own)}")
-        return 0
     logging.set_verbosity(logging.WARNING)
     try:
+        words = getattr(command, "complete", list)(words)
+        command.define_flags(own, words)
+        if _HELP & set(words):
+            print(f"{command.__doc__}\n{_flags_help(own)}")
+            return 0
         arguments = _parsed(own, [command.__name__, *words])[1:]
         command.main(own, *_as_expected(arguments, getattr(command, "ARGUMENTS", ())))
     except SegVAEError as error:

@@ -1,14 +1,16 @@
 """The command `segvae`: what it lists and refuses, help without heavy imports, many commands in one process."""
 
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
-from segvae_jax.cli import generate, script
+from segvae_jax.cli import generate, script, train
 from segvae_jax.cli.main import COMMANDS, main
 from segvae_jax.data.shards.formats import FORMATS
 
+ROOT = pathlib.Path(__file__).parents[2]
 SLOW = {"jax", "tensorflow_datasets", "sklearn", "PIL", "grain", "flax"}
 IMPORTED = """
 import sys
@@ -96,3 +98,14 @@ def test_what_is_no_mistake_of_the_user_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(generate, "main", failing)
     with pytest.raises(RuntimeError, match="a bug"):
         script.run_command(generate, [])
+
+
+def test_experiments_of_the_package_are_found_by_name(capsys, tmp_path):
+    (config,) = train.complete(["--config=celeba:tiny"])
+    path, _, variant = config.removeprefix("--config=").rpartition(":")
+    assert variant == "tiny" and pathlib.Path(path).samefile(ROOT / "configs" / "celeba.py")
+    for word in ("--config=configs/celeba.py:tiny", "--config.batch_size=8", "--workdir=celeba"):
+        assert train.complete([word]) == [word]
+    assert main(["train", "--config=cartoom:tiny", f"--workdir={tmp_path}"]) == 2
+    message = "error: --config=cartoom: no such experiment (did you mean 'cartoon'?): expected a file, or one of "
+    assert capsys.readouterr().err.startswith(message)

@@ -10,8 +10,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 from tiny_config import TINY, get_config
 
-from configs import default
 from segvae_jax import maps
+from segvae_jax.configs import default
 from segvae_jax.data.cartoon import cartoon_map
 from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.data.prepare.recipe import RecipeOptions

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_config import get_config
 
-from configs import ablations, baselines
+from segvae_jax.configs import ablations, baselines
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace

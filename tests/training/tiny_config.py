@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from configs import default
+from segvae_jax.configs import default
 from segvae_jax.training.config import with_variant
 
 TINY = {
