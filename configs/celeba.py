@@ -1,9 +1,9 @@
-"""Faces: CelebAMask-HQ at 128 px, with the architecture of the release.
+"""Faces: CelebAMask-HQ at 128 px: the networks of the release with our settings.
 
     python train.py --config=configs/celeba.py --config.data.path=FOLDER --workdir=runs/celeba
 
 FOLDER holds CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
-order), one PNG each; a .zip of any of these works as well. `:tiny` has 64 px and a quarter of the widths; it takes half
+order), one PNG each; a .zip of any of these works as well. `:tiny` has 64 px and smaller networks; it takes half
 an hour on two CPU cores and reaches the scores in the README. `:paper` has all settings of the authors. The settings at
 128 px follow those of `:tiny`; they were not tuned.
 """

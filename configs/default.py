@@ -1,7 +1,8 @@
 """Every key of a configuration, with our recipe for maps of 128 px. The other files change what differs.
 
-`PAPER` holds the values of the authors' release where they differ; the variant `:paper` of an experiment sets them.
-`SMALL` is 64 px and a quarter of the widths, for two CPU cores; `:tiny` variants build on it.
+`PAPER` holds the values of the paper, as its authors released them, where they differ; the variant `:paper` of an
+experiment sets them. `SMALL` is for two CPU cores: 64 px, a quarter of the width of the convolutions, and half the
+size of the LSTMs and the latent; the `:tiny` variants build on it.
 """
 
 from ml_collections import ConfigDict
@@ -70,7 +71,7 @@ def _data() -> ConfigDict:
     data.path = ""  # folder of index PNGs; celebamask_hq, humanparsing: also any published layout, or a .zip
     data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
     data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
-    data.prepared = "~/.cache/segvae_jax"  # where prepared data sets are kept, or one of `prepare.py`
+    data.prepared = "~/.cache/segvae_jax"  # cache for prepared data sets, or one of `prepare.py`
     data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
     data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
@@ -81,10 +82,10 @@ def _data() -> ConfigDict:
     data.celeba_partition = ""  # ... and list_eval_partition.txt
     data.resident_gib = 2.0  # prepared training maps up to this size are kept on the devices
     data.flip = True  # mirrors half of the training maps, left and right classes exchanged
-    data.rotate = 0.0  # turns training maps by up to so many degrees ...
-    data.scale = 0.0  # ... scales them by up to this share, 0.1: by 0.9 to 1.1 ...
-    data.shift = 0.0  # ... and shifts them by up to this share of height and of width
-    data.drop_classes = 0.0  # probability that a class is taken out of a training map, never all
+    data.rotate = 0.0  # rotates training maps by up to so many degrees ...
+    data.scale = 0.0  # ... scales them by a factor from 1 - scale to 1 + scale ...
+    data.shift = 0.0  # ... and shifts them by up to this fraction of height and of width
+    data.drop_classes = 0.0  # probability that a class is removed from a training map; one class always stays
     data.kind = "faces"  # cartoon: faces or people
     data.num_maps = 8_000  # cartoon: how many maps
     return data

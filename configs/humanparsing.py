@@ -1,10 +1,9 @@
-"""Standing people: HumanParsing (ATR) at 128 px, with the architecture of the release.
+"""Standing people: HumanParsing (ATR) at 128 px: the networks of the release with our settings.
 
     python train.py --config=configs/humanparsing.py --config.data.path=FOLDER --workdir=runs/people
 
-FOLDER holds index maps (0-17 in ATR order), one PNG each. `:tiny` has 64 px and a quarter of the widths, for two CPU
-cores; `:paper` has all settings of the authors. The loss is the one that was best on faces; nothing was tuned on
-people.
+FOLDER holds index maps (0-17 in ATR order), one PNG each. `:tiny` has 64 px and smaller networks, for two CPU cores;
+`:paper` has all settings of the authors. The loss is the one that was best on faces; nothing was tuned on people.
 """
 
 from ml_collections import ConfigDict

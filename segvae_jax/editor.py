@@ -26,6 +26,7 @@ from segvae_jax.editing import (
 from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.model.registry import names_with
 from segvae_jax.sampling import Latents
 
 
@@ -62,7 +63,8 @@ class MapEditor:
           CheckpointError: if the model has no posterior for each class; see `can_infer`.
         """
         if not self.can_infer:
-            raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use a SegVAE")
+            able = names_with("can_infer")
+            raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use {able}")
         return Latents(**call_on_maps(self._infer, self._variables, class_maps))
 
     @property
@@ -188,7 +190,8 @@ class MapEditor:
     def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
         """The change that is asked for, checked; classes are given by one name or several."""
         if not self.can_edit:
-            raise CheckpointError(f"a {self.card.name} model generates all classes at once: to edit maps, use a SegVAE")
+            able = names_with("can_edit")
+            raise CheckpointError(f"a {self.card.name} model cannot edit maps: use {able}")
         region = asked.pop("region", None)
         return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})
 

@@ -26,6 +26,7 @@ from segvae_jax.editor import MapEditor
 from segvae_jax.errors import CheckpointError
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.model.layers import fold_spectral_norm
+from segvae_jax.model.registry import names_with
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 
 Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], float], UInt8[Array, "B H W"]]
@@ -176,7 +177,8 @@ class Generator(MapEditor):
           CheckpointError: if the model has no posterior; see `can_reconstruct`.
         """
         if not self.can_reconstruct:
-            raise CheckpointError(f"a {self.card.name} model has no posterior: to reconstruct maps, use a SegVAE")
+            able = names_with("can_reconstruct")
+            raise CheckpointError(f"a {self.card.name} model has no posterior to reconstruct maps from: use {able}")
         return call_on_maps(self._reconstruct, self._variables, class_maps)
 
     def random_label_sets(self, num: int, seed: int = 0, first: int = 0) -> Bool[np.ndarray, "N C"]:

@@ -97,9 +97,11 @@ def sample_between(
 
 
 @jax.jit
-def sample_rows(share: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
-    """One of M row numbers for each numbered sample, from its own key; `share` holds the probabilities."""
-    choose = lambda index: jax.random.choice(stream_key(seed, "label_sets", index), share.shape[0], p=share)
+def sample_rows(probabilities: Float[Array, "M"], seed: Int[Array, ""], indices: Int[Array, "N"]) -> Int[Array, "N"]:
+    """One of M row numbers for each numbered sample, from its own key."""
+    choose = lambda index: jax.random.choice(
+        stream_key(seed, "label_sets", index), probabilities.shape[0], p=probabilities
+    )
     return jax.vmap(choose)(indices)
 
 

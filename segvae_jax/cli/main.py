@@ -1,19 +1,17 @@
-"""The command `segvae`: segvae train|generate|edit|eval|prepare|export|demo, each with --help."""
+"""The command `segvae`: runs one of `COMMANDS`, each in a module of its own."""
 
 import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import ModuleType
 
 from segvae_jax.allocator import restart_with_allocator
 from segvae_jax.cli.script import run_command
 
 _PACKAGE = "segvae_jax.cli"
-COMMANDS = {
-    "train": "train", "generate": "generate", "edit": "edit", "eval": "eval", "prepare": "prepare",
-    "export": "export", "demo": "demo", "import-release": "import_release", "verify": "verify",
-}  # fmt: skip
+COMMANDS = ("train", "generate", "edit", "eval", "prepare", "export", "demo", "import-release", "verify")
 # Worker processes would inherit the allocator, and keep memory that they do not need.
 _WITHOUT_ALLOCATOR = {"prepare"}
 
@@ -38,7 +36,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"error: unknown command {name!r}{_suggestion(name)}", file=sys.stderr)
         return 2
-    return run_command(importlib.import_module(f"{_PACKAGE}.{COMMANDS[name]}"), rest)
+    return run_command(_module(name), rest)
 
 
 def run_script(name: str) -> None:
@@ -53,13 +51,17 @@ def _prepare_process(words: Sequence[str]) -> None:
 
 
 def _overview() -> str:
-    lines = [f"  {name:<15} {_summary(module)}" for name, module in COMMANDS.items()]
+    lines = [f"  {name:<15} {_summary(name)}" for name in COMMANDS]
     return "\n".join(["usage: segvae COMMAND [--FLAG=VALUE ...]", "", *lines, "", "segvae COMMAND --help lists flags."])
 
 
-def _summary(module: str) -> str:
-    text = importlib.import_module(f"{_PACKAGE}.{module}").__doc__ or ""
-    return text.splitlines()[0].partition(": segvae ")[0]
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"{_PACKAGE}.{name.replace('-', '_')}")
+
+
+def _summary(name: str) -> str:
+    """What stands before the example in the first line of the docstring, `Trains a model: segvae train ...`."""
+    return (_module(name).__doc__ or "").splitlines()[0].partition(": segvae ")[0]
 
 
 def _suggestion(name: str) -> str:

@@ -69,7 +69,7 @@ def reduce_losses(
     Args:
       terms: of each example.
       present: 1 where the label-set has the class of the step.
-      kl_weight: weight of the KL term; 1e-5 in the release.
+      kl_weight: weight of the KL term.
       rows: counts of the whole batch; to be given where the terms are of a part of it and results are summed.
     """
     rows = RowCounts.of(present) if rows is None else rows

@@ -18,7 +18,7 @@ from segvae_jax.streams import stream_key
 
 @flax.struct.dataclass
 class VAEOutput:
-    """Output of a training forward through a posterior; every field is `[B, ...]`.
+    """Output of a training forward pass through a posterior; every field is `[B, ...]`.
 
     There is one latent per class (L = K), or a single one for the whole map (L = 1).
     """
@@ -36,14 +36,14 @@ class VAEOutput:
 
 @flax.struct.dataclass
 class StepOutput(VAEOutput):
-    """Output of the training forward of a model that steps through the classes; steps are in drawing order."""
+    """Output of the training forward pass of a model that steps through the classes; steps are in drawing order."""
 
     context: Float[Array, "*b K F"]
 
 
 @flax.struct.dataclass
 class GivenShapes:
-    """Shapes that generation takes over instead of sampling them; other classes of the label-set are sampled."""
+    """Shapes that generation takes over instead of sampling them; pixels outside of the mask are sampled."""
 
     shapes: Float[Array, "*b H W"]  # in drawing order
     mask: Float[Array, "*b H W"]  # 1 where the shape is given, 0 where it is to be sampled
@@ -55,7 +55,7 @@ class GivenShapes:
 
 @flax.struct.dataclass
 class Generated:
-    """A free-running generation."""
+    """The result of generation, with or without given shapes; `context` and `prior` are for tests and comparisons."""
 
     class_maps: Float[Array, "B H W C"]  # soft, channel 0 blank
     sampled: Float[Array, "B K H W"]  # what the decoder returned in the steps that sample, given shapes or not
@@ -66,8 +66,8 @@ class Generated:
 class MapModel(nn.Module):
     """A model of semantic maps. It knows sizes and orders of channels, but no class names.
 
-    A subclass defines `__call__(class_maps, label_set, eps)`, the training forward, of class maps `[B, H, W, C]` in
-    {0, 1}, their label-sets `[B, C]` and standard normal noise `[B, *noise_shape]`. It returns whatever `loss_terms`
+    A subclass defines the training forward pass `__call__(class_maps, label_set, eps)`, of class maps `[B, H, W, C]`
+    in {0, 1}, their label-sets `[B, C]` and standard normal noise `[B, *noise_shape]`. It returns whatever `loss_terms`
     takes: here the loss of each map, `[B, 1]`. All noise comes from outside, so that a sample depends on its own row
     alone.
 
@@ -75,20 +75,21 @@ class MapModel(nn.Module):
       num_channels: C, with the background as channel 0.
       order: channels of the K classes, in drawing order where there is one.
       image_size: H, W; the short side is a power of two, at least 8.
-      paint_order: channels of the K classes from the bottom to the top of a painted map; for models of painted maps.
+      stack: channels of the K classes from the bottom to the top of a painted map, accessories on top of all others
+        (`LabelSpace.stack`); for models of painted maps.
 
     Class attributes, which a subclass overrides:
       can_reconstruct: whether there is a posterior to reconstruct from.
       can_infer: whether there is a posterior for each class.
       can_edit: whether it samples some classes among given ones, by `sample_among`.
-      can_pack: whether its training forward takes a `packing.Budget`, as `budget`.
-      can_reorder: whether its training forward takes another drawing order, as `order`.
+      can_pack: whether its training forward pass takes a `packing.Budget`, as `budget`.
+      can_reorder: whether its training forward pass takes another drawing order, as `order`.
     """
 
     num_channels: int
     order: tuple[int, ...]
     image_size: tuple[int, int] = (128, 128)
-    paint_order: tuple[int, ...] = dataclasses.field(default=(), kw_only=True)
+    stack: tuple[int, ...] = dataclasses.field(default=(), kw_only=True)
 
     can_reconstruct = False
     can_infer = False
@@ -98,7 +99,7 @@ class MapModel(nn.Module):
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
-        """Shape of the noise that one example of the training forward takes."""
+        """Shape of the noise that one example of the training forward pass takes."""
         raise NotImplementedError
 
     @property
@@ -111,7 +112,7 @@ class MapModel(nn.Module):
         """Loss terms of each example.
 
         Args:
-          output: of the training forward.
+          output: of the training forward pass.
           shapes: the true shapes, in drawing order.
           reconstruction: a key of `losses.RECONSTRUCTION`; a model with a loss of its own ignores it.
         """
@@ -149,6 +150,17 @@ class MapModel(nn.Module):
         raise NotImplementedError
 
     @nn.nowrap
+    def reconstruct(
+        self,
+        variables: Any,
+        class_maps: Float[Array, "B H W C"],
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B ..."],
+    ) -> Float[Array, "B H W C"]:
+        """Soft class maps decoded from the posterior, channel 0 blank; to be called where `can_reconstruct`."""
+        raise NotImplementedError
+
+    @nn.nowrap
     def on_channels(self, shapes: Float[Array, "B K H W"]) -> Float[Array, "B H W C"]:
         """Shapes in drawing order as class maps, channel 0 blank."""
         blank = jnp.zeros((shapes.shape[0], *self.image_size, self.num_channels))
@@ -156,7 +168,7 @@ class MapModel(nn.Module):
 
 
 class PosteriorModel(MapModel):
-    """A variational autoencoder: its training forward returns a `VAEOutput`."""
+    """A variational autoencoder: its training forward pass returns a `VAEOutput`."""
 
     can_reconstruct = True
 
@@ -174,7 +186,7 @@ class PosteriorModel(MapModel):
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B ..."],
     ) -> Float[Array, "B H W C"]:
-        """Soft class maps decoded from the posterior, channel 0 blank."""
+        """Decodes the posterior; see `MapModel`."""
         output: Any = self.apply(variables, class_maps, label_set, eps)
         return self.on_channels(output.shapes)
 

@@ -1,11 +1,11 @@
 """SegVAE as figure 2 of the paper shows it: the readable definition that the fast path (`segvae`) is held to.
 
 One class at a time, on a canvas that is really formed, by plain functions of the parameters of a `SegVAE`; the tests
-compare outputs, losses, gradients and samples. Symbols follow the paper:
+compare outputs, losses, gradients and samples. Symbols follow the paper (see `segvae_jax.model`):
 
     x       label-set, [B, C] in {0, 1}: all classes that the map is to hold
     y_k     target, [B, C]: one-hot class of step k
-    canvas  [B, H, W, C]: the shapes of the classes before step k
+    canvas  [B, H, W, C]: the shapes of the classes before step k, whose class is in the channel `channel`
     f       context feature, [B, F];   z  latent, [B, Z];   shape  [B, H, W] in (0, 1)
 
 **Absent classes.** The iteration takes a step for every class, whether a label-set has it or not; K stays the same for
@@ -38,12 +38,17 @@ Feature = Float[Array, "B F"]
 Latent = Float[Array, "B Z"]
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_STRIDED: Any = {"window_strides": (2, 2), "padding": [(1, 1)] * 2, "dimension_numbers": _LAYOUT}
+# A transposed convolution with stride 2 is a convolution of the input dilated by 2.
+_TRANSPOSED: Any = {
+    "window_strides": (1, 1), "padding": [(1, 2)] * 2, "lhs_dilation": (2, 2), "dimension_numbers": _LAYOUT,
+}  # fmt: skip
 
 
 def teacher_forced(
     model: SegVAE, variables: Params, class_maps: Canvas, x: LabelSet, eps: Float[Array, "B K Z"]
 ) -> StepOutput:
-    """The training forward: a scan over the classes, each on a canvas of the true shapes before it."""
+    """The training forward pass: a scan over the classes, each on a canvas of the true shapes before it."""
     folded, params = _without_spectral_norm(model, variables)
     step = lambda carry, inputs: teacher_forced_step(folded, params, carry, class_maps, x, *inputs)
     state = initial_carry(x.shape[0], model.hidden_dim)
@@ -52,29 +57,37 @@ def teacher_forced(
 
 
 def generate(
-    model: SegVAE, variables: Params, x: LabelSet, eps: Float[Array, "B K Z"], given: GivenShapes | None = None
+    model: SegVAE,
+    variables: Params,
+    x: LabelSet,
+    eps: Float[Array, "B K Z"],
+    temperature: float | Float[Array, ""] = 1.0,
+    given: GivenShapes | None = None,
 ) -> Generated:
-    """Generation: a scan over the classes, each on a canvas of the shapes generated (or given) before it."""
+    """Generation: a scan over the classes, each on a canvas of the shapes generated (or given) before it.
+
+    The temperature scales the standard deviation of the prior.
+    """
     folded, params = _without_spectral_norm(model, variables)
     step = lambda carry, inputs: generation_step(folded, params, carry, x, *inputs)
     canvas = jnp.zeros((x.shape[0], *model.image_size, model.num_channels))
     start = initial_carry(x.shape[0], model.hidden_dim), canvas, canvas
-    (_, _, class_maps), outputs = lax.scan(step, start, _by_step(model, eps, given))
+    (_, _, class_maps), outputs = lax.scan(step, start, _by_step(model, temperature * eps, given))
     return Generated(class_maps, *_batch_major(outputs))
 
 
 def teacher_forced_step(
-    model: SegVAE, params: Params, carry: Any, class_maps: Canvas, x: LabelSet, k: Int[Array, ""], eps: Latent
+    model: SegVAE, params: Params, carry: Any, class_maps: Canvas, x: LabelSet, channel: Int[Array, ""], eps: Latent
 ) -> tuple[Any, StepOutput]:
     """Step k of training: the shape is decoded from the posterior, and the canvas gains the true shape."""
     prior_state, posterior_state, canvas = carry
-    present, y, truth = x[:, k], _target(model, x, k), class_maps[..., k]
+    present, y, truth = x[:, channel], _target(model, x, channel), class_maps[..., channel]
     f = context_encoder(model, params["context_encoder"], canvas, x, y)  # f = E_c(canvas_k, x, y_k)
-    prior_state, p = prior(model, params, prior_state, f, present)  # p(z_k | f_1 .. f_k)
+    prior_state, p = prior(model, params.get("prior"), prior_state, f, present)  # p(z_k | f_1 .. f_k)
     posterior_state, q = posterior(model, params["posterior"], posterior_state, truth, y, f, present)
     z = q.mu + jnp.exp(q.logvar / 2) * eps  # z ~ q(z_k | shape_1 .. shape_k, f_1 .. f_k)
     logits = decoder(model, params["decoder"], f, z)  # shape = sigmoid(D(f, z))
-    canvas = canvas.at[..., k].set(truth)
+    canvas = canvas.at[..., channel].set(truth)
     return (prior_state, posterior_state, canvas), StepOutput(p, q, logits, present, f)
 
 
@@ -83,20 +96,20 @@ def generation_step(
     params: Params,
     carry: Any,
     x: LabelSet,
-    k: Int[Array, ""],
+    channel: Int[Array, ""],
     eps: Latent,
     given: GivenShapes | None = None,
 ) -> tuple[Any, tuple[Shape, Feature, Gaussian]]:
     """Step k of generation: the shape is decoded from the prior, and the canvas gains it."""
     state, canvas, class_maps = carry
-    present, y = x[:, k], _target(model, x, k)
+    present, y = x[:, channel], _target(model, x, channel)
     f = context_encoder(model, params["context_encoder"], canvas, x, y)  # f = E_c(canvas_k, x, y_k)
-    state, p = prior(model, params, state, f, present)
+    state, p = prior(model, params.get("prior"), state, f, present)
     z = p.mu + jnp.exp(p.logvar / 2) * eps  # z ~ p(z_k | f_1 .. f_k)
     sampled = nn.sigmoid(decoder(model, params["decoder"], f, z)) * present[:, None, None]
     shape = sampled if given is None else given.completed(sampled)
     shown = (shape >= 0.5).astype(shape.dtype) if model.hard_canvas else shape
-    return (state, canvas.at[..., k].set(shown), class_maps.at[..., k].set(shape)), (sampled, f, p)
+    return (state, canvas.at[..., channel].set(shown), class_maps.at[..., channel].set(shape)), (sampled, f, p)
 
 
 def context_encoder(model: SegVAE, params: Params, canvas: Canvas, x: LabelSet, y: LabelSet) -> Feature:
@@ -106,13 +119,12 @@ def context_encoder(model: SegVAE, params: Params, canvas: Canvas, x: LabelSet, 
 
 
 def prior(
-    model: SegVAE, params: Params, state: State, f: Feature, present: Float[Array, "B"]
+    model: SegVAE, params: Params | None, state: State, f: Feature, present: Float[Array, "B"]
 ) -> tuple[State, Gaussian]:
     """E_psi and LSTM_psi: a Gaussian over the latent, from the contexts so far."""
-    if not model.learned_prior:
+    if params is None:  # without a learned prior
         zeros = jnp.zeros((f.shape[0], model.latent_dim))
         return state, Gaussian(zeros, zeros)
-    params = params["prior"]
     return recurrent_gaussian(model, params, state, dense(f, _weights(params["embed"])), present)
 
 
@@ -132,7 +144,7 @@ def decoder(model: SegVAE, params: Params, f: Feature, z: Latent) -> Shape:
     levels = sum(name.startswith("up_") for name in params)
     for level in range(levels):
         kernel, bias = _weights(params[f"up_{level}"])
-        x = lax.conv_general_dilated(x, kernel, (1, 1), [(1, 2)] * 2, (2, 2), dimension_numbers=_LAYOUT)
+        x = lax.conv_general_dilated(x, kernel, **_TRANSPOSED)
         x = x + bias.reshape(1, 1, 1, -1)
         x = activate(x) if level < levels - 1 else x
     return x[..., 0]
@@ -143,7 +155,7 @@ def encode(params: Params, x: Float[Array, "B H W I"]) -> Float[Array, "B O"]:
     levels = params["levels"]
     for layer in (params["down_0"], *(levels[f"down_{level}"] for level in range(1, len(levels)))):
         kernel, bias = _weights(layer)
-        x = lax.conv_general_dilated(x, kernel, (2, 2), [(1, 1)] * 2, dimension_numbers=_LAYOUT)
+        x = lax.conv_general_dilated(x, kernel, **_STRIDED)
         x = activate(x + bias.reshape(1, 1, 1, -1))
     return map_to_vector(x, _weights(levels["flatten"]))
 
@@ -179,14 +191,15 @@ def lstm(params: Params, state: State, x: Float[Array, "B I"]) -> State:
     """One step of an LSTM cell: gates i, f, g, o."""
     c, h = state
     bias = (params["bias_input"] + params["bias_recurrent"])[None]
-    i, f, g, o = jnp.split(x @ params["kernel_input"] + h @ params["kernel_recurrent"] + bias, 4, axis=-1)
-    c = nn.sigmoid(f) * c + nn.sigmoid(i) * jnp.tanh(g)
-    return c, nn.sigmoid(o) * jnp.tanh(c)
+    gates = jnp.split(x @ params["kernel_input"] + h @ params["kernel_recurrent"] + bias, 4, axis=-1)
+    gate_i, gate_f, gate_g, gate_o = gates
+    c = nn.sigmoid(gate_f) * c + nn.sigmoid(gate_i) * jnp.tanh(gate_g)
+    return c, nn.sigmoid(gate_o) * jnp.tanh(c)
 
 
-def _target(model: SegVAE, x: LabelSet, k: Int[Array, ""]) -> LabelSet:
+def _target(model: SegVAE, x: LabelSet, channel: Int[Array, ""]) -> LabelSet:
     """y_k: one-hot, or all zeros where the label-set lacks the class."""
-    return jnp.eye(model.num_channels)[k][None] * x[:, k][:, None]
+    return jnp.eye(model.num_channels)[channel][None] * x[:, channel][:, None]
 
 
 def _weights(layer: Params) -> tuple[Array, Array]:
@@ -194,7 +207,7 @@ def _weights(layer: Params) -> tuple[Array, Array]:
 
 
 def _without_spectral_norm(model: SegVAE, variables: Params) -> tuple[SegVAE, Params]:
-    """Spectral norm divides a kernel by its largest singular value; once is enough for all steps."""
+    """Divides each normalised kernel by the estimate of its largest singular value, once for all steps."""
     folded, variables = fold_spectral_norm(model, variables)
     return folded, variables["params"]
 

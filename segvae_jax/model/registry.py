@@ -1,4 +1,4 @@
-"""The models by name."""
+"""The models by name. `protocol` says what a new one needs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -18,8 +18,13 @@ MODELS: dict[str, type[MapModel]] = {
     "masked": MaskedModel,
     "diffusion": DiffusionModel,
 }
-_OF_THE_CLASSES = {"num_channels", "order", "paint_order"}
+_OF_THE_CLASSES = {"num_channels", "order", "stack"}
 _OF_LINEN = {"parent", "name"}
+
+
+def names_with(capability: str) -> str:
+    """Names of the models that have a capability of the protocol, e.g. "can_edit", for error messages."""
+    return " or ".join(name for name, model in MODELS.items() if getattr(model, capability))
 
 
 def hyperparameters(name: str) -> frozenset[str]:
@@ -28,7 +33,7 @@ def hyperparameters(name: str) -> frozenset[str]:
 
 
 def make_model(
-    name: str, num_channels: int, order: tuple[int, ...], paint_order: tuple[int, ...], arguments: Mapping[str, Any]
+    name: str, num_channels: int, order: tuple[int, ...], stack: tuple[int, ...], arguments: Mapping[str, Any]
 ) -> MapModel:
     """A model.
 
@@ -36,7 +41,7 @@ def make_model(
       name: a key of `MODELS`.
       num_channels: C.
       order: channels of the K classes in drawing order.
-      paint_order: the same from the bottom to the top of a painted map.
+      stack: the same from the bottom to the top of a painted map.
       arguments: those of its `hyperparameters` that differ from their defaults.
     """
-    return MODELS[name](num_channels, order, paint_order=paint_order, **arguments)
+    return MODELS[name](num_channels, order, stack=stack, **arguments)

@@ -3,8 +3,8 @@
 `reference` defines the model as figure 2 of the paper shows it, step by step. This module computes the same results
 (the tests compare outputs, losses, gradients and samples) in less time:
 
-* `SegVAE.__call__`, the training forward: with teacher forcing the canvas of every step is known beforehand, so all K
-  classes pass the convolutions as one batch, packed into few slots (`packing`), and only the two LSTMs scan.
+* `SegVAE.__call__`, the training forward pass: with teacher forcing the canvas of every step is known beforehand, so
+  all K classes pass the convolutions as one batch, packed into few slots (`packing`), and only the two LSTMs scan.
 * `generate`, a scan over the classes: it carries the response of the context encoder's first level instead of the
   canvas, and on a CPU it leaves out rows that a step does not need.
 
@@ -116,7 +116,7 @@ class SegVAE(PosteriorModel):
         budget: Budget | None = None,
         order: Int[Array, "K"] | None = None,
     ) -> StepOutput:
-        """Training forward: every class from its posterior, on a canvas of true shapes.
+        """Training forward pass: every class from its posterior, on a canvas of true shapes.
 
         Args:
           class_maps: in {0, 1}, channel 0 blank.

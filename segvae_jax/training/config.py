@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from segvae_jax.errors import ConfigError
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION
-from segvae_jax.model.registry import MODELS
+from segvae_jax.model.registry import MODELS, names_with
 
 _ORDERS = ("default", "area", "organs_first", "random")
 _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
@@ -75,7 +75,7 @@ def check(config: ConfigDict) -> None:
         if config.model[key] not in known:
             raise ConfigError(f"config.model.{key}={config.model[key]!r}: expected one of {', '.join(known)}")
     if config.model.order == "random" and not MODELS[config.model.name].can_reorder:
-        able = ", ".join(name for name, model in MODELS.items() if model.can_reorder)
+        able = names_with("can_reorder")
         raise ConfigError(f"config.model.order=random: expected model.name={able}, not {config.model.name}")
     try:
         level_widths(tuple(config.model.image_size), config.model.ngf)

@@ -1,7 +1,7 @@
 """The training and validation steps, written as for one device.
 
-Parallelism stands in one place: `jit_train_step` compiles the step over a mesh, with the batch split along `data` and
-the state on every device; XLA then averages gradients over the global batch by itself.
+`jit_train_step` compiles the training step over a mesh, with the batch split along `data` and the state on every
+device (`validation` does the same for the validation step); XLA then averages gradients over the global batch.
 """
 
 import dataclasses
@@ -37,7 +37,7 @@ class StepConfig:
       reconstruction: a key of `losses.RECONSTRUCTION`.
       kl_weight: weight of the KL term.
       ema_decay: decay of the averaged weights; 0 keeps none.
-      seed: of the noise of the posterior and of the augmentation.
+      seed: of the noise of the training forward pass and of the augmentation.
       augmentation: of the training maps.
       random_order: whether each batch has a random drawing order of its own.
       remat: whether the backward pass keeps the outputs of convolutions only and computes the rest again; saves memory
@@ -64,7 +64,7 @@ def forward(
     order: Int[Array, "K"] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Float[Array, "B K H W"]]:
-    """The training forward of a batch of class maps.
+    """The training forward pass of a batch of class maps.
 
     Args:
       model: the model.

@@ -88,7 +88,7 @@ def test_parts_of_a_batch_add_up_to_it(case):
 
 def test_pixels_are_painted_as_in_pictures():
     space = CELEBAMASK_HQ
-    model = PixelModel(space.num_channels, space.order, SIZE, paint_order=space.stack)
+    model = PixelModel(space.num_channels, space.order, SIZE, stack=space.stack)
     hard = np.random.default_rng(0).random((20, *SIZE, space.num_channels)) < 0.15
     hard[..., 0] = False
     hard = maps.restore_covered(hard, space)
@@ -130,7 +130,7 @@ class DiffusionEcho(DiffusionModel):
 
 
 def drawn_by(kind: type[MapModel], steps: int = 5) -> np.ndarray:
-    model = kind(C, ORDER, SIZE, draw_steps=steps, paint_order=(1, 2, 3, 4))
+    model = kind(C, ORDER, SIZE, draw_steps=steps, stack=(1, 2, 3, 4))
     return np.asarray(model.sample({}, jnp.ones((2, C)), normal(2, *model.sample_noise_shape)))
 
 
@@ -146,7 +146,7 @@ def test_masked_decoding_keeps_the_shares_of_pixels_that_are_independent():
 
 def test_noise_of_the_diffusion_grows_with_time():
     """In the end, a pixel can have any requested class, regardless of the map."""
-    model = DiffusionEcho(C, ORDER, SIZE, paint_order=(1, 2, 3, 4))
+    model = DiffusionEcho(C, ORDER, SIZE, stack=(1, 2, 3, 4))
     class_maps = TRUTH.at[..., 0].set(0)
     loss = lambda time: model.apply({}, class_maps, jnp.ones((2, C)), normal(2, *model.noise_shape).at[:, 0].set(time))
     none, half, full = (float(loss(time).mean()) for time in (-9.0, 0.0, 9.0))

@@ -14,7 +14,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
-from segvae_jax.evaluation.rows import ROWS
+from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
 from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
@@ -109,13 +109,13 @@ def _headline(result: Mapping[str, Any]) -> dict[str, str]:
 def _scores(rows: Mapping[str, Any], space: LabelSpace) -> Table:
     """Every score that is not one per class: the model beside the anchors."""
     names = [*(name for name in _FIRST if name in rows), *(name for name in rows if name not in _FIRST)]
-    return _side_by_side({name: rows[name] for name in names}, space)
+    return _side_by_side({name: rows[name] for name in names}, space, ROWS)
 
 
-def _side_by_side(trees: Mapping[str, Any], space: LabelSpace) -> Table:
+def _side_by_side(trees: Mapping[str, Any], space: LabelSpace, rows: Sequence[MetricRow]) -> Table:
     lines = [
-        Line(values.described(place), _cells([found.get(name) for name in trees]))
-        for place, found in values.columns(trees, space.classes).items()
+        Line(values.described(place, rows), _cells([found.get(name) for name in trees]))
+        for place, found in values.columns(trees, space.classes, rows).items()
         if not any(values.by_class(place, figure, space.classes) for figure in found.values())
     ]
     return Table([name.replace("_", " ") for name in trees], lines)
@@ -145,7 +145,8 @@ def _edits(edits: Mapping[str, Any] | None, space: LabelSpace) -> Table | None:
     """The kinds of edits side by side; None if no edit was scored."""
     if not edits:
         return None
-    return _side_by_side({kind: tree for kind, tree in edits.items() if isinstance(tree, Mapping)}, space)
+    kinds = {kind: tree for kind, tree in edits.items() if isinstance(tree, Mapping)}
+    return _side_by_side(kinds, space, EDIT_ROWS)
 
 
 def _keys(figure: Any) -> Iterable[str]:

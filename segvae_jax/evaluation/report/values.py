@@ -3,20 +3,25 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, Place
+from segvae_jax.evaluation.rows import ROWS, MetricRow, Place
 
-_ROWS = {row.place: row for row in (*EDIT_ROWS, *ROWS)}
 _PARTS = ("value", "low", "high", "sd")  # of an estimate
 
 
-def named(place: Place) -> str:
+def named(place: Place, rows: Sequence[MetricRow] = ROWS) -> str:
     """The title of a metric row; the keys of any other value."""
-    return _ROWS[place].title if place in _ROWS else ": ".join(place).replace("_", " ")
+    row = _row_at(place, rows)
+    return row.title if row else ": ".join(place).replace("_", " ")
 
 
-def described(place: Place) -> str:
+def described(place: Place, rows: Sequence[MetricRow] = ROWS) -> str:
     """The title and the better direction of a metric row; the keys of any other value."""
-    return _ROWS[place].description if place in _ROWS else named(place)
+    row = _row_at(place, rows)
+    return row.description if row else named(place, rows)
+
+
+def _row_at(place: Place, rows: Sequence[MetricRow]) -> MetricRow | None:
+    return next((row for row in rows if row.place == place), None)
 
 
 def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tuple[Place, Any]]:
@@ -59,7 +64,9 @@ def _is_of_class(value: Any) -> bool:
     return value is None or isinstance(value, float | Mapping)
 
 
-def columns(trees: Mapping[str, Any], classes: Sequence[str]) -> dict[Place, dict[str, Any]]:
+def columns(
+    trees: Mapping[str, Any], classes: Sequence[str], rows: Sequence[MetricRow] = ROWS
+) -> dict[Place, dict[str, Any]]:
     """The values of several trees by place and by name of the tree, in the order in which the places first occur.
 
     Values of metric rows are in the units of their titles.
@@ -67,7 +74,8 @@ def columns(trees: Mapping[str, Any], classes: Sequence[str]) -> dict[Place, dic
     found: dict[Place, dict[str, Any]] = {}
     for name, tree in trees.items():
         for place, value in leaves(tree, classes):
-            found.setdefault(place, {})[name] = _ROWS[place].scaled(value) if place in _ROWS else value
+            row = _row_at(place, rows)
+            found.setdefault(place, {})[name] = row.scaled(value) if row else value
     return found
 
 

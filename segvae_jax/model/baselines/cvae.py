@@ -47,7 +47,7 @@ class GlobalVAE(PosteriorModel):
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B 1 Z"]
     ) -> VAEOutput:
-        """Training forward: every class from the posterior of the whole map."""
+        """Training forward pass: every class from the posterior of the whole map."""
         everything, nothing = jnp.ones((1, self.num_channels)), jnp.zeros((1, self.num_channels))
         no_target = jnp.zeros((class_maps.shape[0], 1))
         posterior = self.heads(self.encoder(class_maps, everything, label_set, nothing, no_target))

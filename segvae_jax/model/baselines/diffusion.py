@@ -44,7 +44,7 @@ class DiffusionModel(PixelModel):
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B N"]
     ) -> Float[Array, "B 1"]:
-        """Training forward: the loss of each map."""
+        """Training forward pass: the loss of each map."""
         truth, time = self.painted(class_maps), ndtr(eps[:, 0])
         keeps, which = eps[:, 1:].reshape(-1, 2, *self.image_size).swapaxes(0, 1)
         kept = ndtr(keeps) < _signal(time)[:, None, None]

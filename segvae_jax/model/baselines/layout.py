@@ -60,7 +60,7 @@ class LayoutModel(MapModel):
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B K Z"]
     ) -> Float[Array, "B 1"]:
-        """Training forward: the loss of each map."""
+        """Training forward pass: the loss of each map."""
         shapes = jnp.moveaxis(class_maps[..., np.asarray(self.order)], -1, 1)
         present = label_set[:, np.asarray(self.order)]
         truth = boxes_of(shapes > 0)

@@ -39,7 +39,7 @@ class MaskedModel(PixelModel):
     def __call__(
         self, class_maps: Float[Array, "B H W C"], label_set: Float[Array, "B C"], eps: Float[Array, "B N"]
     ) -> Float[Array, "B 1"]:
-        """Training forward: the loss of each map."""
+        """Training forward pass: the loss of each map."""
         truth, uniform = self.painted(class_maps), ndtr(eps)
         share = jnp.cos(jnp.pi / 2 * uniform[:, 0])
         hidden = (uniform[:, 1:].reshape(truth.shape[:3]) < share[:, None, None]).astype(jnp.float32)

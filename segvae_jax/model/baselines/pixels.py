@@ -99,9 +99,9 @@ class PixelModel(MapModel):
     @nn.nowrap
     def painted(self, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
         """One-hot class of each pixel: the topmost one, or the background."""
-        stack = class_maps[..., np.asarray(self.paint_order)]
+        stack = class_maps[..., np.asarray(self.stack)]
         above = jnp.cumsum(stack[..., ::-1], axis=-1)[..., ::-1] - stack
-        seen = jnp.zeros_like(class_maps).at[..., np.asarray(self.paint_order)].set(stack * (above == 0))
+        seen = jnp.zeros_like(class_maps).at[..., np.asarray(self.stack)].set(stack * (above == 0))
         return seen.at[..., 0].set(1 - seen.sum(-1))
 
 

@@ -62,3 +62,7 @@ def test_where_several_layouts_fit_one_can_be_named(tmp_path):
     assert "could be celebamask_index or celebamask_parquet" in refusal(open_source, "celebamask_hq", options)
     named = dataclasses.replace(options, layout="celebamask_index")
     assert open_source("celebamask_hq", named).ids == ("7",)
+
+
+def test_names_of_layouts_are_unique_over_all_data_sets():
+    assert len(LAYOUTS) == sum(len(data_set.layouts) for data_set in DATA_SETS.values()) > 4
