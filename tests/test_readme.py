@@ -1,4 +1,4 @@
-"""Every command and snippet of the README runs, on small maps that the project draws."""
+"""Every command and snippet of the README and of its guides runs, on small maps that the project draws."""
 
 import contextlib
 import json
@@ -18,6 +18,10 @@ from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
 
 README = (ROOT / "README.md").read_text()
+# In this order: they use what the README and one another make.
+GUIDES = [
+    (ROOT / "docs" / f"{name}.md").read_text() for name in ("generation", "training", "evaluation", "comparisons")
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +40,9 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_commands_run_in_the_order_of_the_readme(workplace):
-    ran = run_all(README, workplace)
-    assert ran >= {"train", "generate", "eval", "demo"}
+def test_commands_run_in_the_order_of_the_readme_and_its_guides(workplace):
+    ran = set().union(*(run_all(page, workplace) for page in (README, *GUIDES)))
+    assert ran >= {"train", "generate", "edit", "eval", "export", "prepare", "demo", None}
     for folder in (workplace / "runs/celeba/evaluation", workplace / "maps/evaluation"):
         rows = json.loads((folder / "scores.json").read_text())["rows"]
         assert set(rows) == {"generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape"}
@@ -49,7 +53,7 @@ def test_commands_run_in_the_order_of_the_readme(workplace):
     assert json.loads(metrics[-1])["step"] == 4 and any("validation_total" in row for row in metrics)
     with Image.open(workplace / "maps/00063.png") as image:
         assert image.size == (16, 16) and json.loads(image.text["labels"])[1] == "skin"
-    for snippet in blocks(README, "python"):
+    for snippet in (snippet for page in (README, *GUIDES) for snippet in blocks(page, "python")):
         with contextlib.chdir(workplace):
             exec(snippet, {})
 
