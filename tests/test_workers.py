@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = """
-    import os, sys, time
+    import os, signal, sys, time
     from segvae_jax.errors import DataError
     from segvae_jax.workers import processes
 
@@ -22,6 +22,7 @@ SCRIPT = """
         return piece
 
     if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
         try:
             for piece in processes(2)(work, range(10_000)):
                 pass
@@ -48,10 +49,7 @@ def started(tmp_path):
     (tmp_path / "script.py").write_text(textwrap.dedent(SCRIPT))
     command = [sys.executable, "script.py", "workers"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    interruptible = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=interruptible
-    ) as process:
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True) as process:
         while len(workers := [int(path.name) for path in (tmp_path / "workers").iterdir()]) < 2:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.02)
