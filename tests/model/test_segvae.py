@@ -141,7 +141,7 @@ def test_generation_equals_the_reference(case):
     np.testing.assert_allclose(generated.sampled, expected.sampled, atol=2e-5)
 
 
-@pytest.mark.parametrize("changes", [{}, {"hard_canvas": True}, {"skip_absent": True}], ids=str)
+@pytest.mark.parametrize("changes", [{}, {"hard_canvas": True, "skip_absent": True}], ids=str)
 def test_generation_around_given_shapes_equals_the_reference(changes):
     """Some classes are given, one in part, the others not. Absent classes are blank, even if given."""
     case = Case((8, 8), False, (2, 4, 3, 1), **changes)

@@ -27,7 +27,14 @@ def prepared(tmp_path_factory):
     return tmp_path_factory.mktemp("prepared")
 
 
-@pytest.fixture(scope="module", params=sorted(set(MODELS) - {"segvae"}))
+# The fast tests train one model with a posterior and one of pixels; those of each model are in tests/model.
+OTHERS = [
+    pytest.param(name, marks=() if name in ("cvae_global", "masked") else pytest.mark.slow)
+    for name in sorted(set(MODELS) - {"segvae"})
+]
+
+
+@pytest.fixture(scope="module", params=OTHERS)
 def workdir(request, prepared, tmp_path_factory):
     config = get_config()
     config.update_from_flattened_dict({**SETTINGS, "model.name": request.param, "data.prepared": str(prepared)})

@@ -110,8 +110,15 @@ def test_one_and_eight_devices_take_the_same_steps():
     assert np.median(jax.tree.leaves(moved)) > 1e-3
 
 
-@pytest.mark.parametrize("config", [CONFIG, AUGMENTED], ids=["as they are", "augmented"])
-@pytest.mark.parametrize("num_devices", [1, 8])
+@pytest.mark.parametrize(
+    ("num_devices", "config"),
+    [
+        pytest.param(1, CONFIG, id="1-as they are"),
+        pytest.param(8, CONFIG, id="8-as they are"),
+        pytest.param(1, AUGMENTED, id="1-augmented"),
+        pytest.param(8, AUGMENTED, id="8-augmented", marks=pytest.mark.slow),
+    ],
+)
 def test_packed_batches_take_the_same_steps(num_devices, config):
     plain, packed = stepped(1, config=config), stepped(num_devices, pack=True, config=config)
     for ours, theirs in zip(packed.states, plain.states, strict=True):
@@ -119,7 +126,12 @@ def test_packed_batches_take_the_same_steps(num_devices, config):
 
 
 @pytest.mark.parametrize(
-    ("num_devices", "changes"), [(1, dict(remat=True)), (1, dict(accumulate=4)), (2, dict(remat=True, accumulate=2))]
+    ("num_devices", "changes"),
+    [
+        pytest.param(1, dict(remat=True), marks=pytest.mark.slow),
+        pytest.param(1, dict(accumulate=4), marks=pytest.mark.slow),
+        (2, dict(remat=True, accumulate=2)),
+    ],
 )
 def test_how_a_step_is_computed_changes_no_result(num_devices, changes):
     expected, ours = stepped(1), stepped(num_devices, pack=True, config=dataclasses.replace(CONFIG, **changes))
