@@ -56,7 +56,7 @@ class Step:
     def title(self) -> str:
         """The call in a few words."""
         if (name := self.call["call"]) != "edit":
-            return {"generate": "generated", "load": "uploaded", "complete": "completed"}[name]
+            return {"generate": "new", "load": "uploaded", "complete": "completed"}[name]
         signs = (("+", "add"), ("−", "remove"), ("↻", "restyle"))
         return ", ".join(f"{sign} {label}" for sign, kind in signs for label in self.call.get(kind, ()))
 

@@ -1,4 +1,4 @@
-"""Edits a semantic map: adds, removes and restyles classes, and leaves the others as they are.
+"""Edits classes of a semantic map, and leaves the others as they are: segvae edit --map=face.png --add=hat --out=DIR
 
     segvae edit --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
     segvae edit --checkpoint=DIR --map=sketch.png --complete="skin,hair,nose,mouth" --out=completed

@@ -49,7 +49,7 @@ def region_of(mask):
 
 def test_generating_shows_the_maps_of_the_generator(generator, generated):
     np.testing.assert_array_equal(generated.step.index_maps, generator.generate(["face", "hat"], 4, 3))
-    assert generated.step.title == "generated" and generated.position == 0
+    assert generated.step.title == "new" and generated.position == 0
 
 
 def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
