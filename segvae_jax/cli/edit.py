@@ -1,4 +1,6 @@
-"""Edits classes of a semantic map, and leaves the others as they are: segvae edit --map=face.png --add=hat --out=DIR
+"""Adds, removes and restyles classes of a semantic map: segvae edit --map=face.png --add=hat --out=edited
+
+All other classes stay as they are.
 
     segvae edit --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
     segvae edit --checkpoint=DIR --map=sketch.png --complete="skin,hair,nose,mouth" --out=completed
