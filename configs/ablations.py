@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from segvae_jax.configs import celeba
 from segvae_jax.training.config import with_variant
 
+_KL_WEIGHT = celeba.get_config("tiny").loss.kl_weight
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_lstm": {"model.recurrent": False},
@@ -25,8 +26,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "l1": {"loss.reconstruction": "l1"},
     "bce": {"loss.reconstruction": "bce"},
     "bce_dice": {"loss.reconstruction": "bce_dice"},
-    "kl_low": {"loss.kl_weight": 4e-5},
-    "kl_high": {"loss.kl_weight": 4e-3},
+    "kl_low": {"loss.kl_weight": 0.1 * _KL_WEIGHT},
+    "kl_high": {"loss.kl_weight": 10 * _KL_WEIGHT},
 }
 
 

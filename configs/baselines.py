@@ -23,6 +23,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def get_config(variant: str = "") -> ConfigDict:
+def get_config(variant: str) -> ConfigDict:
     """One of the variants."""
     return with_variant(celeba.get_config("tiny"), variant, VARIANTS)

@@ -109,6 +109,6 @@ def _model() -> ConfigDict:
     model.canvas = True  # False: no class sees the classes before it
     model.hard_canvas = False  # True: generated shapes are thresholded before later classes see them
     model.skip_absent = False  # True: the LSTM states do not advance in steps of absent classes
-    model.draw_steps = 24  # masked, diffusion: number of calls of the network per sample
+    model.draw_steps = 24  # masked, diffusion: network calls per sample; this name is in checkpoints
     model.order = "default"  # or area (big classes first), organs_first (small ones), random (in each batch)
     return model

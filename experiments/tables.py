@@ -1,9 +1,15 @@
 """What the tables compare: one configuration per row. Rows are trained alike, except for what they compare."""
 
 import dataclasses
+import functools
+import operator
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from segvae_jax.configs.default import SMALL, get_config
+
+_RECIPE = get_config()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +91,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
     }),
     "medium": Budget("64 px, 4,000 steps of 16 maps", {}),
     "large": Budget("128 px, 100,000 steps of 16 maps", {
-        "num_steps": 100_000, "checkpoint_every": 1_000, "optimizer.learning_rate": 5e-4, "optimizer.warmup_steps": 500,
-        "optimizer.ema_decay": 0.999, "model.image_size": (128, 128), "model.ngf": 64, "model.context_dim": 512,
-        "model.hidden_dim": 256, "model.latent_dim": 32,
+        key: functools.reduce(operator.getitem, key.split("."), _RECIPE)
+        for key in ("num_steps", "checkpoint_every", *SMALL)
     }),
 })  # fmt: skip

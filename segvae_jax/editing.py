@@ -69,7 +69,7 @@ class Change:
       region: pixels that may change; all if None.
 
     Raises:
-      LabelError: if a class to add is in the map, one to remove or restyle is not, or one is named twice, or none is.
+      LabelError: if a class to add is present, one to remove or restyle is not, one is named twice, or none is named.
       MapError: if the map does not fit the label space, or the region does not fit the map.
     """
 
@@ -114,7 +114,7 @@ class Change:
         return self.generated | np.isin(self.space.names, self.remove)
 
     def kept(self) -> Bool[np.ndarray, "H W C"]:
-        """Shapes of all classes that stay, and of those that do not, their parts outside the region."""
+        """Shapes of all classes that stay, and the parts of the other classes that lie outside the region."""
         return maps.index_to_shapes(self.index_map, self.space) & ~(self.touched & self.free[..., None])
 
     def canvas(
@@ -158,7 +158,7 @@ def _check_region(region: Bool[np.ndarray, "h w"] | None, shape: tuple[int, ...]
 def candidate_noise(
     seed: Int[Array, ""], indices: Int[Array, "N"], candidates: int, shape: tuple[int, ...]
 ) -> Float[Array, "N M ..."]:
-    """Noise of M candidates for each numbered alternative; the first has that of the sample of the same number."""
+    """Noise of M candidates for each numbered alternative; the first has the noise of the sample with that number."""
     streams = ("generate", *(f"candidate_{number}" for number in range(1, candidates)))
     return jnp.stack([sample_noise(seed, stream, indices, shape) for stream in streams], axis=1)
 
@@ -245,7 +245,7 @@ def lies_above(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
 
 
 def can_rank_candidates(change: Change) -> bool:
-    """Whether anything is given, classes that stay or a region, by which candidates differ in likelihood."""
+    """Whether candidates can be ranked by likelihood: a class stays, or a region is given."""
     return change.region is not None or bool(np.any(change.kept()))
 
 
@@ -275,8 +275,8 @@ def compose(change: Change, generated: Float[np.ndarray, "N h w C"], expected: F
 def _filled(
     shown: UInt8[np.ndarray, "H W"], gap: Bool[np.ndarray, "H W"], expected: UInt8[np.ndarray, "H W"]
 ) -> UInt8[np.ndarray, "H W"]:
-    """Fills a gap with what is expected there; a hole that this leaves, and no other background touches, gets the
-    nearest class."""
+    """Fills a gap with what is expected there; a hole that remains and touches no other background gets the nearest
+    class."""
     import scipy.ndimage  # takes long to import, and only edits need it
 
     shown = np.where(gap, expected, shown)

@@ -8,14 +8,14 @@ from jaxtyping import Shaped
 from segvae_jax import pictures
 from segvae_jax.labels import LabelSpace
 
-_MOST_SHOWN = 64  # maps in the picture of a notebook's cell
+_MAX_SHOWN = 64  # maps in the picture of a notebook's cell
 
 
 class IndexMaps(np.ndarray):
     """Index maps `[N, H, W]`, or one `[H, W]`, as a NumPy array that a notebook shows in colour with a legend.
 
-    In all other respects this is the array. What is selected of it (a slice, one map, a copy) knows the label space
-    too and shows itself; what is computed from it (`maps == 3`, `np.stack(maps)`) is a plain array.
+    Otherwise it behaves like the array. Slices, single maps and copies keep the label space; what is computed from it
+    (`maps == 3`, `np.stack(maps)`) is a plain array.
 
     Attributes:
       space: the classes; None if unknown.
@@ -50,5 +50,5 @@ class IndexMaps(np.ndarray):
         """The picture that a notebook shows, of the first maps where there are many; None if these are no maps."""
         if self.space is None or self.dtype != np.uint8 or self.ndim not in (2, 3) or not self.size:
             return None
-        index_maps = np.asarray(self).reshape(-1, *self.shape[-2:])[:_MOST_SHOWN]
+        index_maps = np.asarray(self).reshape(-1, *self.shape[-2:])[:_MAX_SHOWN]
         return pictures.png_bytes(pictures.sheet_with_legend(index_maps, self.space))

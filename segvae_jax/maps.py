@@ -134,10 +134,10 @@ def lies_on(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
 def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
     """Resizes binary class maps by area, each class on its own (host).
 
-    A class gets the pixels of which it covers at least half; if it covers no pixel completely, at least half of the
-    largest part that it covers of any, so that thin parts (necklaces, glasses) survive. A class that covers less than
-    one target pixel in total gets the one pixel of which it covers most, the first of equal ones. So no class is lost,
-    and none of these grows beyond a pixel.
+    A class gets the pixels of which it covers at least half. If it covers no pixel completely, the threshold is half
+    of the largest share that it covers of any pixel, so that thin parts (necklaces, glasses) survive. A class that
+    covers less than one target pixel in total gets only the pixel of which it covers most, the first of equal ones.
+    So no class is lost, and no tiny class grows beyond one pixel.
 
     Raises:
       MapError: if the map has no pixels.

@@ -82,7 +82,7 @@ def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndar
 
 
 def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
-    """Reads a mask: where a PNG of two values, 0 and any other, is not 0. The PNG is greyscale, palette or RGB.
+    """Reads a mask from a PNG of two values: 0 is False, the other one True. The PNG is greyscale, palette or RGB.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
@@ -137,7 +137,7 @@ def _in_range(index: UInt8[np.ndarray, "H W"], place: str, num_indices: int) -> 
     if index.max(initial=0) < num_indices:
         return index
     if np.isin(index, (0, 255)).all():
-        raise MapError(f"{place}: holds only 0 and 255, a mask of one class and no index map: {expected}")
+        raise MapError(f"{place}: holds only 0 and 255, a mask of one class and not an index map: {expected}")
     mend = ": if it marks pixels that are not annotated, set them to 0" if index.max() == 255 else ""
     raise MapError(f"{place}: index {index.max()} is out of range: {expected}{mend}")
 

@@ -1,4 +1,7 @@
-"""Who does the work: this process, or several worker processes. Work consists of numbered pieces, done in any order."""
+"""Runs numbered pieces of work in this process or in worker processes, in any order.
+
+Joblib's workers (loky) go on for seconds after their parent process is killed; these, of the standard library, do not.
+"""
 
 import concurrent.futures
 import multiprocessing
@@ -11,6 +14,9 @@ import cloudpickle
 import threadpoolctl
 
 from segvae_jax.errors import DataError
+from segvae_jax.termination import termination
+
+_POLL = 0.2  # seconds between looks for a Ctrl-C
 
 Work = Callable[[int], int]  # does a piece of work, by its number, and returns the number
 Runner = Callable[[Work, Sequence[int]], Iterator[int]]  # yields numbers as their work is done
@@ -37,14 +43,20 @@ def _pooled(count: int, work: Work, pieces: Sequence[int]) -> Iterator[int]:
     pickled = cloudpickle.dumps(work)  # sources are closures, which pickle refuses
     workers = min(count, max(1, len(pieces)))
     pool = concurrent.futures.ProcessPoolExecutor(workers, context, _begin, (pickled,))
-    try:
-        futures = [pool.submit(_do, piece) for piece in pieces]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
-    except concurrent.futures.BrokenExecutor:
-        raise DataError("a worker process was killed, perhaps because memory ran out: use fewer --workers") from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    # A KeyboardInterrupt in the middle of a call of the pool can leave one of its locks locked, and all would wait.
+    with termination(signal.SIGINT) as interrupted:
+        try:
+            pending = {pool.submit(_do, piece) for piece in pieces}
+            while pending:
+                done, pending = concurrent.futures.wait(pending, _POLL, concurrent.futures.FIRST_COMPLETED)
+                if interrupted():
+                    raise KeyboardInterrupt
+                yield from (future.result() for future in done)
+        except concurrent.futures.BrokenExecutor:
+            reason = "a worker process was killed, perhaps because memory ran out"
+            raise DataError(f"{reason}: use fewer --workers") from None
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(pickled: bytes) -> None:

@@ -144,7 +144,7 @@ def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
       record: JSON that `Session.record` returned.
 
     Raises:
-      MapError: if this is not a record, or its weights are others.
+      MapError: if this is not a record, or it was made with other weights.
     """
     try:
         content = json.loads(record)

@@ -40,7 +40,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("region", None, _REGION, own)
     flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
-    flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", 0.0, flag_values=own)
+    flags.DEFINE_float("temperature", 1.0, "Temperature of the prior; lower is more typical.", 0.0, flag_values=own)
     flags.DEFINE_string("out", None, "Folder to write to.", own, required=True)
 
 

@@ -23,17 +23,17 @@ _LPIPS = "Weights of LPIPS: the files of AlexNet and of the linear layers."
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a name.", own)
+    flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a shipped one.", own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("maps", None, "Folder of index PNGs to score instead of maps of the checkpoint.", own)
     flags.DEFINE_string("data", None, "Prepared data set; that of the training if not given.", own)
-    flags.DEFINE_enum("suite", "quick", ["quick", "all"], "Which rows to score.", own)
+    flags.DEFINE_enum("suite", "quick", ["quick", "all"], "Which scores to compute.", own)
     flags.DEFINE_bool("fid", False, "Report the FID in Inception features as well.", own)
     flags.DEFINE_string("inception_weights", None, "With --fid: the weights of the FID Inception network.", own)
     flags.DEFINE_list("lpips_weights", None, _LPIPS, own)
     flags.DEFINE_integer("max_test", 2_000, "Held-out maps to compare with, at most.", 5, flag_values=own)
-    flags.DEFINE_integer("max_train", 5_000, "Training maps to search for copies, at most.", 5, flag_values=own)
-    flags.DEFINE_integer("seed", 0, "Of sampling and resampling.", 0, 2**31 - 2, own)
+    flags.DEFINE_integer("max_train", 5_000, "Training maps to use, at most.", 5, flag_values=own)
+    flags.DEFINE_integer("seed", 0, "Seed of sampling and resampling.", 0, 2**31 - 2, own)
     flags.DEFINE_string("out", None, "Folder for the report; `evaluation` in the checkpoint, or the maps.", own)
 
 

@@ -39,7 +39,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("labels", "random", _LABELS, own)
     flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
-    flags.DEFINE_float("temperature", 1.0, "Of the prior; lower is more typical.", 0.0, flag_values=own)
+    flags.DEFINE_float("temperature", 1.0, "Temperature of the prior; lower is more typical.", 0.0, flag_values=own)
     flags.DEFINE_string("out", None, "PNG to write the coloured maps to; with --format, a folder.", own)
     flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
     flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)

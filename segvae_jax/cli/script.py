@@ -10,7 +10,7 @@ from absl import app, flags, logging
 from segvae_jax.errors import ConfigError, SegVAEError
 
 _HELP = {"--help", "-h"}
-_PATIENCE = 24 * 3600  # seconds that a process that is done waits for the others, which JAX would end after 300
+_SHUTDOWN_TIMEOUT = 24 * 3600  # seconds that a finished process waits for the others; JAX waits only 300 by default
 
 
 def run_command(command: ModuleType, words: Sequence[str]) -> int:
@@ -78,7 +78,7 @@ def join_hosts(given: flags.FlagValues) -> None:
         import jax
 
         address = given.coordinator, given.processes, given.process
-        jax.distributed.initialize(*address, shutdown_timeout_seconds=_PATIENCE)
+        jax.distributed.initialize(*address, shutdown_timeout_seconds=_SHUTDOWN_TIMEOUT)
 
 
 def _parsed(own: flags.FlagValues, argv: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Compares an imported checkpoint with golden values of the release: segvae verify IN.pth FIXTURE.npz
+"""Compares a checkpoint of the release with golden values of the release: segvae verify IN.pth FIXTURE.npz
 
 Prints a JSON report; the exit status is 1 if a value is beyond its tolerance.
 """

@@ -21,14 +21,14 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes, label_set_of
 
 Edit = Callable[[UInt8[np.ndarray, "H W"], str, str, int], Edits]  # arguments: map, kind, name of the class, seed
-IndexMaps = UInt8[np.ndarray, "N H W"]
+IndexMapArray = UInt8[np.ndarray, "N H W"]
 
 KINDS = ("restyle", "add", "remove")
 EDITED_MAPS = 100
 
 
 def score_edits(
-    edit: Edit, real: IndexMaps, frequency: Float[np.ndarray, "C"], space: LabelSpace, *, seed: int
+    edit: Edit, real: IndexMapArray, frequency: Float[np.ndarray, "C"], space: LabelSpace, *, seed: int
 ) -> dict:
     """Edits real maps and scores the results.
 
@@ -61,8 +61,8 @@ def choose_targets(
 ) -> dict[str, Int[np.ndarray, "N"]]:
     """For each kind of edit and each map, the channel of the class to edit; 0 if there is none.
 
-    Restyled is a random present class. Added is an absent class, with a probability in proportion to its frequency.
-    Removed is a random present class of a map that has at least two.
+    A random present class is restyled. An absent class is added, with a probability in proportion to its frequency. A
+    random present class is removed if the map has at least two.
     """
     several = label_sets.sum(axis=1, keepdims=True) > 1
     odds = {"restyle": label_sets, "add": ~label_sets * frequency, "remove": label_sets & several}
@@ -76,7 +76,12 @@ def _sample_channels(odds: Float[np.ndarray, "N C"], rng: np.random.Generator) -
 
 
 def _scores(
-    kind: str, before: IndexMaps, edits: Iterable[Edits], targets: Int[np.ndarray, "N"], space: LabelSpace, seed: int
+    kind: str,
+    before: IndexMapArray,
+    edits: Iterable[Edits],
+    targets: Int[np.ndarray, "N"],
+    space: LabelSpace,
+    seed: int,
 ) -> dict:
     fields = ((edit.index_maps, edit.class_maps, edit.occluded, edit.uncovered) for edit in edits)
     edited = Edits(*map(np.concatenate, zip(*fields, strict=True)))
@@ -89,7 +94,7 @@ def _scores(
     return scores | (_restyled(before, edited.index_maps, targets, space, seed) if kind == "restyle" else {})
 
 
-def target_as_requested(kind: str, index_maps: IndexMaps, targets: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
+def target_as_requested(kind: str, index_maps: IndexMapArray, targets: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N"]:
     """1 if the target is visible in at least `area_threshold` pixels; after a removal, 1 if it is visible in none."""
     area = _shown(index_maps, targets).sum(axis=(1, 2))
     right = area == 0 if kind == "remove" else area >= area_threshold(*index_maps.shape[1:])
@@ -97,7 +102,7 @@ def target_as_requested(kind: str, index_maps: IndexMaps, targets: Int[np.ndarra
 
 
 def untouched(
-    before: IndexMaps, edited: Edits, targets: Int[np.ndarray, "N"], space: LabelSpace
+    before: IndexMapArray, edited: Edits, targets: Int[np.ndarray, "N"], space: LabelSpace
 ) -> Float[np.ndarray, "N"]:
     """1 if an edit has changed nothing but its target.
 
@@ -113,7 +118,7 @@ def untouched(
     return (pixels & (same | ~others).all(axis=1)).astype(float)
 
 
-def _shown(index_maps: IndexMaps, targets: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N H W"]:
+def _shown(index_maps: IndexMapArray, targets: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N H W"]:
     return index_maps == targets[:, None, None]
 
 
@@ -123,7 +128,9 @@ def _by_class(values: Float[np.ndarray, "N"], targets: Int[np.ndarray, "N"], spa
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)[1:].tolist()
 
 
-def _restyled(before: IndexMaps, after: IndexMaps, targets: Int[np.ndarray, "N"], space: LabelSpace, seed: int) -> dict:
+def _restyled(
+    before: IndexMapArray, after: IndexMapArray, targets: Int[np.ndarray, "N"], space: LabelSpace, seed: int
+) -> dict:
     was, now = _shown(before, targets), _shown(after, targets)
     iou = (was & now).sum(axis=(1, 2)) / (was | now).sum(axis=(1, 2))
     scores = {"changed": bootstrap_mean(1 - iou, seed=seed)}

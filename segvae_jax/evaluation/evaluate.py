@@ -4,7 +4,7 @@
     result = evaluate(target)
     write_report("scores", result, target.space, albums(target, seed=0))
 
-writes the scores as `scores.json`, and a page with pictures as `report.html`, to the folder `scores`.
+This writes the scores as `scores.json`, and a page with pictures as `report.html`, to the folder `scores`.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 Place = tuple[str, ...]  # keys, from the outermost to the innermost
 
-_ESTIMATE = ("value", "low", "high", "sd")  # keys of an estimate
+ESTIMATE = ("value", "low", "high", "sd")  # keys of an estimate
 
 
 class Direction(enum.StrEnum):
@@ -36,8 +36,8 @@ class MetricRow:
       title: its name in every table; at most 22 characters if the terminal shows it, 21 in the suite "quick".
       digits: decimals in tables, after scaling by `factor`.
       direction: which values are better.
-      suite: which suite computes it: "quick" (and therefore "all" too), only "all", or either with "weights" from a
-        file of the user.
+      suite: "quick" if both suites compute it, "all" if only the full suite does, "weights" if it needs weights from
+        a file of the user.
       factor: scores are multiplied by this to be in the unit that the title names.
       anchor: what real maps reach, where that is not the value in the row `real_vs_real`.
       headline: whether the tables of experiments and the cards of the report show it.
@@ -57,8 +57,10 @@ class MetricRow:
     @property
     def description(self) -> str:
         """The title, the better direction and, where it is not `real_vs_real`, what real maps reach."""
-        anchor = f"; real maps: {self.anchor}" if self.anchor else ""
-        return f"{self.title} ({self.direction}{anchor})"
+        direction = "" if self.direction is Direction.NEUTRAL else str(self.direction)
+        anchor = f"real maps: {self.anchor}" if self.anchor else ""
+        notes = "; ".join(note for note in (direction, anchor) if note)
+        return f"{self.title} ({notes})" if notes else self.title
 
     @property
     def more_is_better(self) -> bool | None:
@@ -77,7 +79,7 @@ class MetricRow:
         for key in self.place:
             found = found.get(key) if isinstance(found, Mapping) else None
         estimate = found if isinstance(found, Mapping) else {"value": found}
-        numbers = {key: estimate[key] for key in _ESTIMATE if isinstance(estimate.get(key), int | float)}
+        numbers = {key: estimate[key] for key in ESTIMATE if isinstance(estimate.get(key), int | float)}
         return {key: self.factor * number for key, number in numbers.items()} if "value" in numbers else None
 
     def scaled(self, value: Any) -> Any:

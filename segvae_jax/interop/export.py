@@ -23,7 +23,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
 
-PROGRAM = "draw.stablehlo"
+PROGRAM = "draw.stablehlo"  # the name in earlier exports, which readers of the file know
 _PLATFORMS = ("cpu", "cuda", "tpu")
 
 

@@ -44,7 +44,7 @@ def l1(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> Float[
 
 
 def bce(logits: Float[Array, "*b H W"], shapes: Float[Array, "*b H W"]) -> Float[Array, "*b"]:
-    """Mean binary cross-entropy."""
+    """Mean binary cross-entropy; that of Optax computes the same, but loading it would slow every use of a model."""
     return (nn.softplus(logits) - shapes * logits).mean((-2, -1))
 
 

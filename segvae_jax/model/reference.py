@@ -5,7 +5,7 @@ compare outputs, losses, gradients and samples. Symbols follow the paper (see `s
 
     x       label-set, [B, C] in {0, 1}: all classes that the map is to hold
     y_k     target, [B, C]: one-hot class of step k
-    canvas  [B, H, W, C]: the shapes of the classes before step k, whose class is in the channel `channel`
+    canvas  [B, H, W, C]: the shapes of the classes before step k; the class of step k is in channel `channel`
     f       context feature, [B, F];   z  latent, [B, Z];   shape  [B, H, W] in (0, 1)
 
 **Absent classes.** The iteration takes a step for every class, whether a label-set has it or not; K stays the same for

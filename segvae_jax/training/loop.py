@@ -185,7 +185,7 @@ def _describe(run: Run, state: TrainState) -> None:
 
 @contextlib.contextmanager
 def _termination() -> Iterator[Callable[[int], bool]]:
-    """A function that tells whether to stop after a step, because some process received a SIGTERM."""
+    """A function that returns whether to stop after a step, because some process received a SIGTERM."""
     if jax.process_count() > 1:  # JAX's own handler agrees on one step for all processes
         yield multihost_utils.reached_preemption_sync_point
         return

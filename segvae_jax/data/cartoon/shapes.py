@@ -53,7 +53,7 @@ class Grid:
         return cls(x[None, :], y[:, None], pixel)
 
     def framed(self, centre: Point, roll: float = 0.0, scale: float = 1.0, shift: Point = (0.0, 0.0)) -> "Grid":
-        """The grid as a drawing sees it that is turned, enlarged and moved.
+        """The grid in the coordinates of a drawing that is turned, enlarged and moved.
 
         It is turned by `roll` (radians, clockwise) and enlarged about `centre`, then moved by `shift`.
         """

@@ -28,10 +28,10 @@ class Feed:
         """Opens the data.
 
         Args:
-          data: prepared.
-          batch_size: over all devices of all processes; a multiple of the number of processes.
-          seed: of the order of the maps.
-          mesh: of the devices.
+          data: the prepared data set.
+          batch_size: maps per batch, over all devices of all processes; a multiple of the number of processes.
+          seed: the seed of the order of the maps.
+          mesh: the mesh of the devices.
           resident_bytes: a data set whose packed maps have at most this size is kept on the devices.
 
         Raises:

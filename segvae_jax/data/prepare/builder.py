@@ -37,7 +37,7 @@ from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
 REPORT = "report.html"
-_DATA_REPORT = "survey.json"
+_DATA_REPORT = "survey.json"  # the name in earlier prepared sets
 _MAPS_PER_FILE = 4_096
 _DESCRIPTION = (
     "Semantic label maps for segvae_jax, bit-packed: channel c of `map` unpacked along its last axis is class c of "

@@ -13,8 +13,8 @@ from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_i
 from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
 from segvae_jax.data.sources.reading import (
     Files,
-    IndexMaps,
-    Pictures,
+    IndexMapReader,
+    PictureReader,
     data_errors,
     image_id,
     pictures_in,
@@ -115,7 +115,7 @@ def index_maps(tree: FileTree) -> Source:
     files = pictures_in(tree, index_folder(tree) or "", ".png", image_id)
     notes = {"layout": "celebamask_index", "skin": RESTORED}
     version = fingerprint([notes, tree.stamps(files.values())])
-    read = IndexMaps(Files(tree, files), CELEBAMASK_HQ)
+    read = IndexMapReader(Files(tree, files), CELEBAMASK_HQ)
     ids = tuple(sorted(files))
     return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
 
@@ -138,7 +138,7 @@ def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, im
     files = [file for group in parts.values() for file in group.values()]
     version = fingerprint([notes, tree.stamps(sorted(files))])
     read = PartMaps(tree, space, parts)
-    image = Pictures(Files(tree, images)) if images else None
+    image = PictureReader(Files(tree, images)) if images else None
     ids = tuple(sorted(parts))
     return Source(name, space, ids, read, version, native=read.native, image=image, notes=notes)
 

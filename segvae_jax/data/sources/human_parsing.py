@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from segvae_jax.data.sources.file_tree import FileTree
 from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
 from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
-from segvae_jax.data.sources.reading import Files, IndexMaps, Pictures, pictures_in
+from segvae_jax.data.sources.reading import Files, IndexMapReader, PictureReader, pictures_in
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import HUMAN_PARSING
 
+_NAME = "human_parsing"  # in the fingerprints of prepared sets, so it stays; users say "humanparsing"
 OFFICIAL_MAPS, RELEASE_MAPS = "SegmentationClassAug", "seg_deploy"
 _OFFICIAL_IMAGES, _RELEASE_IMAGES = "JPEGImages", "img_deploy"
 
@@ -44,7 +45,7 @@ def index_maps(tree: FileTree, fit: str) -> Source:
 
 def parquet_rows(tree: FileTree, fit: str) -> Source:
     """Index maps in parquet files, see `parquet`."""
-    return parquet(tree, HUMAN_PARSING, "human_parsing", {"layout": "humanparsing_parquet", "fit": fit}, str, fit)
+    return parquet(tree, HUMAN_PARSING, _NAME, {"layout": "humanparsing_parquet", "fit": fit}, str, fit)
 
 
 LAYOUTS: Layouts = {
@@ -61,8 +62,8 @@ def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str,
         raise DataError(f"{tree.place(folder)}: no PNG file in it: expected index maps, one PNG each")
     notes = {"layout": layout, "fit": fit}
     version = fingerprint([notes, tree.stamps(files.values())])
-    read = IndexMaps(Files(tree, files), HUMAN_PARSING, fit)
+    read = IndexMapReader(Files(tree, files), HUMAN_PARSING, fit)
     native = read.native if fit == "stretch" else None
-    image = Pictures(Files(tree, images), fit) if images else None
+    image = PictureReader(Files(tree, images), fit) if images else None
     ids = tuple(sorted(files))
-    return Source("human_parsing", HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)
+    return Source(_NAME, HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)

@@ -80,7 +80,7 @@ def detect_layout(tree: FileTree, of_data_set: Layouts, of_all: Layouts) -> str:
     found = _fitting(tree, of_all)
     fitting = [name for name in found if name in of_data_set]
     if len(fitting) > 1:
-        raise DataError(f"{tree.path}: could be {' or '.join(fitting)}: set data.layout to one of them")
+        raise DataError(f"{tree.path}: could be {' or '.join(fitting)}: name one of them as the layout")
     if not fitting:
         other = f"is in the layout {found[0]}" if found else "has no known layout"
         sought = "; ".join(f"{layout.looks_for} ({name})" for name, layout in of_data_set.items())

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, UNREADABLE, FileTree, PerProcess
-from segvae_jax.data.sources.reading import EncodedPicture, IndexMaps, Pictures
+from segvae_jax.data.sources.reading import EncodedPicture, IndexMapReader, PictureReader
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
@@ -114,7 +114,7 @@ def parquet(
       notes: of the source.
       key: makes an id of the file name in the path of a mask. If the names are missing or not distinct, an id is
         the number of a row, counted over all files in the order of their names.
-      fit: "stretch" or "pad", see `IndexMaps`.
+      fit: "stretch" or "pad", see `IndexMapReader`.
 
     Raises:
       DataError: if pyarrow is missing, a file cannot be read, or it has no column of masks.
@@ -123,9 +123,9 @@ def parquet(
     listing = _listed(tree, files, key)
     shards = PerProcess(functools.partial(_Shards, tree))
     column = functools.partial(Column, tree, shards, listing.rows)
-    read = IndexMaps(column(listing.mask), space, fit)
+    read = IndexMapReader(column(listing.mask), space, fit)
     native = read.native if fit == "stretch" else None
-    image = Pictures(column(listing.image), fit) if listing.image else None
+    image = PictureReader(column(listing.image), fit) if listing.image else None
     notes = {**notes, "ids": "file names" if listing.named else "row numbers"}
     version = fingerprint([notes, tree.stamps(files)])
     ids = tuple(sorted(listing.rows))

@@ -55,7 +55,7 @@ class Files:
 
 
 @dataclasses.dataclass(frozen=True)
-class IndexMaps:
+class IndexMapReader:
     """`Source.read` for index maps. Where a class continues under others, its hidden pixels are restored.
 
     Attributes:
@@ -89,7 +89,7 @@ class IndexMaps:
 
 
 @dataclasses.dataclass(frozen=True)
-class Pictures:
+class PictureReader:
     """`Source.image` for encoded pictures.
 
     Attributes:

@@ -49,7 +49,7 @@ def variables_of(
     if odd := sorted(set(names.values()) ^ set(state)):
         raise CheckpointError(f"entry {odd[0]!r} is {'extra' if odd[0] in state else 'missing'}, of {len(odd)} such")
     if odd := sorted(name for name, value in state.items() if not isinstance(value, np.ndarray)):
-        raise CheckpointError(f"entry {odd[0]!r} is no tensor")
+        raise CheckpointError(f"entry {odd[0]!r} is not a tensor")
     arrays = {entry: _flax_array(state[name]) for entry, name in names.items()}
     for entry, array in arrays.items():
         if array.shape != expected[entry].shape or array.dtype != np.float32:

@@ -65,7 +65,7 @@ def _with_interval(row: MetricRow, estimate: Mapping[str, float]) -> str:
 
 
 def _lines(result: Mapping[str, Any], fid: bool) -> Iterable[str]:
-    """What is told below the tables."""
+    """The lines printed below the tables."""
     yield _conditions_line(result)
     if result["reconstruction"]:
         yield _reconstruction_line(result)

@@ -3,9 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from segvae_jax.evaluation.rows import ROWS, MetricRow, Place
-
-_PARTS = ("value", "low", "high", "sd")  # of an estimate
+from segvae_jax.evaluation.rows import ESTIMATE, ROWS, MetricRow, Place
 
 
 def named(place: Place, rows: Sequence[MetricRow] = ROWS) -> str:
@@ -37,9 +35,9 @@ def leaves(tree: Any, classes: Sequence[str], place: Place = ()) -> Iterator[tup
         yield place, tree
         return
     if "value" in tree:
-        yield place, {part: tree[part] for part in _PARTS if part in tree}
+        yield place, {part: tree[part] for part in ESTIMATE if part in tree}
     for key, value in tree.items():
-        if key not in _PARTS:
+        if key not in ESTIMATE:
             yield from leaves(value, classes, (*place, key))
 
 

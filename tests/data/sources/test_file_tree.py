@@ -75,7 +75,7 @@ def test_a_layout_of_another_set_is_not_taken_for_index_maps(tmp_path):
 
 def test_two_layouts_in_one_folder_have_to_be_told_apart(tmp_path):
     put(put(tmp_path, official_files()), release_files())
-    assert "could be celebamask_hq or celebamask_release: set data.layout" in refusal(celebamask, tmp_path)
+    assert "could be celebamask_hq or celebamask_release: name one of them" in refusal(celebamask, tmp_path)
     assert celebamask(tmp_path, layout="celebamask_release").name == "celebamask_release"
     assert "layout 'humanparsing': expected one of celebamask_hq" in refusal(
         celebamask, tmp_path, layout="humanparsing"

@@ -70,7 +70,7 @@ def test_an_unknown_fit_is_refused(tmp_path):
         (encoded(np.zeros((*BODY_SIZE, 3), np.uint8)), "image mode RGB: expected one class index per pixel"),
         (encoded(np.zeros(BODY_SIZE, np.uint16) + 3), "image mode I;16: expected one class index per pixel"),
         (encoded(np.full(BODY_SIZE, 18, np.uint8)), "index 18 is out of range: expected 0 to 17"),
-        (encoded(np.eye(9, dtype=np.uint8) * 255), "holds only 0 and 255, a mask of one class and no index map"),
+        (encoded(np.eye(9, dtype=np.uint8) * 255), "holds only 0 and 255, a mask of one class and not an index map"),
         (encoded(np.zeros((8, 8, 3), np.uint8), "JPEG"), "cannot be read as an image (not a PNG file)"),
     ],
     ids=["cut short", "RGB", "16 bits", "out of range", "0 and 255", "JPEG"],

@@ -89,7 +89,7 @@ def test_faces_have_image_numbers_and_get_their_skin_back(tmp_path, column):
 
 def test_which_data_set_it_is_must_be_told(tmp_path):
     put(tmp_path, body_shards())
-    assert "could be celebamask_parquet or humanparsing_parquet: set data.layout" in refusal(detect, tmp_path)
+    assert "could be celebamask_parquet or humanparsing_parquet: name one of them" in refusal(detect, tmp_path)
 
 
 def test_a_source_that_was_pickled_reads_the_same(tmp_path, kind):
