@@ -1,4 +1,7 @@
-"""What a Generator computes on the device: pure functions of the model, its variables and inputs."""
+"""What a Generator computes on the device: pure functions of the model, its variables and inputs.
+
+The temperature is passed on to `MapModel.sample`; SegVAE multiplies the noise of its prior by it.
+"""
 
 import dataclasses
 from typing import Any

@@ -1,4 +1,4 @@
-"""Saves a model in two files, which any computer can load without Orbax: `model.json` and `weights.npz`."""
+"""Saves a model in two files, `model.json` and `weights.npz`, which `loading` reads without Orbax."""
 
 import dataclasses
 from collections.abc import Mapping
