@@ -129,7 +129,7 @@ def test_no_picture_has_no_features():
         ("Mixed_6b.branch7x7_2.conv.weight", None, "missing"),
         ("AuxLogits.conv0.conv.weight", np.zeros((128, 768, 1, 1), np.float32), "extra"),
         ("Mixed_7c.branch_pool.bn.bias", np.zeros(192), "float64"),
-        ("Mixed_7c.branch_pool.bn.bias", [[1], [2, 3]], "no tensor"),
+        ("Mixed_7c.branch_pool.bn.bias", [[1], [2, 3]], "not a tensor"),
         ("Mixed_6b.branch7x7_2.conv.weight", np.zeros((128, 128, 7, 1), np.float32), r"\(128, 128, 7, 1\)"),
     ],
 )
