@@ -1,7 +1,5 @@
 """Resizing and padding of class maps."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,18 +8,8 @@ from hypothesis.extra import numpy as hnp
 
 from segvae_jax import maps
 from segvae_jax.errors import MapError
-from segvae_jax.labels import LabelSpace
 
-FACE = LabelSpace(
-    ("nose", "skin", "hat"), paint_order=("hat", "skin", "nose"), covered_by=(("skin", ("nose",)),)
-)  # the channels are not in painting order
-HATTED = dataclasses.replace(FACE, accessories=("hat",), pairs=(("nose", "hat"),))
-FACIAL_PARTS = "nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split()
 WILD = settings(deadline=None, derandomize=True, max_examples=60)
-
-celeba_index = hnp.arrays(np.uint8, (5, 7), elements=st.integers(0, 18))
-# Multiples of 1/16: their sums are exact, and none of them equals the background threshold.
-soft_maps = hnp.arrays(np.float32, (2, 3, 5, 4), elements=st.integers(0, 16).map(lambda n: n / 16))
 
 sides = st.integers(1, 9)
 
