@@ -10,7 +10,10 @@ import pytest
 from absl import flags
 
 ROOT = pathlib.Path(__file__).parent.parent
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "segvae_jax" / "shipped" / "README.md"]
+PAGES = [
+    ROOT / "README.md",
+    *sorted(path for part in ("docs", "addons/*", "segvae_jax/shipped") for path in ROOT.glob(f"{part}/*.md")),
+]
 COMMAND = re.compile(r"(?:python |segvae )(train|generate|eval|export|edit|prepare|demo)(?:\.py\b|\b(?= +-))(.*)")
 
 
