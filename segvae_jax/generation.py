@@ -65,7 +65,7 @@ class Generator(MapEditor):
 
         Args:
           directory: of the checkpoint, e.g. the `--workdir` of training; or the name of a shipped checkpoint,
-            "cartoon" or "fashion".
+            "cartoon" or "fashion", or of one in an installed add-on.
           step: number of a saved step; the latest if None. Averaged weights are used where the run kept them.
 
         Raises:

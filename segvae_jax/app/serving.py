@@ -25,7 +25,7 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     """Loads a checkpoint, compiles its programs, prints the address, and serves the page until it is interrupted.
 
     Args:
-      checkpoint: its directory, or the name of a shipped one.
+      checkpoint: its directory, or its name as `Generator.load` takes it.
       host, port: where the page listens.
 
     Raises:

@@ -16,7 +16,7 @@ from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import hyperparameters, make_model
-from segvae_jax.shipped import NAMES
+from segvae_jax.shipped import checkpoint_names
 
 CARD = "model.json"
 _FORMAT = 1
@@ -118,7 +118,7 @@ class ModelCard:
         except FileNotFoundError:
             raise CheckpointError(
                 f"{directory}: no checkpoint in it: expected the --workdir of a training run, an imported or exported"
-                f" checkpoint, or the name of one that is shipped: {', '.join(NAMES)}"
+                f" checkpoint, or a name: {', '.join(checkpoint_names())}"
             ) from None
         except (OSError, ValueError, KeyError, TypeError, LabelError) as error:
             raise CheckpointError(f"{directory / CARD}: damaged ({error!r}): restore it or train again") from None

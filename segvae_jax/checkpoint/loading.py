@@ -19,7 +19,7 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
     """Loads a checkpoint: its model card, variables and step.
 
     Args:
-      directory: of the checkpoint, or the name of a shipped one.
+      directory: of the checkpoint, or one of `checkpoint_names()`.
       step: number of a saved step; the latest if None.
 
     Returns:

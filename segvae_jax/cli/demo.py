@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
-_CHECKPOINT = "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."
+from segvae_jax.cli.script import checkpoint_help
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in.", own)
     flags.DEFINE_integer("port", 7860, "Port to listen at.", 1, 65535, own)
 

@@ -18,19 +18,19 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, UInt8
 
+from segvae_jax.cli.script import checkpoint_help
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 
 if TYPE_CHECKING:
     import segvae_jax.editing
     import segvae_jax.generation
 
-_CHECKPOINT = "The --workdir of a training run, or a shipped checkpoint."
 _REGION = "What may change: TOP,LEFT,BOTTOM,RIGHT in pixels, or a black and white PNG."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("map", None, "Index PNG to edit.", own, required=True)
     flags.DEFINE_list("add", [], "Classes to add, which the map does not have.", own)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from segvae_jax.cli.script import checkpoint_help
 from segvae_jax.errors import ConfigError
 from segvae_jax.files import writable_directory
 
@@ -23,7 +24,7 @@ _LPIPS = "Weights of LPIPS: the files of AlexNet and of the linear layers."
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", None, "The --workdir of a training run, an import, or a shipped one.", own)
+    flags.DEFINE_string("checkpoint", None, checkpoint_help(), own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("maps", None, "Folder of index PNGs to score instead of maps of the checkpoint.", own)
     flags.DEFINE_string("data", None, "Prepared data set; that of the training if not given.", own)

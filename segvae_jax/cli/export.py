@@ -9,10 +9,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
+from segvae_jax.cli.script import checkpoint_help
+
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", None, "Directory, or name of a shipped one.", own, required=True)
+    flags.DEFINE_string("checkpoint", None, checkpoint_help(), own, required=True)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_bool("half", False, "Round kernels to float16: half the size, maps that hardly differ.", own)
     flags.DEFINE_bool("program", True, "Write draw.stablehlo as well.", own)

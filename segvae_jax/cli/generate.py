@@ -17,7 +17,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool
 
-from segvae_jax.cli.script import define_host_flags, join_hosts
+from segvae_jax.cli.script import checkpoint_help, define_host_flags, join_hosts
 from segvae_jax.errors import SegVAEError
 from segvae_jax.files import output_errors
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
@@ -27,14 +27,13 @@ if TYPE_CHECKING:
     import segvae_jax.generation
 
 _FORMATS = ("arrayrecord", "png")  # the keys of `shards.formats.FORMATS`, which are slow to import
-_CHECKPOINT = "The --workdir of a training run, an import, or a shipped one: cartoon or fashion."
 _LABELS = "Class names separated by commas; @FILE with one label-set per line; random."
 _SAVE_MAPS = "Folder for index PNGs, with palette and class names, and label_sets.txt."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", "cartoon", _CHECKPOINT, own)
+    flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("labels", "random", _LABELS, own)
     flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)

@@ -8,6 +8,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from segvae_jax.errors import ConfigError, SegVAEError
+from segvae_jax.shipped import checkpoint_names
 
 _HELP = {"--help", "-h"}
 _SHUTDOWN_TIMEOUT = 24 * 3600  # seconds that a finished process waits for the others; JAX waits only 300 by default
@@ -62,6 +63,11 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
             sys.exit(_report(error))
 
     app.run(guarded, flags_parser=parse)
+
+
+def checkpoint_help() -> str:
+    """The help of the flag `--checkpoint`, with the names of all checkpoints that are installed."""
+    return f"The --workdir of a training run, an import, an export, or a name: {', '.join(checkpoint_names())}."
 
 
 def define_host_flags(own: flags.FlagValues) -> None:

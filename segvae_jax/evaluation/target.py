@@ -62,7 +62,7 @@ def open_checkpoint(
     """Opens a checkpoint, to be scored on the test split of its data.
 
     Args:
-      checkpoint: its directory, or the name of a shipped one.
+      checkpoint: its directory, or its name as `Generator.load` takes it.
       step: the saved step to load; the latest if None.
       data: directory of the prepared data; the training data if None.
       max_test: how many test and validation maps are used at most, from the start of their splits.

@@ -33,7 +33,7 @@ def export(
     """Writes a checkpoint of two files, as `Generator.save` does, and the sampling program.
 
     Args:
-      checkpoint: its directory, or the name of a shipped one.
+      checkpoint: its directory, or its name as `Generator.load` takes it.
       out: directory where the files go; it is made if it is missing.
       step: number of a saved step; the latest if None.
       half: whether kernels are rounded to float16, which halves the file and hardly changes the maps.
