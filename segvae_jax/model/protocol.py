@@ -11,9 +11,13 @@ import flax.struct
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from segvae_jax.model.gaussian import Gaussian, kl_divergence
+from segvae_jax.model.gaussian import Gaussian, kl_by_scale, kl_divergence
+from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
 from segvae_jax.streams import stream_key
+
+# One number, or one for each component of the latent.
+Temperature = float | Float[Array, ""] | Float[Array, "Z"]
 
 
 @flax.struct.dataclass
@@ -84,6 +88,7 @@ class MapModel(nn.Module):
       can_edit: whether it samples some classes among given ones, by `sample_among`.
       can_pack: whether its training forward pass takes a `packing.Budget`, as `budget`.
       can_reorder: whether its training forward pass takes another drawing order, as `order`.
+      can_choose_steps: whether its training forward pass takes the numbers of the steps to compute, as `steps`.
     """
 
     num_channels: int
@@ -96,11 +101,26 @@ class MapModel(nn.Module):
     can_edit = False
     can_pack = False
     can_reorder = False
+    can_choose_steps = False
 
     @property
     def noise_shape(self) -> tuple[int, ...]:
         """Shape of the noise that one example of the training forward pass takes."""
         raise NotImplementedError
+
+    @nn.nowrap
+    def require_valid_sizes(self) -> None:
+        """Makes sure that the networks fit the image size.
+
+        Raises:
+          ValueError: naming what does not fit, and what was expected.
+        """
+        level_widths(self.image_size, 1)
+
+    @property
+    def latent_scales(self) -> dict[str, int]:
+        """Size of the latent at each scale, in the order in which a latent holds them; empty if it has one scale."""
+        return {}
 
     @property
     def sample_noise_shape(self) -> tuple[int, ...]:
@@ -125,7 +145,7 @@ class MapModel(nn.Module):
         variables: Any,
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B ..."],
-        temperature: float | Float[Array, ""] = 1.0,
+        temperature: Temperature = 1.0,
     ) -> Float[Array, "B H W C"]:
         """Class maps in [0, 1] of the label-sets; absent classes and channel 0 are blank.
 
@@ -143,7 +163,7 @@ class MapModel(nn.Module):
         variables: Any,
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
-        temperature: float | Float[Array, ""],
+        temperature: Temperature,
         given: GivenShapes,
     ) -> Generated:
         """Samples some classes among given ones; to be called where `can_edit`. Arguments as in `sample`."""
@@ -176,7 +196,8 @@ class PosteriorModel(MapModel):
     def loss_terms(self, output: VAEOutput, shapes: Float[Array, "B K H W"], reconstruction: str) -> LossTerms:
         """KL divergence of each latent, and reconstruction loss of each shape; see `MapModel`."""
         kl = kl_divergence(output.posterior, output.prior)
-        return LossTerms(kl, RECONSTRUCTION[reconstruction](output.logits, shapes))
+        parts = kl_by_scale(output.posterior, output.prior, self.latent_scales)
+        return LossTerms(kl, RECONSTRUCTION[reconstruction](output.logits, shapes), parts)
 
     @nn.nowrap
     def reconstruct(

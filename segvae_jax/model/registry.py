@@ -8,10 +8,12 @@ from segvae_jax.model.baselines.cvae import GlobalVAE
 from segvae_jax.model.baselines.diffusion import DiffusionModel
 from segvae_jax.model.baselines.layout import LayoutModel
 from segvae_jax.model.baselines.masked import MaskedModel
+from segvae_jax.model.hierarchical import Hierarchical
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.segvae import SegVAE
 
 MODELS: dict[str, type[MapModel]] = {
+    "hierarchical": Hierarchical,
     "segvae": SegVAE,
     "cvae_global": GlobalVAE,
     "sg2im": LayoutModel,

@@ -11,12 +11,11 @@
 Arrays with a step axis are batch-major, `[B, K, ...]`, with steps in drawing order.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.export
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -26,8 +25,9 @@ from segvae_jax.model.decoder import Decoder
 from segvae_jax.model.encoders import ContextEncoder
 from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.packing import Budget, Slots, context_slots, gather_slots, scatter_slots, shape_slots
-from segvae_jax.model.protocol import Generated, GivenShapes, PosteriorModel, StepOutput
+from segvae_jax.model.protocol import Generated, GivenShapes, PosteriorModel, StepOutput, Temperature
 from segvae_jax.model.recurrence import Carry, Posterior, Prior, StandardPrior, initial_carry
+from segvae_jax.model.rows import for_rows
 
 
 class SegVAE(PosteriorModel):
@@ -91,7 +91,7 @@ class SegVAE(PosteriorModel):
         variables: Any,
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
-        temperature: float | Float[Array, ""] = 1.0,
+        temperature: Temperature = 1.0,
     ) -> Float[Array, "B H W C"]:
         """The class maps of `generate`."""
         return generate(self, variables, label_set, eps, temperature).class_maps
@@ -102,7 +102,7 @@ class SegVAE(PosteriorModel):
         variables: Any,
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
-        temperature: float | Float[Array, ""],
+        temperature: Temperature,
         given: GivenShapes,
     ) -> Generated:
         """`generate` with given shapes."""
@@ -172,7 +172,7 @@ class SegVAE(PosteriorModel):
         encode = lambda self, response, present: self.context_encoder.encode_response(
             response + target_responses[present.astype(int)]
         )[:, None]
-        context = self._for_rows(present | changed, encode, (response, present), context)
+        context = for_rows(self, present | changed, encode, (response, present), context)
         prior_carry, prior = self.prior(prior_carry, context, self._advances(label_set[:, channel][:, None]))
         z = prior.sample(eps[:, None])
 
@@ -188,7 +188,7 @@ class SegVAE(PosteriorModel):
         blank = jnp.zeros((present.shape[0], *self.image_size))
         samples = present if given is None else present & (given.mask == 0).any((-2, -1))
         otherwise = blank, jnp.zeros_like(response) if given is None else response_to(self, given.shapes)
-        shape, gained = self._for_rows(samples, sample, (context, z, given), otherwise)
+        shape, gained = for_rows(self, samples, sample, (context, z, given), otherwise)
         return (prior_carry, response + gained, context, present), (context, prior, shape)
 
     def initial_responses(
@@ -198,28 +198,6 @@ class SegVAE(PosteriorModel):
         target = jnp.eye(self.num_channels)[np.asarray(self.order)]
         response, targets = self.context_encoder.initial_responses(label_set, target)
         return response, jnp.stack([jnp.broadcast_to(targets[-1:], targets[:-1].shape), targets[:-1]], axis=1)
-
-    def _for_rows(
-        self, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Any, ...], otherwise: Any
-    ) -> Any:
-        """`compute` of the inputs in the rows that need it, and `otherwise` in the other rows.
-
-        On a CPU most of the other rows are left out: the rows that need it are gathered into one of few batch sizes.
-        On other devices the choice would cost more than it saves, and `jax.export`'s symbolic sizes allow none.
-        """
-        keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-        if jax.default_backend() != "cpu" or jax.export.is_symbolic_dim(needed.shape[0]):
-            return jax.tree.map(keep, compute(self, *inputs), otherwise)
-        rows = jnp.argsort(~needed)
-
-        def of(size: int) -> Callable[["SegVAE"], Any]:
-            some = rows[:size]
-            put = lambda old, new: keep(old.at[some].set(new), old)
-            return lambda self: jax.tree.map(put, otherwise, compute(self, *jax.tree.map(lambda x: x[some], inputs)))
-
-        sizes = sorted({-(-len(needed) * quarter // 4) for quarter in range(1, 5)})
-        branches = [lambda self: otherwise, *map(of, sizes)]
-        return nn.switch(jnp.searchsorted(jnp.array([0, *sizes]), needed.sum()), branches, self)
 
     def decode(
         self, context: Float[Array, "B K F"], z: Float[Array, "B K Z"], slots: Slots | None = None
@@ -238,7 +216,7 @@ def generate(
     variables: Mapping[str, Any],
     label_set: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
-    temperature: float | Float[Array, ""] = 1.0,
+    temperature: Temperature = 1.0,
     given: GivenShapes | None = None,
 ) -> Generated:
     """Generates the classes of each label-set one after the other, each from the learned prior.

@@ -11,11 +11,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from segvae_jax.errors import ConfigError
-from segvae_jax.model.layers import level_widths
-from segvae_jax.model.losses import RECONSTRUCTION
-from segvae_jax.model.registry import MODELS, names_with
+from segvae_jax.model.losses import RECONSTRUCTION, REDUCTIONS
+from segvae_jax.model.registry import MODELS, hyperparameters, make_model, names_with
 
-_ORDERS = ("default", "area", "organs_first", "random")
+_CHOICES = {
+    "loss.reconstruction": tuple(RECONSTRUCTION), "loss.reduction": REDUCTIONS, "model.name": tuple(MODELS),
+    "model.order": ("default", "area", "organs_first", "random"), "model.dtype": ("float32", "bfloat16"),
+}  # fmt: skip
 _COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
 _RANGES = {
     "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
@@ -23,9 +25,11 @@ _RANGES = {
     "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT, "data.ignore": (-1, 255),
     "data.rotate": (0.0, 180.0), "data.scale": (0.0, 0.9), "data.shift": _SHARE, "data.drop_classes": _SHARE,
     "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
-    "model.draw_steps": _COUNT,
-    "loss.kl_weight": (0.0, math.inf), "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
+    "model.draw_steps": _COUNT, "model.widths": _COUNT, "model.patch": _COUNT, "model.latent_channels": _COUNT,
+    "loss.kl_weight": (0.0, math.inf), "loss.kl_warmup": (0, math.inf), "loss.classes_per_map": (0, math.inf),
+    "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
     "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
+    "optimizer.weight_decay": (0.0, math.inf), "optimizer.clip_norm": (0.0, math.inf),
 }  # fmt: skip
 
 
@@ -66,19 +70,32 @@ def check(config: ConfigDict) -> None:
         raise ConfigError(
             f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
         )
-    if config.loss.reconstruction not in RECONSTRUCTION:
+    for key, known in _CHOICES.items():
+        if _value(config, key) not in known:
+            raise ConfigError(f"config.{key}={_value(config, key)!r}: expected one of {', '.join(known)}")
+    _check_model(config)
+
+
+def model_arguments(config: ConfigDict) -> dict[str, Any]:
+    """Hyperparameters of the model besides the classes."""
+    arguments = {**config.model, "image_size": tuple(config.model.image_size)}
+    return {name: arguments[name] for name in arguments if name in hyperparameters(config.model.name)}
+
+
+def _check_model(config: ConfigDict) -> None:
+    """What the model can do, and whether its sizes fit."""
+    name, able = config.model.name, MODELS[config.model.name]
+    if config.model.order == "random" and not able.can_reorder:
+        raise ConfigError(f"config.model.order=random: expected model.name={names_with('can_reorder')}, not {name}")
+    if config.loss.classes_per_map and not able.can_choose_steps:
+        able_to = names_with("can_choose_steps")
+        raise ConfigError(f"config.loss.classes_per_map: expected model.name={able_to}, not {name}: set it to 0")
+    if config.loss.classes_per_map and config.model.recurrent:
         raise ConfigError(
-            f"config.loss.reconstruction={config.loss.reconstruction!r}: expected one of {', '.join(RECONSTRUCTION)}"
+            "config.loss.classes_per_map: LSTMs need all classes of a map: set it to 0, or model.recurrent to False"
         )
-    choices = {"name": tuple(MODELS), "order": _ORDERS, "dtype": ("float32", "bfloat16")}
-    for key, known in choices.items():
-        if config.model[key] not in known:
-            raise ConfigError(f"config.model.{key}={config.model[key]!r}: expected one of {', '.join(known)}")
-    if config.model.order == "random" and not MODELS[config.model.name].can_reorder:
-        able = names_with("can_reorder")
-        raise ConfigError(f"config.model.order=random: expected model.name={able}, not {config.model.name}")
     try:
-        level_widths(tuple(config.model.image_size), config.model.ngf)
+        make_model(name, 2, (1,), (1,), model_arguments(config)).require_valid_sizes()
     except ValueError as error:
         raise ConfigError(f"config.model.image_size: {error}") from None
 

@@ -17,9 +17,9 @@ from segvae_jax.data.sources.source import Size
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import MODELS, hyperparameters, make_model
+from segvae_jax.model.registry import MODELS, make_model
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import check
+from segvae_jax.training.config import check, model_arguments
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
@@ -88,12 +88,6 @@ def label_space(config: ConfigDict, data: Prepared) -> LabelSpace:
     return dataclasses.replace(data.space, drawing_order=order)
 
 
-def model_arguments(config: ConfigDict) -> dict[str, Any]:
-    """Hyperparameters of the model besides the classes."""
-    arguments = {**config.model, "image_size": tuple(config.model.image_size)}
-    return {name: arguments[name] for name in arguments if name in hyperparameters(config.model.name)}
-
-
 def build_model(config: ConfigDict, space: LabelSpace) -> MapModel:
     """The model for the classes of `space`."""
     arguments = model_arguments(config)
@@ -111,6 +105,9 @@ def build_step(config: ConfigDict, space: LabelSpace) -> StepConfig:
         random_order=config.model.order == "random",
         remat=config.remat,
         accumulate=config.accumulate,
+        kl_warmup=config.loss.kl_warmup,
+        reduction=config.loss.reduction,
+        classes_per_map=config.loss.classes_per_map,
     )
 
 
@@ -123,9 +120,11 @@ def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
 def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
     """How batches are packed, in as many groups as there are devices; None if they are not.
 
-    Batches with random orders are not packed, since the slots that a batch needs depend on its order.
+    Batches with random orders are not packed, since the slots that a batch needs depend on its order. Nor are those
+    of a few classes of each map, which have hardly any absent ones.
     """
-    if not (config.pack and MODELS[config.model.name].can_pack) or config.model.order == "random":
+    packable = config.pack and MODELS[config.model.name].can_pack and not config.loss.classes_per_map
+    if not packable or config.model.order == "random":
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)
@@ -138,7 +137,7 @@ def total_steps(config: ConfigDict, num_examples: int) -> int:
 
 
 def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:
-    """Adam under the schedule."""
+    """Adam or AdamW under the schedule."""
     optimizer = config.optimizer
     schedule = learning_rate_schedule(optimizer.learning_rate, num_steps, optimizer.warmup_steps, optimizer.decay_from)
-    return adam(schedule, tuple(optimizer.betas))
+    return adam(schedule, tuple(optimizer.betas), optimizer.weight_decay, optimizer.clip_norm)

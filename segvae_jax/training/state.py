@@ -34,6 +34,18 @@ def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay
     return optax.join_schedules(parts, [warmup_steps, begin])
 
 
-def adam(schedule: optax.Schedule, betas: tuple[float, float]) -> optax.GradientTransformation:
-    """Adam as in the paper."""
-    return optax.adam(schedule, b1=betas[0], b2=betas[1])
+def adam(
+    schedule: optax.Schedule, betas: tuple[float, float], weight_decay: float = 0.0, clip_norm: float = 0.0
+) -> optax.GradientTransformation:
+    """Adam, as in the paper.
+
+    Args:
+      schedule: of the learning rate.
+      betas: decay of both moments.
+      weight_decay: decoupled (AdamW), times the learning rate; 0 for none.
+      clip_norm: largest norm of all gradients together; longer ones are scaled down to it; 0 for no limit.
+    """
+    update = optax.adam(schedule, b1=betas[0], b2=betas[1])
+    if weight_decay:
+        update = optax.adamw(schedule, b1=betas[0], b2=betas[1], weight_decay=weight_decay)
+    return optax.chain(optax.clip_by_global_norm(clip_norm), update) if clip_norm else update

@@ -27,6 +27,8 @@ from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 
 Metrics = dict[str, Any]
+# Number of maps that have the class of each step; sum and sum of squares of the means of their posteriors.
+Moments = tuple[Float[Array, "K"], Float[Array, "K Z"], Float[Array, "K Z"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,10 @@ class StepConfig:
     Attributes:
       reconstruction: a key of `losses.RECONSTRUCTION`.
       kl_weight: weight of the KL term.
+      kl_warmup: number of steps in which it grows linearly from 0.
+      reduction: of the loss, one of `losses.REDUCTIONS`.
+      classes_per_map: how many classes of each training map a step draws at random and computes; 0 for all. For a
+        model that `can_choose_steps`.
       ema_decay: decay of the averaged weights; 0 keeps none.
       seed: of the noise of the training forward pass and of the augmentation.
       augmentation: of the training maps.
@@ -53,6 +59,13 @@ class StepConfig:
     random_order: bool = False
     remat: bool = False
     accumulate: int = 1
+    kl_warmup: int = 0
+    reduction: str = "steps"
+    classes_per_map: int = 0
+
+    def kl_weight_at(self, step: Any) -> float | Float[Array, ""]:
+        """The weight of the KL term in the step that follows `step` others."""
+        return self.kl_weight * jnp.minimum(1.0, (step + 1) / self.kl_warmup) if self.kl_warmup else self.kl_weight
 
 
 def forward(
@@ -62,8 +75,9 @@ def forward(
     eps: Float[Array, "B ..."],
     budget: Budget | None = None,
     order: Int[Array, "K"] | None = None,
+    steps: Int[Array, "B M"] | None = None,
     **kwargs: Any,
-) -> tuple[Any, Float[Array, "B K H W"]]:
+) -> tuple[Any, Float[Array, "B M H W"]]:
     """The training forward pass of a batch of class maps.
 
     Args:
@@ -73,14 +87,18 @@ def forward(
       eps: standard normal noise.
       budget: for a model that `can_pack`; not packed if None.
       order: drawing order, for a model that `can_reorder`; that of the model if None.
+      steps: numbers of the steps to compute, for a model that `can_choose_steps`; all K if None.
       kwargs: for `model.apply`.
 
     Returns:
-      what the model returns, and the true shapes in drawing order.
+      what the model returns, and the true shapes of its steps.
     """
     label_set = maps.label_set_of(class_maps).astype(jnp.float32)
     shapes = jnp.moveaxis(class_maps[..., _in_order(model, order)], -1, 1)
-    kwargs |= {name: value for name, value in (("budget", budget), ("order", order)) if value is not None}
+    if steps is not None:
+        shapes = jnp.take_along_axis(shapes, steps[..., None, None], axis=1)
+    options = {"budget": budget, "order": order, "steps": steps}
+    kwargs |= {name: value for name, value in options.items() if value is not None}
     return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
 
 
@@ -108,13 +126,13 @@ def train_step(
       is finite.
     """
     class_maps = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
-    eps = _noise(model, config, packed.shape[0], state.step)
+    eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
     grads, (terms, spectral) = _gradient(model, config, state, class_maps, eps, budget)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     ema = _averaged(state.ema, params, config.ema_decay, state.step)
     metrics = {
-        **vars(terms),
+        **terms.scalars(),
         "gradient_norm": optax.tree.norm(grads),
         "update_norm": optax.tree.norm(updates),
         "finite": jax.tree.map(lambda g: jnp.isfinite(g).all(), grads),
@@ -132,30 +150,46 @@ def _gradient(
 ) -> tuple[Any, tuple[Losses, Any]]:
     """Gradients of the loss of a batch, its terms, and the advanced singular vectors of the spectral norm."""
     order = random_order(model, config, state.step)
-    present = _present(model, class_maps, order)
-    rows = RowCounts.of(present)
+    present, steps = _present(model, class_maps, order), None
+    if config.classes_per_map:
+        steps = _random_steps(config, state.step, present)
+        present = jnp.take_along_axis(present, steps, axis=1)
+    rows, kl_weight = RowCounts.of(present), config.kl_weight_at(state.step)
     policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
     run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1)) if config.remat else _run
 
-    def loss(params: Any, maps_of_part: Array, eps: Array, present: Array) -> tuple[Array, tuple[Losses, Any]]:
+    def loss(params: Any, maps_of_part: Array, eps: Array, present: Array, steps: Array | None) -> tuple[Array, Any]:
         variables = {"params": params, "spectral": state.spectral}
-        (output, updated), shapes = run(model, budget, order, variables, maps_of_part, eps)
+        (output, updated), shapes = run(model, budget, order, variables, maps_of_part, eps, steps)
         terms = model.loss_terms(output, shapes, config.reconstruction)
-        reduced = reduce_losses(terms, present, config.kl_weight, rows)
+        reduced = reduce_losses(terms, present, kl_weight, rows, config.reduction)
         return reduced.total, (reduced, updated.get("spectral", {}))
 
     gradient = functools.partial(jax.grad(loss, has_aux=True), state.params)
+    inputs = class_maps, eps, present, steps
     if config.accumulate == 1:
-        return gradient(class_maps, eps, present)
-    zero = jnp.zeros(())
-    nothing = jax.tree.map(jnp.zeros_like, state.params), (Losses(zero, zero, zero), state.spectral)
-    return _accumulated(gradient, config.accumulate, nothing, class_maps, eps, present)
+        return gradient(*inputs)
+    nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(gradient, *inputs))
+    grads, (terms, _) = nothing
+    return _accumulated(gradient, config.accumulate, (grads, (terms, state.spectral)), *inputs)
 
 
 def _run(
-    model: MapModel, budget: Budget | None, order: Array | None, variables: Any, class_maps: Array, eps: Array
+    model: MapModel,
+    budget: Budget | None,
+    order: Array | None,
+    variables: Any,
+    class_maps: Array,
+    eps: Array,
+    steps: Array | None,
 ) -> Any:
-    return forward(model, variables, class_maps, eps, budget, order, mutable=["spectral"])
+    return forward(model, variables, class_maps, eps, budget, order, steps, mutable=["spectral"])
+
+
+def _random_steps(config: StepConfig, step: Any, present: Float[Array, "B K"]) -> Int[Array, "B M"]:
+    """Numbers of random steps whose classes the maps have; of others too, if a map has fewer."""
+    noise = jax.random.gumbel(stream_key(config.seed, "classes", step), present.shape)
+    return lax.top_k(jnp.where(present > 0, noise, -jnp.inf), min(config.classes_per_map, present.shape[1]))[1]
 
 
 def random_order(model: MapModel, config: StepConfig, step: Any) -> Int[Array, "K"] | None:
@@ -176,7 +210,7 @@ def _present(
     return maps.label_set_of(class_maps)[:, _in_order(model, order)].astype(jnp.float32)
 
 
-def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs: Float[Array, "B ..."]) -> Any:
+def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs: Any) -> Any:
     """Sums gradients and loss terms over parts of a batch; each part takes every `parts`-th row, on every device."""
 
     def add(total: Any, part: Any) -> tuple[Any, None]:
@@ -184,12 +218,15 @@ def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs
         added = jax.tree.map(jnp.add, (grads_sum, terms_sum), (grads, terms))
         return (added[0], (added[1], spectral)), None
 
-    split = [jnp.swapaxes(x.reshape(-1, parts, *x.shape[1:]), 0, 1) for x in inputs]
+    split = jax.tree.map(lambda x: jnp.swapaxes(x.reshape(-1, parts, *x.shape[1:]), 0, 1), inputs)
     return lax.scan(add, nothing, split)[0]
 
 
-def _noise(model: MapModel, config: StepConfig, batch_size: int, step: Any) -> Float[Array, "B ..."]:
-    shape = (batch_size, *model.noise_shape)
+def _noise(
+    model: MapModel, config: StepConfig, batch_size: int, step: Any, classes_per_map: int = 0
+) -> Float[Array, "B ..."]:
+    count, *rest = model.noise_shape
+    shape = (batch_size, min(count, classes_per_map or count), *rest)
     return jax.random.normal(stream_key(config.seed, "posterior", step), shape)
 
 
@@ -223,9 +260,17 @@ def validation_step(
     variables: Any,
     packed: UInt8[Array, "B H W P"],
     weight: Float[Array, "B"],
-) -> Metrics:
-    """Losses of a batch under fixed noise; rows of weight 0 (padding) do not count."""
+) -> tuple[Metrics, Moments | None]:
+    """Losses of a batch under fixed noise, and moments of the posterior of a model that has one for each class.
+
+    Rows of weight 0 (padding) do not count.
+    """
     class_maps, eps = maps.unpack(packed, model.num_channels), _noise(model, config, packed.shape[0], 0)
     output, shapes = forward(model, variables, class_maps, eps)
     terms = model.loss_terms(output, shapes, config.reconstruction)
-    return vars(reduce_losses(terms, _present(model, class_maps) * weight[:, None], config.kl_weight))
+    present = _present(model, class_maps) * weight[:, None]
+    losses = reduce_losses(terms, present, config.kl_weight, reduction=config.reduction).scalars()
+    if not model.can_infer:
+        return losses, None
+    mu = jnp.where(present[..., None] > 0, output.posterior.mu, 0.0)
+    return losses, (present.sum(0), mu.sum(0), jnp.square(mu).sum(0))

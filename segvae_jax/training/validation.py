@@ -16,9 +16,10 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import sample_noise
-from segvae_jax.training.step import StepConfig, validation_step
+from segvae_jax.training.step import Moments, StepConfig, validation_step
 
 _NUM_PICTURES = 24
+ACTIVE_VARIANCE = 0.01  # of a unit that counts as active, as in `evaluation.metrics.latent`
 
 Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]]
 
@@ -46,16 +47,36 @@ def validator(
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
+        moments = []
         for rows, weight in _batches(packed, batch_size, mesh):
             share = float(weight.sum()) / len(packed)
-            for name, value in step(variables, rows, weight).items():
+            losses, of_batch = step(variables, rows, weight)
+            moments.append(jax.device_get(of_batch))
+            for name, value in losses.items():
                 totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
         images = {"prior": _sheet(sample(variables, label_sets), data.space)}
         if model.can_reconstruct:
             images["reconstructions"] = _sheet(reconstruct(variables, first), data.space)
-        return totals, images
+        return totals | _active_units(model, moments), images
 
     return validate
+
+
+def _active_units(model: MapModel, moments: list[Moments | None]) -> dict[str, float]:
+    """Active units of the latent (`evaluation.metrics.latent`) at each scale, as means over the classes."""
+    known = [each for each in moments if each is not None]
+    if not known:
+        return {}
+    count, sums, squares = (np.sum(parts, axis=0, dtype=np.float64) for parts in zip(*known, strict=True))
+    if not (count > 1).any():
+        return {}
+    count = count[:, None]
+    variance = (squares - sums**2 / np.maximum(count, 1)) / np.maximum(count - 1, 1)
+    active = np.where(count > 1, variance > ACTIVE_VARIANCE, np.nan)
+    ends = np.cumsum([0, *(model.latent_scales or {"": active.shape[-1]}).values()])
+    of_scale = lambda i: float(np.nanmean(active[:, ends[i] : ends[i + 1]].sum(axis=1)))
+    names = [f"validation_active_{name}" for name in model.latent_scales] or ["validation_active"]
+    return {name: of_scale(i) for i, name in enumerate(names)}
 
 
 def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Iterator[tuple[Array, Array]]:

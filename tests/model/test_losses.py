@@ -11,7 +11,16 @@ from scipy import integrate, stats
 from scipy.special import expit
 
 from segvae_jax.model.gaussian import Gaussian, kl_divergence
-from segvae_jax.model.losses import RECONSTRUCTION, LossTerms, bce, bce_dice, l1, reduce_losses
+from segvae_jax.model.losses import (
+    RECONSTRUCTION,
+    REDUCTIONS,
+    LossTerms,
+    RowCounts,
+    bce,
+    bce_dice,
+    l1,
+    reduce_losses,
+)
 
 B, K, H, W, Z = 2, 3, 8, 6, 4
 
@@ -133,4 +142,30 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(name):
 
 
 def test_the_reconstruction_losses_are_the_named_ones():
-    assert RECONSTRUCTION == {"l1": l1, "bce": bce, "bce_dice": bce_dice}
+    assert list(RECONSTRUCTION) == ["l1", "bce", "bce_dice", "bce_sum", "bce_dice_sum"]
+    assert RECONSTRUCTION["l1"] is l1 and RECONSTRUCTION["bce"] is bce and RECONSTRUCTION["bce_dice"] is bce_dice
+
+
+def test_summed_losses_are_means_times_the_number_of_pixels():
+    logits, shapes = 3 * normal(B, K, H, W), binary(B, K, H, W)
+    np.testing.assert_allclose(RECONSTRUCTION["bce_sum"](logits, shapes), H * W * bce(logits, shapes), rtol=1e-5)
+    dice = RECONSTRUCTION["bce_dice_sum"](logits, shapes)
+    np.testing.assert_allclose(dice, H * W * bce_dice(logits, shapes), rtol=1e-5)
+
+
+def test_pairs_are_averaged_over_all_that_are_there():
+    terms = jnp.array([[1.0, 10.0, 100.0], [3.0, 20.0, 200.0]])
+    present = jnp.array([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0]])
+    of = lambda present: reduce_losses(LossTerms(2 * terms, terms, {"a": terms}), present, 0.5, reduction="pairs")
+    assert float(of(present).reconstruction) == (1 + 3 + 20) / 3 == float(of(present).kl) / 2
+    assert float(of(present).kl_of["a"]) == 8
+    assert float(of(jnp.zeros_like(present)).total) == 0
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_parts_of_a_batch_add_up_to_the_whole(reduction):
+    terms, present = jnp.arange(12.0).reshape(4, 3), jnp.arange(12).reshape(4, 3) % 5 < 3
+    rows = RowCounts.of(present.astype(float))
+    of = lambda i: reduce_losses(LossTerms(terms[i], terms[i]), present[i].astype(float), 1.0, rows, reduction)
+    whole = of(slice(None)).total
+    np.testing.assert_allclose(of(slice(0, 2)).total + of(slice(2, 4)).total, whole, rtol=1e-6)

@@ -92,3 +92,15 @@ def test_variables_are_averaged_where_asked_for_and_kept():
 def made(seed: int, spectral_norm: bool, use_ema: bool) -> TrainState:
     model = SegVAE(num_channels=4, order=(2, 1, 3), spectral_norm=spectral_norm, **SIZES)
     return create_state(model, adam(lambda _: 0.1, (0.5, 0.999)), seed, use_ema)
+
+
+def test_gradients_are_clipped_and_weights_decay():
+    params, gradient = jnp.array([2.0, -4.0]), jnp.array([30.0, 40.0])
+    clipped = adam(lambda _: 0.1, (0.0, 0.5), clip_norm=5.0)
+    plain = adam(lambda _: 0.1, (0.0, 0.5))
+    moments = lambda optimizer, gradient: jax.tree.leaves(optimizer.update(gradient, optimizer.init(params), params)[1])
+    for ours, theirs in zip(moments(clipped, gradient), moments(plain, gradient / 10), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    decayed = adam(lambda _: 0.1, (0.0, 0.5), weight_decay=0.5)
+    step = lambda optimizer: optimizer.update(gradient, optimizer.init(params), params)[0]
+    np.testing.assert_allclose(step(decayed), step(plain) - 0.1 * 0.5 * params, rtol=1e-5)

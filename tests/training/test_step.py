@@ -12,6 +12,7 @@ from jax.sharding import AxisType, Mesh
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.hierarchical import Hierarchical
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
@@ -288,6 +289,56 @@ def test_validation_leaves_padding_out():
     params = {"params": new_state(PLAIN, optax.identity(), use_ema=False).params, "spectral": {}}
     padded, weight = batch(0), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
     other = np.concatenate([padded[:5], batch(1)[5:]])
-    ours, theirs = step(params, padded, weight), step(params, other, weight)
+    (ours, moments), (theirs, others) = step(params, padded, weight), step(params, other, weight)
     assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
-    assert float(step(params, padded, np.ones(8, np.float32))["total"]) != float(ours["total"])
+    jax.tree.map(np.testing.assert_array_equal, moments, others)
+    assert float(step(params, padded, np.ones(8, np.float32))[0]["total"]) != float(ours["total"])
+
+
+HIERARCHICAL = Hierarchical(
+    4,
+    (2, 1, 3),
+    (8, 8),
+    widths=(2, 3),
+    context_dim=4,
+    hidden_dim=3,
+    latent_dim=2,
+    latent_channels=(2,),
+    recurrent=False,
+)
+EVIDENCE = StepConfig("bce_sum", kl_weight=0.5, ema_decay=0.0, seed=0, reduction="pairs")
+
+
+def hierarchical_step(config: StepConfig, step: int = 0):
+    state = dataclasses.replace(new_state(HIERARCHICAL, optax.identity(), use_ema=False), step=jnp.int32(step))
+    run = jax.jit(functools.partial(train_step, HIERARCHICAL, optax.identity(), config), static_argnums=2)
+    return run(state, batch())[1]
+
+
+def test_the_weight_of_the_kl_divergence_grows_to_its_value():
+    warming = dataclasses.replace(EVIDENCE, kl_warmup=10)
+    for step, share in ((0, 0.1), (3, 0.4), (9, 1.0), (30, 1.0)):
+        metrics = hierarchical_step(warming, step)
+        expected = metrics["reconstruction"] + share * 0.5 * metrics["kl"]
+        np.testing.assert_allclose(metrics["total"], expected, rtol=1e-5)
+        np.testing.assert_allclose(metrics["kl"], metrics["kl_vector"] + metrics["kl_4x4"], rtol=1e-5)
+
+
+def test_a_few_classes_of_each_map_estimate_the_loss_of_all():
+    """The mean over many random choices is the loss of all pairs, of maps with equally many classes."""
+    classes = np.zeros((8, 8, 8, 4))
+    classes[:, 1:5, :, 1:] = np.eye(8)[np.random.default_rng(0).integers(0, 8, (8, 4, 3))].transpose(0, 1, 3, 2)
+    packed, state = maps.pack(classes), new_state(HIERARCHICAL, optax.identity(), use_ema=False)
+    of = lambda config: jax.jit(functools.partial(train_step, HIERARCHICAL, optax.identity(), config), static_argnums=2)
+    some, every = of(dataclasses.replace(EVIDENCE, classes_per_map=1)), of(EVIDENCE)
+    mean = lambda run: np.mean(
+        [run(dataclasses.replace(state, step=jnp.int32(i)), packed)[1]["total"] for i in range(60)]
+    )
+    np.testing.assert_allclose(mean(some), mean(every), rtol=0.03)
+
+
+def test_all_classes_that_are_chosen_are_all_classes():
+    every = hierarchical_step(EVIDENCE)
+    chosen = hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=3))
+    np.testing.assert_allclose(chosen["reconstruction"], every["reconstruction"], rtol=0.2)  # other noise
+    assert chosen["total"] != hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=1))["total"]

@@ -1,0 +1,266 @@
+"""Hierarchical SegVAE: latents at several scales, and a decoder that sees the canvas.
+
+The iteration is that of `segvae`: one class after the other, in drawing order, on a growing canvas, each from a
+conditional VAE with a learned prior that an LSTM carries from step to step. Three things differ:
+
+* The context encoder is the downward half of a U-Net. Its features join the decoder at every resolution, so that a
+  shape can follow the edges of what is on the canvas.
+* The latent has several scales, from one vector to small maps, as in ladder VAEs (Sonderby et al. 2016), the
+  Hierarchical Probabilistic U-Net (Kohl et al. 2019) and the very deep VAE (Child 2021). At each scale the prior is
+  read from the decoder's feature, which knows the context and all coarser latents; the posterior also sees the shape.
+* The canvas is hard: it holds shapes in {0, 1}, in generation as in training.
+
+The LSTMs read the contexts (and true shapes) of the classes that a map has, and feed the vector latent. A step of an
+absent class changes nothing. `hierarchical_reference` defines the model step by step; this module computes the same
+results for all (map, class) pairs of a batch at once.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from segvae_jax.model.gaussian import Gaussian
+from segvae_jax.model.ladder import CanvasEncoder, Conditions, Decoder, ShapeEncoder, VectorLatent, stage_widths
+from segvae_jax.model.layers import base_size
+from segvae_jax.model.packing import Budget, gather_slots, scatter_slots, shape_slots
+from segvae_jax.model.protocol import Generated, GivenShapes, PosteriorModel, StepOutput, Temperature
+from segvae_jax.model.recurrence import LSTM, Carry, FeedForward, initial_carry
+from segvae_jax.model.rows import for_rows
+
+
+class Hierarchical(PosteriorModel):
+    """The model.
+
+    Attributes:
+      num_channels, order, image_size: as in `MapModel`.
+      widths: channels at each resolution, from the finest to the coarsest; the last one is repeated where there are
+        more resolutions, down to a short side of 4.
+      patch: side of the patches of pixels that the networks see as channels; 1 for none. Larger patches are faster,
+        and worse at outlines.
+      context_dim: F.
+      hidden_dim: D, of the LSTMs.
+      latent_dim: size of the vector latent.
+      latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large.
+      skips: whether the features of the context encoder join the decoder at every resolution.
+      recurrent: False replaces each LSTM by a layer without memory.
+      hard_canvas: False shows later classes soft shapes in generation.
+      dtype: type that the convolutions compute in, "float32" or "bfloat16"; parameters, norm statistics, LSTMs and
+        Gaussians stay float32.
+    """
+
+    widths: tuple[int, ...] = (8, 16, 32, 64)
+    patch: int = 1
+    context_dim: int = 256
+    hidden_dim: int = 128
+    latent_dim: int = 32
+    latent_channels: tuple[int, ...] = (12, 8, 4)
+    skips: bool = True
+    recurrent: bool = True
+    hard_canvas: bool = True
+    dtype: str = "float32"
+
+    can_infer = True
+    can_edit = True
+    can_pack = True
+    can_reorder = True
+    can_choose_steps = True
+
+    def setup(self):
+        """Makes the networks; the name of each is that of its parameters."""
+        size, widths = self.image_size, stage_widths(self.image_size, self.widths, self.patch)
+        finest = len(self.latent_channels)
+        self.conditions = Conditions(self.context_dim)
+        self.canvas_encoder = CanvasEncoder(self.num_channels, size, widths, self.patch, self.context_dim)
+        self.shape_encoder = ShapeEncoder(size, widths[::-1][: max(finest, 1)][::-1], self.hidden_dim)
+        memory = LSTM if self.recurrent else FeedForward
+        self.prior_memory, self.posterior_memory = memory(self.hidden_dim), memory(self.hidden_dim)
+        self.vector_latent = VectorLatent(self.latent_dim, self.context_dim)
+        self.decoder = Decoder(size, widths, self.latent_channels, self.patch, self.skips)
+
+    @nn.nowrap
+    def require_valid_sizes(self) -> None:
+        """Image size, patch and scales of the latent; see `MapModel`."""
+        super().require_valid_sizes()
+        short, finest = min(self.image_size), 4 << max(len(self.latent_channels) - 1, 0)
+        if self.patch & (self.patch - 1) or short // self.patch < max(8 // min(self.patch, 2), finest):
+            raise ValueError(
+                f"{self.image_size[0]} x {self.image_size[1]} with patch={self.patch} and {len(self.latent_channels)}"
+                f" latent maps: expected a patch of 1, 2, 4, ... and a short side of at least {finest} patches"
+            )
+
+    @property
+    def latent_scales(self) -> dict[str, int]:
+        """Size of the latent at each scale, in the order in which the flat latent holds them."""
+        height, width = base_size(self.image_size)
+        sides = [(height << level, width << level, channels) for level, channels in enumerate(self.latent_channels)]
+        return {"vector": self.latent_dim} | {f"{h}x{w}": h * w * channels for h, w, channels in sides}
+
+    @property
+    def noise_shape(self) -> tuple[int, ...]:
+        """One flat latent per class, in drawing order."""
+        return len(self.order), sum(self.latent_scales.values())
+
+    @nn.nowrap
+    def sample(
+        self,
+        variables: Any,
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+        temperature: Temperature = 1.0,
+    ) -> Float[Array, "B H W C"]:
+        """The class maps of `generate`."""
+        return generate(self, variables, label_set, eps, temperature).class_maps
+
+    @nn.nowrap
+    def sample_among(
+        self,
+        variables: Any,
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+        temperature: Temperature,
+        given: GivenShapes,
+    ) -> Generated:
+        """`generate` with given shapes."""
+        return generate(self, variables, label_set, eps, temperature, given)
+
+    def __call__(
+        self,
+        class_maps: Float[Array, "B H W C"],
+        label_set: Float[Array, "B C"],
+        eps: Float[Array, "B K Z"],
+        budget: Budget | None = None,
+        order: Int[Array, "K"] | None = None,
+        steps: Int[Array, "B M"] | None = None,
+    ) -> StepOutput:
+        """Training forward pass: every class from its posterior, on a canvas of true shapes.
+
+        Args:
+          class_maps: in {0, 1}, channel 0 blank.
+          label_set: in {0, 1}.
+          eps: standard normal noise of the posterior, for each step of the output.
+          budget: number of slots that the networks are packed into; not packed if None.
+          order: drawing order, which the steps of the output have; that of the model if None.
+          steps: numbers of the steps that the output has, for a model that is not `recurrent`; all K if None.
+        """
+        channels = np.asarray(self.order) if order is None else order
+        batch, count = class_maps.shape[0], len(self.order)
+        steps = jnp.broadcast_to(jnp.arange(count), (batch, count)) if steps is None else steps
+        target = jnp.eye(self.num_channels)[channels]
+        on_canvas = jnp.cumsum(target, axis=0) - target
+        present = jnp.take_along_axis(label_set[:, channels], steps, axis=1)
+        slots = shape_slots(present, budget)
+        pairs = lambda x: gather_slots(x, slots)
+        of_map = lambda x: pairs(jnp.broadcast_to(x[:, None], (*steps.shape, *x.shape[1:])))
+        by_pair = lambda rows: scatter_slots(rows, steps.shape, slots)
+
+        maps_of = of_map(class_maps)
+        shape = (maps_of * pairs(target[steps])[:, None, None]).sum(-1)
+        condition = self.conditions(of_map(label_set), pairs(target[steps]))
+        canvas = self.canvas_encoder.embed(maps_of.astype(self.dtype), pairs(on_canvas[steps]))
+        skips, context = self.canvas_encoder(canvas, condition)
+        features, seen = self.shape_encoder(shape.astype(self.dtype), condition)
+
+        start, contexts = initial_carry(batch, self.hidden_dim), by_pair(context)
+        _, of_prior = self.prior_memory(start, contexts, present)
+        _, of_posterior = self.posterior_memory(start, jnp.concatenate([contexts, by_pair(seen)], -1), present)
+        memory, latent = pairs(of_prior), self.vector_latent
+        vector = latent.prior(memory, condition), latent.posterior(pairs(of_posterior), condition)
+        logits, prior, posterior = self.decoder(context, memory, vector, skips, condition, pairs(eps), features)
+        gaussian = lambda g: Gaussian(by_pair(g.mu), by_pair(g.logvar))
+        return StepOutput(gaussian(prior), gaussian(posterior), by_pair(logits), present, contexts)
+
+    def generation_step(
+        self,
+        carry: tuple[Carry, Float[Array, "B H W w"]],
+        label_set: Float[Array, "B C"],
+        channel: Int[Array, ""],
+        eps: Float[Array, "B Z"],
+        given: GivenShapes | None,
+    ) -> tuple[Any, tuple[Float[Array, "B F"], Gaussian, Float[Array, "B H W"]]]:
+        """One step of generation; the canvas gains the given or the generated shape where the class is asked for.
+
+        Args:
+          carry: state of the prior's memory, and embedded canvas.
+          label_set: in {0, 1}.
+          channel: of the step.
+          eps: standard normal noise.
+          given: the shape of this step, or parts of it, blank where the class is not asked for; None to sample all.
+
+        Returns:
+          the next carry; context, prior and sampled shape of the step.
+        """
+        state, canvas = carry
+        present = label_set[:, channel] > 0
+        target = jax.nn.one_hot(channel, self.num_channels)
+
+        def encode(self: "Hierarchical", label_set: Array, canvas: Array) -> Any:
+            condition = self.conditions(label_set, jnp.broadcast_to(target, label_set.shape))
+            return *self.canvas_encoder(canvas.astype(self.dtype), condition), condition
+
+        inputs = label_set, canvas
+        skips, context, condition = for_rows(self, present, encode, inputs)
+        state, memory = self.prior_memory(state, context[:, None], present[:, None].astype(jnp.float32))
+        memory = memory[:, 0]
+
+        def sample(self: "Hierarchical", *inputs: Any) -> Any:
+            context, memory, condition, skips, eps = inputs
+            vector = self.vector_latent.prior(memory, condition), None
+            logits, prior, _ = self.decoder(context, memory, vector, skips, condition, eps)
+            return _never_lost(nn.sigmoid(logits)), prior
+
+        samples = present if given is None else present & (given.mask == 0).any((-2, -1))
+        shape, prior = for_rows(self, samples, sample, (context, memory, condition, skips, eps))
+        shown = shape if given is None else given.completed(shape)
+        shown = (shown >= 0.5).astype(shown.dtype) if self.hard_canvas else shown
+        canvas = canvas + self.canvas_encoder.embed_shape(shown, channel)
+        return (state, canvas), (context, prior, shape)
+
+    def blank_canvas(self, batch: Any) -> Float[Array, "B H W w"]:
+        """The embedding of a canvas without shapes."""
+        return self.canvas_encoder.blank(batch)
+
+
+def _never_lost(shape: Float[Array, "B H W"]) -> Float[Array, "B H W"]:
+    """Raises a shape that is nowhere above one half until its likeliest pixel reaches it."""
+    peak = shape.max((-2, -1), keepdims=True)
+    return shape * jnp.where(peak < 0.5, 0.5 / jnp.maximum(peak, 1e-12), 1.0)
+
+
+def generate(
+    model: Hierarchical,
+    variables: Mapping[str, Any],
+    label_set: Float[Array, "B C"],
+    eps: Float[Array, "B K Z"],
+    temperature: Temperature = 1.0,
+    given: GivenShapes | None = None,
+) -> Generated:
+    """Generates the classes of each label-set one after the other, each from the learned prior.
+
+    Given shapes are put onto the canvas in their steps, as in training, and the prior steps through them.
+
+    Args:
+      model: the model.
+      variables: its `params`.
+      label_set: in {0, 1}; absent classes stay blank.
+      eps: standard normal noise; a sample depends on its own row alone.
+      temperature: scales the standard deviation of the prior, of all components of the latent or of each.
+      given: shapes `[B, K, H, W]`, blank in absent classes; None to sample all.
+    """
+
+    def step(carry, inputs):
+        return model.apply(variables, carry, label_set, *inputs, method="generation_step")
+
+    batch, scaled = label_set.shape[0], eps * jnp.reshape(jnp.asarray(temperature), (1, 1, -1))
+    canvas = model.apply(variables, batch, method="blank_canvas")
+    by_step = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), (scaled, given))
+    start = initial_carry(batch, model.hidden_dim), canvas
+    _, outputs = lax.scan(step, start, (jnp.asarray(model.order), *by_step))
+    context, prior, sampled = jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), outputs)
+    class_maps = model.on_channels(sampled if given is None else given.completed(sampled))
+    return Generated(class_maps, sampled, context, prior)
