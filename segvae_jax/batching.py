@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Shaped
+from jaxtyping import Array, Bool, Float, Shaped
 
 BATCH = 16  # rows at once
 
@@ -26,7 +26,7 @@ def call_on_label_sets(
     variables: Any,
     label_sets: Bool[np.ndarray, "N C"],
     seed: int,
-    temperature: float,
+    temperature: Float[np.ndarray, "*Z"],
     first: int,
 ) -> Shaped[np.ndarray, "N ..."]:
     """The output of a function of `segvae_jax.sampling` for label-sets, computed as one padded batch.
@@ -40,7 +40,7 @@ def call_on_label_sets(
     """
     size = padded_size(len(label_sets))
     padded = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
-    output = function(variables, padded, seed, first + np.arange(size), float(temperature))
+    output = function(variables, padded, seed, first + np.arange(size), temperature)
     return np.asarray(output)[: len(label_sets)]
 
 

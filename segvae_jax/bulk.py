@@ -26,6 +26,7 @@ from segvae_jax.errors import OutputError
 from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.progress import MapProgress
+from segvae_jax.sampling import Temperature
 from segvae_jax.termination import termination
 
 _REQUEST = "generation.json"
@@ -50,7 +51,7 @@ class Request:
     num: int
     label_sets: Bool[np.ndarray, "M C"] | None = None
     seed: int = 0
-    temperature: float = 1.0
+    temperature: Temperature = 1.0
     format: str = "arrayrecord"
     shard_size: int = 10_000
 

@@ -177,7 +177,7 @@ def sample_shapes(
     given: Float[Array, "H W C"],
     label_set: Float[Array, "C"],
     eps: Float[Array, "N M K Z"],
-    temperature: Float[Array, ""],
+    temperature: Float[Array, "*Z"],
 ) -> tuple[Float[Array, "N H W C"], Float[Array, "N H W C"]]:
     """Samples what is not given, M candidates for each of N alternatives, and keeps the likeliest candidate.
 

@@ -27,7 +27,7 @@ from segvae_jax.errors import CheckpointError, LabelError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import names_with
-from segvae_jax.sampling import Latents
+from segvae_jax.sampling import Latents, Temperature, temperature_array
 
 
 class MapEditor:
@@ -65,7 +65,13 @@ class MapEditor:
         if not self.can_infer:
             able = names_with("can_infer")
             raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use {able}")
-        return Latents(**call_on_maps(self._infer, self._variables, class_maps))
+        inferred = call_on_maps(self._infer, self._variables, class_maps)
+        return Latents(**inferred, scales=self._model.latent_scales)
+
+    @property
+    def latent_scales(self) -> tuple[str, ...]:
+        """Names of the scales of the latent, from coarse to fine; none if it has a single one."""
+        return tuple(self._model.latent_scales)
 
     @property
     def can_edit(self) -> bool:
@@ -78,7 +84,7 @@ class MapEditor:
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         region: Bool[np.ndarray, "h w"] | None = None,
     ) -> Edits:
         """Adds classes that a map does not have; arguments and errors as in `edit`."""
@@ -99,7 +105,7 @@ class MapEditor:
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         region: Bool[np.ndarray, "h w"] | None = None,
     ) -> Edits:
         """Generates new shapes for classes of a map; arguments and errors as in `edit`."""
@@ -111,7 +117,7 @@ class MapEditor:
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         region: Bool[np.ndarray, "h w"] | None = None,
     ) -> Edits:
         """Adds those of the given classes that a map does not have; a blank map becomes what `generate` returns.
@@ -138,7 +144,7 @@ class MapEditor:
         restyle: str | Iterable[str] = (),
         num: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: Temperature = 1.0,
         region: Bool[np.ndarray, "h w"] | None = None,
         candidates: int = 8,
     ) -> Edits:
@@ -195,8 +201,9 @@ class MapEditor:
         region = asked.pop("region", None)
         return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})
 
-    def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: float) -> Edits:
+    def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: Temperature) -> Edits:
         """One alternative per row of noise."""
         canvas = change.canvas(self._model.image_size)
-        rows = [jax.device_get(self._sample_shapes(self._variables, *canvas, eps, float(temperature))) for eps in noise]
+        scaled = temperature_array(self._model, temperature)
+        rows = [jax.device_get(self._sample_shapes(self._variables, *canvas, eps, scaled)) for eps in noise]
         return compose(change, *map(np.concatenate, zip(*rows, strict=True)))

@@ -27,9 +27,10 @@ from segvae_jax.errors import CheckpointError
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.registry import names_with
+from segvae_jax.sampling import Temperature, temperature_array
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 
-Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], float], UInt8[Array, "B H W"]]
+Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], Temperature], UInt8[Array, "B H W"]]
 
 
 class Generator(MapEditor):
@@ -92,7 +93,7 @@ class Generator(MapEditor):
         return save_portable(Path(directory).expanduser().resolve(), card, self._loaded, half)
 
     def generate(
-        self, labels: Iterable[str], num: int = 1, seed: int = 0, temperature: float = 1.0
+        self, labels: Iterable[str], num: int = 1, seed: int = 0, temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "N H W"]:
         """Generates `num` index maps of one label-set.
 
@@ -100,23 +101,26 @@ class Generator(MapEditor):
           labels: class names.
           num: how many maps.
           seed: of the noise.
-          temperature: of the prior; below 1 more typical maps, above 1 more varied ones.
+          temperature: of the prior; below 1 more typical maps, above 1 more varied ones. A model with several scales
+            of the latent also takes a mapping from some of these (`latent_scales`) to their temperatures.
 
         Raises:
           LabelError: if a class is unknown; the message names the nearest known one.
+          CheckpointError: if the model has no such scale.
         """
         return self.generate_each(np.tile(self.space.encode(labels), (num, 1)), seed, temperature)
 
     def generate_each(
-        self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0
+        self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "N H W"]:
         """Generates one index map per label-set; map i has the noise of sample i of the seed."""
         sample = functools.partial(call_on_label_sets, self._sample_index_maps, self._variables)
-        index_maps = [sample(rows, seed, temperature, start) for start, rows in batches(label_sets)]
+        scaled = temperature_array(self._model, temperature)
+        index_maps = [sample(rows, seed, scaled, start) for start, rows in batches(label_sets)]
         return IndexMaps(np.concatenate(index_maps), self.space)
 
     def interpolate(
-        self, labels: Iterable[str], steps: int, seeds: tuple[int, int], temperature: float = 1.0
+        self, labels: Iterable[str], steps: int, seeds: tuple[int, int], temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "S H W"]:
         """Generates index maps on the way from one map of a label-set to another.
 
@@ -135,11 +139,12 @@ class Generator(MapEditor):
         size = padded_size(steps)
         label_sets = np.tile(self.space.encode(labels), (size, 1)).astype(np.float32)
         shares = np.minimum(np.arange(size) / max(steps - 1, 1), 1).astype(np.float32)
-        index_maps = self._sample_between(self._variables, label_sets, np.asarray(seeds), shares, float(temperature))
+        scaled = temperature_array(self._model, temperature)
+        index_maps = self._sample_between(self._variables, label_sets, np.asarray(seeds), shares, scaled)
         return IndexMaps(np.asarray(index_maps)[:steps], self.space)
 
     def generate_class_maps(
-        self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: float = 1.0, first: int = 0
+        self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: Temperature = 1.0, first: int = 0
     ) -> Float[np.ndarray, "N H W C"]:
         """Generates soft class maps in [0, 1], with the background filled in and faint classes raised.
 
@@ -149,7 +154,8 @@ class Generator(MapEditor):
           temperature: of the prior.
           first: number of the first map; map i has the noise of sample `first + i` of the seed.
         """
-        return call_on_label_sets(self._sample, self._variables, label_sets, seed, temperature, first)
+        scaled = temperature_array(self._model, temperature)
+        return call_on_label_sets(self._sample, self._variables, label_sets, seed, scaled, first)
 
     def sampler(self, devices: Sequence[jax.Device]) -> Sampler:
         """A function that computes what `generate_each` does on several devices, without waiting for the result.
@@ -168,7 +174,9 @@ class Generator(MapEditor):
             in_shardings=(everywhere, split, everywhere, split, everywhere),
             out_shardings=split,
         )
-        return functools.partial(sample, jax.device_put(self._variables, everywhere))
+        variables = jax.device_put(self._variables, everywhere)
+        scaled = functools.partial(temperature_array, self._model)
+        return lambda rows, seed, numbers, temperature: sample(variables, rows, seed, numbers, scaled(temperature))
 
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
         """Soft class maps decoded from the mean of the posterior; each class sees the true shapes of earlier ones.

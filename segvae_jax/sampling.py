@@ -1,9 +1,10 @@
 """What a Generator computes on the device: pure functions of the model, its variables and inputs.
 
-The temperature is passed on to `MapModel.sample`; SegVAE multiplies the noise of its prior by it.
+The temperature is passed on to `MapModel.sample`; models with a latent multiply the noise of their prior by it.
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -12,9 +13,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from segvae_jax import maps
+from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel, VAEOutput
 from segvae_jax.streams import sample_noise, slerp, stream_key
+
+Temperature = float | Mapping[str, float]  # of all scales of the latent, or by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +29,7 @@ class Latents:
       mu_posterior, logvar_posterior: of the posterior, which sees the true shapes.
       mu_prior, logvar_prior: of the prior, which sees the true shapes of the earlier classes.
       present: whether the map has the class; the Gaussians of absent classes mean nothing.
+      scales: size of the latent at each scale, in order; empty if it has one scale.
     """
 
     mu_posterior: Float[np.ndarray, "N K Z"]
@@ -32,6 +37,37 @@ class Latents:
     mu_prior: Float[np.ndarray, "N K Z"]
     logvar_prior: Float[np.ndarray, "N K Z"]
     present: Bool[np.ndarray, "N K"]
+    scales: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+    def by_scale(self) -> "dict[str, Latents]":
+        """The latents of each scale."""
+        ends = np.cumsum([0, *self.scales.values()])
+        part = lambda i: {
+            name: getattr(self, name)[..., ends[i] : ends[i + 1]]
+            for name in ("mu_posterior", "logvar_posterior", "mu_prior", "logvar_prior")
+        }
+        return {name: Latents(**part(i), present=self.present) for i, name in enumerate(self.scales)}
+
+
+def temperature_array(model: MapModel, temperature: Temperature) -> Float[np.ndarray, "*Z"]:
+    """The temperature as the functions below take it: one number, or one for each component of the latent.
+
+    Args:
+      model: the model.
+      temperature: of all scales of the latent; or by name of the scale (`MapModel.latent_scales`), 1 where none is
+        named.
+
+    Raises:
+      CheckpointError: if the latent has no scale of that name.
+    """
+    if not isinstance(temperature, Mapping):
+        return np.asarray(temperature, np.float32)
+    scales = model.latent_scales
+    if unknown := [name for name in temperature if name not in scales]:
+        known = f"expected one of {', '.join(scales)}" if scales else "this model has a single temperature"
+        raise CheckpointError(f"temperature of {unknown[0]!r}: no such scale of the latent: {known}")
+    parts = [np.full(size, temperature.get(name, 1.0), np.float32) for name, size in scales.items()]
+    return np.concatenate(parts)
 
 
 def sample(
@@ -40,7 +76,7 @@ def sample(
     label_set: Float[Array, "B C"],
     seed: Int[Array, ""],
     indices: Int[Array, "B"],
-    temperature: Float[Array, ""],
+    temperature: Float[Array, "*Z"],
 ) -> Float[Array, "B H W C"]:
     """Soft class maps in [0, 1] of numbered samples, as `for_display` returns them.
 
@@ -68,7 +104,7 @@ def sample_index_maps(
     label_set: Float[Array, "B C"],
     seed: Int[Array, ""],
     indices: Int[Array, "B"],
-    temperature: Float[Array, ""],
+    temperature: Float[Array, "*Z"],
 ) -> UInt8[Array, "B H W"]:
     """Index maps of numbered samples; arguments as in `sample`.
 
@@ -84,7 +120,7 @@ def sample_between(
     label_set: Float[Array, "B C"],
     seeds: Int[Array, "2"],
     shares: Float[Array, "B"],
-    temperature: Float[Array, ""],
+    temperature: Float[Array, "*Z"],
 ) -> UInt8[Array, "B H W"]:
     """Index maps on the way from the first sample of one seed to that of another.
 

@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool, UInt8
 
-from segvae_jax.cli.script import checkpoint_help
+from segvae_jax.cli.script import checkpoint_help, define_temperature_flag, temperature_of
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("region", None, _REGION, own)
     flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
-    flags.DEFINE_float("temperature", 1.0, "Temperature of the prior; lower is more typical.", 0.0, flag_values=own)
+    define_temperature_flag(own)
     flags.DEFINE_string("out", None, "Folder to write to.", own, required=True)
 
 
@@ -79,7 +79,7 @@ def _edited(
         restyle=_names(given.restyle),
         num=given.num,
         seed=given.seed,
-        temperature=given.temperature,
+        temperature=temperature_of(given),
         region=_region(given.region, index.shape),
     )
 

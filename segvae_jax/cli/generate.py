@@ -17,7 +17,13 @@ import numpy as np
 from absl import flags
 from jaxtyping import Bool
 
-from segvae_jax.cli.script import checkpoint_help, define_host_flags, join_hosts
+from segvae_jax.cli.script import (
+    checkpoint_help,
+    define_host_flags,
+    define_temperature_flag,
+    join_hosts,
+    temperature_of,
+)
 from segvae_jax.errors import SegVAEError
 from segvae_jax.files import output_errors
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
@@ -38,7 +44,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("labels", "random", _LABELS, own)
     flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
-    flags.DEFINE_float("temperature", 1.0, "Temperature of the prior; lower is more typical.", 0.0, flag_values=own)
+    define_temperature_flag(own)
     flags.DEFINE_string("out", None, "PNG to write the coloured maps to; with --format, a folder.", own)
     flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
     flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
@@ -58,7 +64,7 @@ def main(given: flags.FlagValues) -> None:
     join_hosts(given)
     generator = Generator.load(given.checkpoint, given.step)
     label_sets = _label_sets(given.labels, generator.space)
-    request = Request(given.num, label_sets, given.seed, given.temperature)
+    request = Request(given.num, label_sets, given.seed, temperature_of(given))
     if given.format:
         _stream(given, generator, request)
     else:
@@ -91,7 +97,7 @@ def _generate_at_once(
 ) -> None:
     from segvae_jax import pictures
 
-    index_maps = generator.generate_each(label_sets, given.seed, given.temperature)
+    index_maps = generator.generate_each(label_sets, given.seed, temperature_of(given))
     if given.out:
         pictures.save_picture(given.out, generator.picture(index_maps))
         print(f"wrote {given.out}")

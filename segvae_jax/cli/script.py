@@ -1,5 +1,6 @@
 """What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
+import math
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -68,6 +69,33 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
 def checkpoint_help() -> str:
     """The help of the flag `--checkpoint`, with the names of all checkpoints that are installed."""
     return f"The --workdir of a training run, an import, an export, or a name: {', '.join(checkpoint_names())}."
+
+
+def define_temperature_flag(own: flags.FlagValues) -> None:
+    """Defines `--temperature`, which `temperature_of` reads."""
+    about = "Temperature of the prior; lower is more typical. A number, or SCALE=NUMBER,.. for scales of the latent."
+    flags.DEFINE_list("temperature", ["1"], about, flag_values=own)
+
+
+def temperature_of(given: flags.FlagValues) -> float | dict[str, float]:
+    """The value of `--temperature`: of all scales of the latent, or of some by name.
+
+    Raises:
+      SegVAEError: if it is neither a number that is at least 0 nor such numbers by name.
+    """
+    words = given.temperature
+    try:
+        numbers = [float(word.rpartition("=")[2]) for word in words]
+    except ValueError:
+        numbers = []
+    names = [word.rpartition("=")[0].strip() for word in words]
+    good = numbers and all(0 <= number < math.inf for number in numbers)
+    if good and names == [""]:
+        return numbers[0]
+    if not (good and all(names)):
+        expected = "expected a number that is at least 0, or SCALE=NUMBER,SCALE=NUMBER,.."
+        raise SegVAEError(f"--temperature={','.join(words)}: {expected}")
+    return dict(zip(names, numbers, strict=True))
 
 
 def define_host_flags(own: flags.FlagValues) -> None:
