@@ -98,7 +98,8 @@ def score_full_diversity(
 
 
 def score_latents(latents: Latents, space: LabelSpace, *, seed: int) -> dict:
-    """KL and active units of each class, in the order of the classes."""
+    """KL and active units of each class, in the order of the classes; and the same for each scale of the latent."""
+    scales = {name: score_latents(part, space, seed=seed) for name, part in latents.by_scale().items()}
     posterior, prior = (latents.mu_posterior, latents.logvar_posterior), (latents.mu_prior, latents.logvar_prior)
     kl = np.where(latents.present, kl_divergence(*posterior, *prior), np.nan)
     by_class = np.argsort(space.order)
@@ -112,6 +113,7 @@ def score_latents(latents: Latents, space: LabelSpace, *, seed: int) -> dict:
         "kl": bootstrap_mean(np.nansum(kl, axis=1), seed=seed),
         "latent_dim": latents.mu_prior.shape[-1],
         **{name: values[by_class].tolist() for name, values in per_class.items()},
+        **({"scales": scales} if scales else {}),
     }
 
 

@@ -70,7 +70,9 @@ def _lines(result: Mapping[str, Any], fid: bool) -> Iterable[str]:
     if result["reconstruction"]:
         yield _reconstruction_line(result)
     if result["latent"]:
-        yield _latent_line(result["latent"])
+        yield _latent_line("Latent", result["latent"])
+        for scale, latent in result["latent"].get("scales", {}).items():
+            yield _latent_line(f"  {scale}", latent)
     for row in _rows_of("weights"):
         if (line := _weights_line(row, result["rows"])) and (fid or row is not FID):
             yield line
@@ -103,11 +105,11 @@ def _reconstruction_line(result: Mapping[str, Any]) -> str:
     )
 
 
-def _latent_line(latent: Mapping[str, Any]) -> str:
+def _latent_line(name: str, latent: Mapping[str, Any]) -> str:
     active = [count for count in latent["active_units"] if count is not None]
     beyond_prior = [count for count in latent["active_units_beyond_prior"] if count is not None]
     return (
-        f"Latent: KL {latent['kl']['value']:.1f} nats per map; of {latent['latent_dim']} units per class "
+        f"{name}: KL {latent['kl']['value']:.1f} nats per map; of {latent['latent_dim']} units per class "
         f"{statistics.mean(active):.1f} are active, {statistics.mean(beyond_prior):.1f} beyond the prior."
     )
 
