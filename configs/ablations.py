@@ -1,8 +1,10 @@
-"""Ablations: SegVAE with one change at a time, on the recipe of `configs/celeba.py:tiny`.
+"""Ablations: the hierarchical model with one change at a time, on the recipe of `configs/celeba.py:tiny`.
 
     python train.py --config=configs/ablations.py:no_lstm --config.data.path=FOLDER --workdir=runs/no_lstm
 
-`:base` changes nothing. Every data set can be used, e.g. `--config.data.source=cartoon`.
+`:base` changes nothing. `:latents_1`, `:latents_4` and `:latents_8` have the scales of the latent up to that side.
+`:pairs` trains without LSTMs on one random class of each map, in larger batches. Every data set can be used, e.g.
+`--config.data.source=cartoon`.
 """
 
 from typing import Any
@@ -12,22 +14,23 @@ from ml_collections import ConfigDict
 from segvae_jax.configs import celeba
 from segvae_jax.training.config import with_variant
 
-_KL_WEIGHT = celeba.get_config("tiny").loss.kl_weight
+_TINY = celeba.get_config("tiny")
+_CHANNELS = _TINY.model.latent_channels
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
+    "no_skips": {"model.skips": False},
+    "latents_1": {"model.latent_channels": ()},
+    "latents_4": {"model.latent_channels": _CHANNELS[:1]},
+    "latents_8": {"model.latent_channels": _CHANNELS[:2]},
+    "soft_canvas": {"model.hard_canvas": False},
     "no_lstm": {"model.recurrent": False},
-    "no_prior": {"model.learned_prior": False},
-    "no_canvas": {"model.canvas": False},
-    "hard_canvas": {"model.hard_canvas": True},
-    "skip_absent": {"model.skip_absent": True},
+    "pairs": {"model.recurrent": False, "loss.classes_per_map": 1, "batch_size": 13 * _TINY.batch_size},
+    "patches": {"model.patch": 2},
+    "dice": {"loss.reconstruction": "bce_dice_sum"},
+    "beta_low": {"loss.kl_weight": 0.25},
+    "beta_one": {"loss.kl_weight": 1.0},
     "order_area": {"model.order": "area"},
-    "order_organs": {"model.order": "organs_first"},
     "order_random": {"model.order": "random"},
-    "l1": {"loss.reconstruction": "l1"},
-    "bce": {"loss.reconstruction": "bce"},
-    "bce_dice": {"loss.reconstruction": "bce_dice"},
-    "kl_low": {"loss.kl_weight": 0.1 * _KL_WEIGHT},
-    "kl_high": {"loss.kl_weight": 10 * _KL_WEIGHT},
 }
 
 

@@ -17,7 +17,7 @@ from segvae_jax.configs import celeba
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The experiment, or its variant `tiny` or `paper`."""
+    """The experiment, or one of the variants of `configs/celeba.py`."""
     config = celeba.get_config(variant)
     config.data.source = "folder"
     return config

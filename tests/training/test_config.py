@@ -286,8 +286,9 @@ def test_what_is_built_is_what_the_configuration_says():
         assert getattr(model, key) == config.model[key], key
     step = setup.build_step(config, space)
     plain = dict(
-        reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False, remat=False, accumulate=1
-    )
+        reconstruction="bce_dice", kl_weight=1e-5, ema_decay=0.9, seed=0, random_order=False, remat=False, accumulate=1,
+        kl_warmup=0, reduction="steps", classes_per_map=0,
+    )  # fmt: skip
     assert vars(step) == plain | {"augmentation": Augmentation()}
     config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tiny_config import get_config
 
-from segvae_jax.configs import ablations, baselines
+from segvae_jax.configs import ablations, baselines, segvae_ablations
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
@@ -68,7 +68,7 @@ def test_a_model_learns_and_draws_what_it_is_asked_for(workdir):
         train(other, directory)
 
 
-@pytest.mark.parametrize("experiment", [ablations, baselines], ids=["ablations", "baselines"])
+@pytest.mark.parametrize("experiment", [ablations, segvae_ablations, baselines], ids=lambda module: module.__name__)
 def test_every_variant_is_another_experiment_of_a_model_that_can_be_built(experiment):
     space = LabelSpace(("skin", "hair"))
     configs = {name: experiment.get_config(name) for name in experiment.VARIANTS}
@@ -76,7 +76,7 @@ def test_every_variant_is_another_experiment_of_a_model_that_can_be_built(experi
         check(config)
         build_model(config, space)
     flat = {json.dumps(config.to_dict(), sort_keys=True) for config in configs.values()}
-    assert len(flat) == len(configs) - ("base" in configs)  # bce_dice is what the base has
+    assert len(flat) == len(configs) - ("bce_dice" in configs)  # which is what its base has
 
 
 def test_orders_by_area_are_found_in_the_training_maps(prepared):
@@ -96,7 +96,7 @@ def test_orders_by_area_are_found_in_the_training_maps(prepared):
 @pytest.mark.parametrize(
     ("key", "value", "expected"),
     [
-        ("name", "gan", "expected one of segvae, cvae_global"),
+        ("name", "gan", "expected one of hierarchical, segvae, cvae_global"),
         ("order", "size", "expected one of default, area, organs_first, random"),
         ("draw_steps", 0, "expected at least 1"),
     ],
@@ -108,8 +108,10 @@ def test_an_unknown_model_or_order_is_named(key, value, expected):
         check(config)
 
 
-def test_only_segvae_is_drawn_in_random_orders():
+def test_only_models_that_step_through_the_classes_have_random_orders():
     config = get_config()
     config.model.name, config.model.order = "masked", "random"
-    with pytest.raises(ConfigError, match=r"config\.model\.order=random: expected model\.name=segvae"):
+    with pytest.raises(
+        ConfigError, match=r"config\.model\.order=random: expected model\.name=hierarchical or segvae, not masked"
+    ):
         check(config)

@@ -33,7 +33,7 @@ def test_every_step_has_one_row_and_every_checkpoint_its_validation(run):
     found = rows(run.workdir)
     assert [row["step"] for row in found] == list(range(1, 25))
     train_keys = {"step", "total", "kl", "reconstruction", "gradient_norm", "update_norm"} | SPEED
-    validation_keys = {"validation_total", "validation_kl", "validation_reconstruction"}
+    validation_keys = {"validation_total", "validation_kl", "validation_reconstruction", "validation_active"}
     for row in found:
         assert set(row) == train_keys | (validation_keys if row["step"] % 3 == 0 else set())
         assert all(math.isfinite(value) for value in row.values())
