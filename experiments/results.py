@@ -62,11 +62,15 @@ def _save_pictures(runs: Sequence[Run], stem: Path) -> dict[Path, str]:
 def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     """The conditions under which the values of a table hold."""
     run, first = next(iter(scores.items()))
-    trained = [run for run in scores if not run.experiment.weights_of]
+    seconds: dict[str, list[float]] = {}
+    for run in scores:
+        if not run.experiment.weights_of:
+            seconds.setdefault(run.experiment.title, []).append(training_seconds(run))
     return {
         "budget": run.setting.budget.title, "seeds": len({run.seed for run in scores}), "size": first["size"],
         "num_maps": first["num_maps"], "splits": first["splits"], "machine": machine.one_line(),
-        "training_hours": sum(map(training_seconds, trained)) / 3600,
+        "training_hours": sum(map(sum, seconds.values())) / 3600,
+        "training_minutes": {title: float(np.mean(of_runs)) / 60 for title, of_runs in seconds.items()},
     }  # fmt: skip
 
 
@@ -126,12 +130,14 @@ def _page(result: Mapping[str, Any], saved: Mapping[Path, str]) -> str:
     height, width = result["size"]
     of_many = f"Mean +- standard deviation over {result['seeds']} training runs per row"
     runs = of_many if result["seeds"] > 1 else "One training run per row"
+    minutes = ", ".join(f"{title} {minutes:.0f}" for title, minutes in result["training_minutes"].items())
     shown = "\n\n".join(f"{caption}:\n\n![{caption}]({path.name})" for path, caption in saved.items())
     return f"""# {result["name"].replace("_", ", ", 1).capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
 {runs}; anchors over the runs of all rows.
 {result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
+Minutes of training steps per run: {minutes}.
 
 {_table(result["rows"])}
 {_compared(result)}{edits}

@@ -18,8 +18,9 @@ from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.page import SCORES, write_report
 from segvae_jax.evaluation.suite import ScoredAnchors, score_anchors
 from segvae_jax.evaluation.target import open_checkpoint
+from segvae_jax.training.config import model_arguments
 from segvae_jax.training.loop import train
-from segvae_jax.training.setup import model_arguments, prepare_data
+from segvae_jax.training.setup import prepare_data
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ class Setting:
         module, variant = experiment.config.split(":")
         config = importlib.import_module(f"segvae_jax.configs.{module}").get_config(variant)
         config.data.update(self.data)
-        config.update_from_flattened_dict(self.budget.overrides)
+        config.update_from_flattened_dict(self.budget.for_model(config.model.name))
         prepared = prepare_data(config).directory
         config.data.update(path="", prepared=str(prepared))  # a prepared set has no path besides its own
         config.seed = seed

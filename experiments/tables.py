@@ -7,9 +7,18 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from segvae_jax.configs.default import SMALL, get_config
+from ml_collections import ConfigDict
+
+from segvae_jax.configs.default import SEGVAE, SEGVAE_SMALL, SMALL, get_config
+from segvae_jax.training.config import with_variant
+
+
+def _value(config: ConfigDict, key: str) -> Any:
+    return functools.reduce(operator.getitem, key.split("."), config)
+
 
 _RECIPE = get_config()
+_PAPERS_RECIPE = with_variant(get_config(), "segvae", {"segvae": SEGVAE})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,25 +45,38 @@ class Budget:
     Attributes:
       title: title for readers.
       overrides: entries of the configuration that are the same in all rows.
+      of_model: further entries by the name of the model, "" for those that are not named: sizes of networks, and as
+        many steps as take about the same time.
     """
 
     title: str
     overrides: Mapping[str, Any]
+    of_model: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+
+    def for_model(self, name: str) -> dict[str, Any]:
+        """The entries for rows with a model of that name."""
+        return {**self.overrides, **self.of_model.get(name, self.of_model.get("", {}))}
 
 
 def _ablation(name: str, title: str, weights_of: str = "") -> Experiment:
-    return Experiment(name, title, f"ablations:{name}", weights_of)
+    return Experiment(f"hierarchical_{name}", title, f"ablations:{name}", weights_of)
+
+
+def _segvae_ablation(name: str, title: str, weights_of: str = "") -> Experiment:
+    return Experiment(name, title, f"segvae_ablations:{name}", weights_of)
 
 
 def _baseline(name: str, title: str) -> Experiment:
     return Experiment(name, title, f"baselines:{name}")
 
 
-_OURS = Experiment("base", "SegVAE", "ablations:base")
+_OURS = _ablation("base", "hierarchical SegVAE")
+_PAPERS = Experiment("base", "SegVAE (paper)", "segvae_ablations:base")
 
 TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     "baselines": (
         _OURS,
+        _PAPERS,
         _baseline("cvae_sep", "C-VAE, classes apart"),
         _baseline("cvae_global", "C-VAE, all at once"),
         _baseline("sg2im", "sg2im-style, box and mask"),
@@ -63,18 +85,32 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     ),
     "ablations": (
         _OURS,
-        _ablation("no_lstm", "without LSTM"),
-        _ablation("no_prior", "standard normal prior"),
-        _ablation("no_canvas", "without canvas"),
-        _ablation("hard_canvas", "hard canvas in generation", weights_of="base"),
-        _ablation("skip_absent", "absent classes skipped"),
-        _ablation("order_area", "drawn by area, big first"),
-        _ablation("order_organs", "drawn by area, small first"),
-        _ablation("order_random", "drawn in random order"),
-        _ablation("l1", "L1 reconstruction"),
-        _ablation("bce", "cross-entropy without Dice"),
-        _ablation("kl_low", "KL weight a tenth"),
-        _ablation("kl_high", "KL weight tenfold"),
+        _ablation("no_skips", "without skip connections"),
+        _ablation("latents_1", "latent vector only"),
+        _ablation("latents_4", "latents up to 4 px"),
+        _ablation("latents_8", "latents up to 8 px"),
+        _ablation("soft_canvas", "soft canvas in generation", weights_of="hierarchical_base"),
+        _ablation("no_lstm", "without LSTMs"),
+        _ablation("pairs", "without LSTMs, on pairs"),
+        _ablation("patches", "2 x 2 patches"),
+        _ablation("dice", "with a Dice loss"),
+        _ablation("beta_low", "KL weight 0.25"),
+        _ablation("beta_one", "KL weight 1"),
+    ),
+    "segvae_ablations": (
+        _PAPERS,
+        _segvae_ablation("no_lstm", "without LSTM"),
+        _segvae_ablation("no_prior", "standard normal prior"),
+        _segvae_ablation("no_canvas", "without canvas"),
+        _segvae_ablation("hard_canvas", "hard canvas in generation", weights_of="base"),
+        _segvae_ablation("skip_absent", "absent classes skipped"),
+        _segvae_ablation("order_area", "drawn by area, big first"),
+        _segvae_ablation("order_organs", "drawn by area, small first"),
+        _segvae_ablation("order_random", "drawn in random order"),
+        _segvae_ablation("l1", "L1 reconstruction"),
+        _segvae_ablation("bce", "cross-entropy without Dice"),
+        _segvae_ablation("kl_low", "KL weight a tenth"),
+        _segvae_ablation("kl_high", "KL weight tenfold"),
     ),
 })  # fmt: skip
 
@@ -83,15 +119,19 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "num_steps": 20, "log_every": 10, "checkpoint_every": 20, "batch_size": 8,
         "optimizer.warmup_steps": 5, "data.num_maps": 120,
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
-        "model.latent_dim": 4,
+        "model.latent_dim": 4, "model.widths": (4, 8),
+    }, {"hierarchical": {"model.latent_channels": (2, 1)}}),
+    "small": Budget("32 px, a few minutes of training on two CPU cores", {
+        "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
+    }, {
+        "hierarchical": {"num_steps": 1_500, "model.widths": (8, 16, 32, 48)},
+        "": {"num_steps": 1_500, "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96},
     }),
-    "small": Budget("32 px, 1,500 steps of 16 maps", {
-        "num_steps": 1_500, "checkpoint_every": 500, "data.num_maps": 1_000,
-        "model.image_size": (32, 32), "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96,
-    }),
-    "medium": Budget("64 px, 4,000 steps of 16 maps", {}),
-    "large": Budget("128 px, 100,000 steps of 16 maps", {
-        key: functools.reduce(operator.getitem, key.split("."), _RECIPE)
-        for key in ("num_steps", "checkpoint_every", *SMALL)
+    "medium": Budget("64 px, half an hour of training on two CPU cores", {}),
+    "large": Budget("128 px, for a GPU", {
+        "model.image_size": (128, 128), "num_steps": 100_000, "checkpoint_every": 1_000,
+    }, {
+        "hierarchical": {key: _value(_RECIPE, key) for key in SMALL if key != "batch_size"} | {"batch_size": 16},
+        "": {key: _value(_PAPERS_RECIPE, key) for key in SEGVAE_SMALL if key.startswith(("model.", "optimizer."))},
     }),
 })  # fmt: skip

@@ -26,7 +26,7 @@ from segvae_jax.files import writable_directory
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
-from segvae_jax.training.config import check
+from segvae_jax.training.config import check, model_arguments
 from segvae_jax.training.cost import Cost, Gauges, cost_of
 from segvae_jax.training.monitor import Monitor
 from segvae_jax.training.state import create_state
@@ -81,7 +81,7 @@ class Run:
         self.step_config = setup.build_step(config, self.space)
         self.optimizer = setup.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
-        about = setup.model_arguments(config), *label_sets, str(data.directory), config.model.name
+        about = model_arguments(config), *label_sets, str(data.directory), config.model.name
         self.card = ModelCard(self.space, *about)
 
     def initial_state(self, checkpoints: Checkpoints) -> TrainState:

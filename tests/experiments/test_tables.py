@@ -22,11 +22,11 @@ from segvae_jax.generation import Generator
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
 
-ROWS = [row for row in TABLES["ablations"] if row.name in ("base", "hard_canvas")]
+ROWS = [row for row in TABLES["segvae_ablations"] if row.name in ("base", "hard_canvas")]
 
 CONDITIONS = {
     "name": "ablations_cartoon", "budget": "small", "size": [8, 8], "splits": {"train": 1}, "num_maps": 5, "seeds": 2,
-    "training_hours": 1.0, "machine": "a machine",
+    "training_hours": 1.0, "training_minutes": {"SegVAE (paper)": 30.0}, "machine": "a machine",
 }  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def test_the_table_holds_every_row_and_anchor(finished, tmp_path):
     assert list(result["rows"]) == [*(row.title for row in ROWS), *(name.replace("_", " ") for name in results.ANCHORS)]
     for run in finished[:1]:
         value = json.loads(run.scores.read_text())["rows"]["generated"]["fsd"]["value"]
-        assert result["rows"]["SegVAE"]["FSD x 1e4"]["values"][0] == value
+        assert result["rows"]["SegVAE (paper)"]["FSD x 1e4"]["values"][0] == value
     text = page.read_text()
     assert all(f"| {title} |" in text for title in result["rows"])
     for path in drawn:
@@ -101,7 +101,7 @@ def test_mean_and_spread_are_those_of_the_seeds():
     }  # fmt: skip
     setting = Setting(BUDGETS["trial"], {}, None)
     by_run = {Run(ROWS[0], seed, setting): {"rows": dict.fromkeys(scores["rows"], row(seed))} for seed in (1, 3)}
-    figure = results.summary(by_run)["SegVAE"]["FSD x 1e4"]
+    figure = results.summary(by_run)["SegVAE (paper)"]["FSD x 1e4"]
     assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
 
 
@@ -171,8 +171,8 @@ def test_rows_that_edit_have_a_table_of_edits():
     setting = Setting(BUDGETS["trial"], {}, None)
     by_run = {Run(ROWS[0], seed, setting): {"edits": edits} for seed, edits in enumerate(scored)}
     table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
-    assert list(table) == ["SegVAE"] and list(table["SegVAE"]) == [f"{kind}: edit as requested" for kind in KINDS]
-    assert table["SegVAE"]["add: edit as requested"]["values"] == [0.5, 1.0]
+    assert list(table) == ["SegVAE (paper)"] and list(table["SegVAE (paper)"]) == [f"{kind}: edit as requested" for kind in KINDS]
+    assert table["SegVAE (paper)"]["add: edit as requested"]["values"] == [0.5, 1.0]
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}
