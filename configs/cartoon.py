@@ -16,13 +16,21 @@ from segvae_jax.training.config import with_variant
 
 RECIPE = {
     **default.SMALL,
-    "num_steps": 5_000,
+    "num_steps": 10_000,
     "checkpoint_every": 500,
     "data.flip": False,
 }
-TINY = {"num_steps": 1_200, "log_every": 100, "data.num_maps": 4_000, "model.image_size": (32, 32)}
-# Most weights are in the three label embeddings, hidden_dim x height x width each; narrow ones are sufficient.
-SHIPPED = {"num_steps": 1_600, "data.num_maps": 16_000, "model.hidden_dim": 64}
+TINY = {
+    "num_steps": 1_000,
+    "log_every": 100,
+    "data.num_maps": 4_000,
+    "model.image_size": (32, 32),
+    "model.widths": (8, 16, 32, 48),
+    "optimizer.warmup_steps": 100,
+    "optimizer.ema_decay": 0.99,
+    "loss.kl_warmup": 300,
+}
+SHIPPED = {"num_steps": 8_000, "data.num_maps": 32_000}
 PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 
 

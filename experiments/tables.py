@@ -120,7 +120,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "optimizer.warmup_steps": 5, "data.num_maps": 120,
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
         "model.latent_dim": 4, "model.widths": (4, 8),
-    }, {"hierarchical": {"model.latent_channels": (2, 1)}}),
+    }),
     "small": Budget("32 px, a few minutes of training on two CPU cores", {
         "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
     }, {

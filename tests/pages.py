@@ -19,6 +19,7 @@ SMALL = [
     f"--config.{entry}"
     for entry in (
         "num_steps=4", "log_every=2", "checkpoint_every=2", "batch_size=8", "model.image_size=(16, 16)", "model.ngf=2",
+        "model.widths=(3, 4)",
         "model.context_dim=8", "model.hidden_dim=8", "model.latent_dim=4", "optimizer.warmup_steps=1",
         "data.num_maps=60", "data.prepared=prepared",
     )

@@ -16,7 +16,7 @@ from segvae_jax.errors import CheckpointError, LabelError, MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import GivenShapes, init_variables
-from segvae_jax.model.segvae import generate
+from segvae_jax.model.registry import hyperparameters
 
 SPACE = LabelSpace(
     ("face", "eye", "hat", "glasses"),
@@ -36,9 +36,11 @@ def a_map(size=SIZE) -> np.ndarray:
     return index.repeat(size[0] // 8, 0).repeat(size[1] // 16, 1)
 
 
-@pytest.fixture(scope="module")
-def generator() -> Generator:
-    card = ModelCard(SPACE, {**ARGUMENTS, "gain": 1.0}, np.zeros((0, 5), bool), np.zeros(0, int))
+@pytest.fixture(scope="module", params=["segvae", pytest.param("hierarchical", marks=pytest.mark.slow)])
+def generator(request) -> Generator:
+    known = {**ARGUMENTS, "gain": 1.0, "widths": (3, 4), "latent_channels": (2, 1)}
+    arguments = {name: value for name, value in known.items() if name in hyperparameters(request.param)}
+    card = ModelCard(SPACE, arguments, np.zeros((0, 5), bool), np.zeros(0, int), name=request.param)
     return Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
 
 
@@ -196,9 +198,9 @@ def test_a_candidate_that_is_not_seen_loses(generator):
     mask = np.ones((2, 4, *SIZE), np.float32)
     mask[:, step("glasses")] = 0
     given = GivenShapes(jnp.asarray(mask * (np.arange(SIZE[1]) > 6)), jnp.asarray(mask))
-    label_set, eps = jnp.ones((2, 5)), jnp.zeros((2, 4, 3))
     model, variables = generator._model, generator._variables
-    generated = generate(model, variables, label_set, eps, 1.0, given)
+    label_set, eps = jnp.ones((2, 5)), jnp.zeros((2, *model.noise_shape))
+    generated = model.sample_among(variables, label_set, eps, 1.0, given)
     output = model.apply(variables, generated.class_maps, label_set, eps)
     seen = np.ones((2, 4), np.float32)
     seen[1, step("hat")] = 0

@@ -27,7 +27,7 @@ from jaxtyping import Array, Float, Int
 
 from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.ladder import CanvasEncoder, Conditions, Decoder, ShapeEncoder, VectorLatent, stage_widths
-from segvae_jax.model.layers import base_size
+from segvae_jax.model.layers import BASE, base_size
 from segvae_jax.model.packing import Budget, gather_slots, scatter_slots, shape_slots
 from segvae_jax.model.protocol import Generated, GivenShapes, PosteriorModel, StepOutput, Temperature
 from segvae_jax.model.recurrence import LSTM, Carry, FeedForward, initial_carry
@@ -46,7 +46,8 @@ class Hierarchical(PosteriorModel):
       context_dim: F.
       hidden_dim: D, of the LSTMs.
       latent_dim: size of the vector latent.
-      latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large.
+      latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large;
+        those that would be finer than the networks are not used.
       skips: whether the features of the context encoder join the decoder at every resolution.
       recurrent: False replaces each LSTM by a layer without memory.
       hard_canvas: False shows later classes soft shapes in generation.
@@ -74,32 +75,32 @@ class Hierarchical(PosteriorModel):
     def setup(self):
         """Makes the networks; the name of each is that of its parameters."""
         size, widths = self.image_size, stage_widths(self.image_size, self.widths, self.patch)
-        finest = len(self.latent_channels)
+        channels = self._used_channels()
         self.conditions = Conditions(self.context_dim)
         self.canvas_encoder = CanvasEncoder(self.num_channels, size, widths, self.patch, self.context_dim)
-        self.shape_encoder = ShapeEncoder(size, widths[::-1][: max(finest, 1)][::-1], self.hidden_dim)
+        self.shape_encoder = ShapeEncoder(size, widths[-max(len(channels), 1) :], self.hidden_dim)
         memory = LSTM if self.recurrent else FeedForward
         self.prior_memory, self.posterior_memory = memory(self.hidden_dim), memory(self.hidden_dim)
         self.vector_latent = VectorLatent(self.latent_dim, self.context_dim)
-        self.decoder = Decoder(size, widths, self.latent_channels, self.patch, self.skips)
+        self.decoder = Decoder(size, widths, channels, self.patch, self.skips)
 
     @nn.nowrap
     def require_valid_sizes(self) -> None:
-        """Image size, patch and scales of the latent; see `MapModel`."""
+        """Image size and patch; see `MapModel`."""
         super().require_valid_sizes()
-        short, finest = min(self.image_size), 4 << max(len(self.latent_channels) - 1, 0)
-        if self.patch & (self.patch - 1) or short // self.patch < max(8 // min(self.patch, 2), finest):
-            raise ValueError(
-                f"{self.image_size[0]} x {self.image_size[1]} with patch={self.patch} and {len(self.latent_channels)}"
-                f" latent maps: expected a patch of 1, 2, 4, ... and a short side of at least {finest} patches"
-            )
+        if self.patch & (self.patch - 1) or min(self.image_size) // self.patch < BASE:
+            raise ValueError(f"patch={self.patch}: expected 1, 2, 4, ... and a short side of at least {BASE} patches")
 
     @property
     def latent_scales(self) -> dict[str, int]:
         """Size of the latent at each scale, in the order in which the flat latent holds them."""
         height, width = base_size(self.image_size)
-        sides = [(height << level, width << level, channels) for level, channels in enumerate(self.latent_channels)]
+        sides = [(height << level, width << level, channels) for level, channels in enumerate(self._used_channels())]
         return {"vector": self.latent_dim} | {f"{h}x{w}": h * w * channels for h, w, channels in sides}
+
+    @nn.nowrap
+    def _used_channels(self) -> tuple[int, ...]:
+        return self.latent_channels[: len(stage_widths(self.image_size, self.widths, self.patch))]
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

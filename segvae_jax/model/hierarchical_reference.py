@@ -179,7 +179,7 @@ def decoder(
         x = double(conv(params[f"up_{level}"], x)) if level else x
         x = x + conv(params[f"skip_{level}"], skips[-1 - level]) if model.skips else x
         x = block(params[f"block_{level}"], x, e)
-        if level < len(model.latent_channels):
+        if f"latent_{level}" in params:
             seen = None if features is None else features[-1 - level]
             x, p, q = latent_map(params[f"latent_{level}"], x, seen, e, noise[level + 1])
             priors.append(p)

@@ -194,7 +194,7 @@ class PosteriorModel(MapModel):
 
     @nn.nowrap
     def loss_terms(self, output: VAEOutput, shapes: Float[Array, "B K H W"], reconstruction: str) -> LossTerms:
-        """KL divergence of each latent, and reconstruction loss of each shape; see `MapModel`."""
+        """KL divergence of each latent, with its part of each scale, and reconstruction loss of each shape."""
         kl = kl_divergence(output.posterior, output.prior)
         parts = kl_by_scale(output.posterior, output.prior, self.latent_scales)
         return LossTerms(kl, RECONSTRUCTION[reconstruction](output.logits, shapes), parts)

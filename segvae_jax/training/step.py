@@ -169,9 +169,10 @@ def _gradient(
     inputs = class_maps, eps, present, steps
     if config.accumulate == 1:
         return gradient(*inputs)
-    nothing = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), jax.eval_shape(gradient, *inputs))
-    grads, (terms, _) = nothing
-    return _accumulated(gradient, config.accumulate, (grads, (terms, state.spectral)), *inputs)
+    zero = jnp.zeros(())
+    losses = Losses(zero, zero, zero, dict.fromkeys(model.latent_scales, zero))
+    nothing = jax.tree.map(jnp.zeros_like, state.params), (losses, state.spectral)
+    return _accumulated(gradient, config.accumulate, nothing, *inputs)
 
 
 def _run(

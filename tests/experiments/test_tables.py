@@ -171,7 +171,9 @@ def test_rows_that_edit_have_a_table_of_edits():
     setting = Setting(BUDGETS["trial"], {}, None)
     by_run = {Run(ROWS[0], seed, setting): {"edits": edits} for seed, edits in enumerate(scored)}
     table = results.editing({Run(ROWS[1], 0, setting): {"edits": None}, **by_run})
-    assert list(table) == ["SegVAE (paper)"] and list(table["SegVAE (paper)"]) == [f"{kind}: edit as requested" for kind in KINDS]
+    assert list(table) == ["SegVAE (paper)"] and list(table["SegVAE (paper)"]) == [
+        f"{kind}: edit as requested" for kind in KINDS
+    ]
     assert table["SegVAE (paper)"]["add: edit as requested"]["values"] == [0.5, 1.0]
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page

@@ -27,9 +27,9 @@ def prepared(tmp_path_factory):
     return tmp_path_factory.mktemp("prepared")
 
 
-# The fast tests train one model with a posterior and one of pixels; those of each model are in tests/model.
+# The fast tests train the default, and one other with a posterior and one of pixels; tests/model has those of each.
 OTHERS = [
-    pytest.param(name, marks=() if name in ("cvae_global", "masked") else pytest.mark.slow)
+    pytest.param(name, marks=() if name in ("cvae_global", "hierarchical", "masked") else pytest.mark.slow)
     for name in sorted(set(MODELS) - {"segvae"})
 ]
 

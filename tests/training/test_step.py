@@ -342,3 +342,11 @@ def test_all_classes_that_are_chosen_are_all_classes():
     chosen = hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=3))
     np.testing.assert_allclose(chosen["reconstruction"], every["reconstruction"], rtol=0.2)  # other noise
     assert chosen["total"] != hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=1))["total"]
+
+
+def test_parts_of_a_batch_give_the_losses_of_all_of_it():
+    """Also by scale of the latent, and of a few classes of each map."""
+    config = dataclasses.replace(EVIDENCE, classes_per_map=2)
+    whole, parts = hierarchical_step(config), hierarchical_step(dataclasses.replace(config, accumulate=2))
+    for name in ("total", "kl_vector", "kl_4x4", "reconstruction", "gradient_norm"):
+        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-4, err_msg=name)
