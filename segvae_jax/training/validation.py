@@ -16,7 +16,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import sample_noise
-from segvae_jax.training.step import Moments, StepConfig, validation_step
+from segvae_jax.training.step import StepConfig, validation_step
 
 _NUM_PICTURES = 24
 ACTIVE_VARIANCE = 0.01  # of a unit that counts as active, as in `evaluation.metrics.latent`
@@ -62,7 +62,7 @@ def validator(
     return validate
 
 
-def _active_units(model: MapModel, moments: list[Moments | None]) -> dict[str, float]:
+def _active_units(model: MapModel, moments: list[tuple[np.ndarray, ...] | None]) -> dict[str, float]:
     """Active units of the latent (`evaluation.metrics.latent`) at each scale, as means over the classes."""
     known = [each for each in moments if each is not None]
     if not known:
