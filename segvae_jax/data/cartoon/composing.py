@@ -1,0 +1,101 @@
+"""From layers to class maps, without slivers of a part and without narrow gaps between parts."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+from segvae_jax.data.cartoon.shapes import Area, Layer
+from segvae_jax.labels import LabelSpace
+from segvae_jax.maps import index_to_shapes
+
+Mask = Bool[np.ndarray, "H W"]
+_DETAILED = 48  # pixels: below this height, parts one pixel wide and gaps two pixels wide are meant
+
+
+def compose(
+    layers: Sequence[Layer], size: tuple[int, int], space: LabelSpace, solid: Iterable[str]
+) -> Bool[np.ndarray, "H W C"]:
+    """Class maps of layers, which are given from back to front: a layer hides those behind it.
+
+    Classes that continue under others, by the label space's `covered_by`, are filled in under them. Slivers of the
+    `solid` classes, less than two pixels wide, go to their neighbours, and so does background between parts that is at
+    most two pixels wide. Below a height of 48 px, slivers stay, and only gaps of one pixel are filled.
+    """
+    index = _painted([layer for layer in layers if layer.area], size, space)
+    if min(size) > 3:
+        detailed = size[0] >= _DETAILED
+        if detailed:
+            index = _without_slivers(index, np.isin(np.arange(space.num_channels), [space.channel(n) for n in solid]))
+        index = _without_gaps(index, 3 if detailed else 2)
+    return index_to_shapes(index, space)
+
+
+def _painted(layers: Sequence[Layer], size: tuple[int, int], space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
+    """The channel of the foremost layer at each pixel."""
+    cut = [number for number, layer in enumerate(layers) if layer.holes]
+    masks = rasterise([layer.area for layer in layers] + [layers[number].holes for number in cut], size)
+    shown, holes = masks[: len(layers)], masks[len(layers) :]
+    shown[cut] &= ~holes
+    foremost = (shown * np.arange(1, len(layers) + 1, dtype=np.uint8)[:, None, None]).max(axis=0)
+    return np.array([0, *(space.channel(layer.name) for layer in layers)], np.uint8)[foremost]
+
+
+def rasterise(areas: Sequence[Area], size: tuple[int, int]) -> Bool[np.ndarray, "N H W"]:
+    """The pixels whose centres lie in each area. All edges of all polygons are traced at once, for speed."""
+    height, width = size
+    polygons = [polygon for area in areas for polygon in area]
+    lengths = np.array([len(polygon) for polygon in polygons])
+    plane = np.repeat(np.repeat(np.arange(len(areas)), [len(area) for area in areas]), lengths)
+    x, y = np.concatenate(polygons).T
+    starts = lengths.cumsum() - lengths
+    after = np.arange(1, len(x) + 1)
+    after[starts + lengths - 1] = starts
+    clockwise = np.sign(np.add.reduceat(x * y[after] - x[after] * y, starts)).astype(np.int8)
+    first = np.minimum(np.maximum(np.ceil(y), 0), height).astype(np.intp)  # row at or below each corner
+    rise = first[after] - first
+    count = np.abs(rise)
+    edge = np.repeat(np.arange(len(x)), count)
+    row = np.arange(len(edge)) + (np.minimum(first, first[after]) - count.cumsum() + count)[edge]
+    run = (x[after] - x)[edge] / (y[after] - y)[edge]
+    crossing = np.minimum(np.maximum(x[edge] + (row - y[edge]) * run, 0), width)
+    cell = (plane[edge] * height + row) * (width + 1) + np.ceil(crossing).astype(np.intp)
+    turns = np.zeros(len(areas) * height * (width + 1), np.int8)
+    np.add.at(turns, cell, (np.sign(rise).astype(np.int8) * np.repeat(clockwise, lengths))[edge])
+    inside = turns.cumsum(dtype=np.int8).reshape(len(areas), height, width + 1)  # the turns of a row sum to 0
+    return inside[:, :, :width] != 0
+
+
+def _without_slivers(index: UInt8[np.ndarray, "H W"], solid: Bool[np.ndarray, "C"]) -> UInt8[np.ndarray, "H W"]:
+    """Pixels of solid classes that no 2 x 2 block of their class contains take the class of a neighbour."""
+    across, down = index[:, 1:] == index[:, :-1], index[1:] == index[:-1]
+    wide = np.pad(across[1:] & across[:-1] & down[:, 1:], 1)
+    kept = wide[1:, 1:] | wide[1:, :-1] | wide[:-1, 1:] | wide[:-1, :-1]
+    lasting = np.bincount(index[kept], minlength=len(solid)) > 0  # a part is never lost as a whole
+    return _spread(index, ~kept & (solid & lasting)[index], np.minimum, 255)
+
+
+def _without_gaps(index: UInt8[np.ndarray, "H W"], width: int) -> UInt8[np.ndarray, "H W"]:
+    """Background that no block of `width` x `width` background pixels contains takes the class of a neighbour."""
+    margin = np.pad(index == 0, width - 1, mode="edge")
+    for axis in (0, 1):
+        margin = _windowed(np.logical_and, margin, width, axis)
+    for axis in (0, 1):
+        margin = _windowed(np.logical_or, margin, width, axis)
+    return _spread(index, (index == 0) & ~margin, np.maximum, 0)
+
+
+def _windowed(combine: np.ufunc, values: Mask, width: int, axis: int) -> Mask:
+    values = np.moveaxis(values, axis, 0)
+    last = len(values) - width + 1
+    return np.moveaxis(combine.reduce([values[i : i + last] for i in range(width)]), 0, axis)
+
+
+def _spread(index: UInt8[np.ndarray, "H W"], open_pixels: Mask, choose: np.ufunc, unknown: int) -> np.ndarray:
+    """Open pixels take a class from beside, above or below, chosen from the closest ones that are not open."""
+    padded = np.pad(np.where(open_pixels, np.uint8(unknown), index), 1, constant_values=unknown)
+    inner = padded[1:-1, 1:-1]
+    for _ in range(3):
+        near = choose.reduce([padded[1:-1, 2:], padded[1:-1, :-2], padded[2:, 1:-1], padded[:-2, 1:-1]])
+        inner[...] = np.where(open_pixels & (inner == unknown), near, inner)
+    return np.where(inner == unknown, index, inner)
