@@ -19,14 +19,17 @@ def compose(
     """Class maps of layers, which are given from back to front: a layer hides those behind it.
 
     Classes that continue under others, by the label space's `covered_by`, are filled in under them. Slivers of the
-    `solid` classes, less than two pixels wide, go to their neighbours, and so does background between parts that is at
-    most two pixels wide. Below a height of 48 px, slivers stay, and only gaps of one pixel are filled.
+    `solid` classes, less than two pixels wide, and pieces of any class of one or two pixels go to their neighbours, and
+    so does background between parts that is at most two pixels wide. Below a height of 48 px, slivers and small pieces
+    stay, and only gaps of one pixel are filled.
     """
     index = _painted([layer for layer in layers if layer.area], size, space)
     if min(size) > 3:
         detailed = size[0] >= _DETAILED
         if detailed:
-            index = _without_slivers(index, np.isin(np.arange(space.num_channels), [space.channel(n) for n in solid]))
+            solid_channels = np.isin(np.arange(space.num_channels), [space.channel(name) for name in solid])
+            stray = _slivers(index, solid_channels) | _specks(index, space.num_channels)
+            index = _spread(index, stray, np.minimum, 255)
         index = _without_gaps(index, 3 if detailed else 2)
     return index_to_shapes(index, space)
 
@@ -66,13 +69,29 @@ def rasterise(areas: Sequence[Area], size: tuple[int, int]) -> Bool[np.ndarray, 
     return inside[:, :, :width] != 0
 
 
-def _without_slivers(index: UInt8[np.ndarray, "H W"], solid: Bool[np.ndarray, "C"]) -> UInt8[np.ndarray, "H W"]:
-    """Pixels of solid classes that no 2 x 2 block of their class contains take the class of a neighbour."""
+def _slivers(index: UInt8[np.ndarray, "H W"], solid: Bool[np.ndarray, "C"]) -> Mask:
+    """Pixels of solid classes that no 2 x 2 block of their class contains; never a part as a whole."""
     across, down = index[:, 1:] == index[:, :-1], index[1:] == index[:-1]
     wide = np.pad(across[1:] & across[:-1] & down[:, 1:], 1)
     kept = wide[1:, 1:] | wide[1:, :-1] | wide[:-1, 1:] | wide[:-1, :-1]
-    lasting = np.bincount(index[kept], minlength=len(solid)) > 0  # a part is never lost as a whole
-    return _spread(index, ~kept & (solid & lasting)[index], np.minimum, 255)
+    lasting = np.bincount(index[kept], minlength=len(solid)) > 0
+    return ~kept & (solid & lasting)[index]
+
+
+def _specks(index: UInt8[np.ndarray, "H W"], num_channels: int) -> Mask:
+    """Pixels of pieces of one or two pixels, where the class has a larger piece as well."""
+    inner = np.sum([index == near for near in _neighbours(index)], axis=0, dtype=np.uint8) > 1
+    of_inner = np.where(inner, index, np.uint8(255))
+    beside_inner = np.logical_or.reduce([index == near for near in _neighbours(of_inner)])
+    lasting = np.bincount(index[inner], minlength=num_channels) > 0
+    return ~inner & ~beside_inner & lasting[index]
+
+
+def _neighbours(index: UInt8[np.ndarray, "H W"]) -> list[UInt8[np.ndarray, "H W"]]:
+    """The eight pixels around each pixel; 255 outside the picture."""
+    padded = np.pad(index, 1, constant_values=255)
+    height, width = index.shape
+    return [padded[i : i + height, j : j + width] for i in range(3) for j in range(3) if (i, j) != (1, 1)]
 
 
 def _without_gaps(index: UInt8[np.ndarray, "H W"], width: int) -> UInt8[np.ndarray, "H W"]:

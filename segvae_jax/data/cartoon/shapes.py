@@ -5,12 +5,13 @@ grid, so that a necklace stays connected at 32 px.
 """
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from segvae_jax.errors import DataError
@@ -28,10 +29,9 @@ class Layer(NamedTuple):
     holes: Area = ()
 
 
-_STEPS = np.linspace(0, 1, 6, endpoint=False)[:, None]
-# Catmull-Rom: weights of four knots for the points between the middle two.
-_BASIS = _STEPS ** np.arange(4) @ np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
-_CAP = np.array([(math.cos(a), math.sin(a)) for a in (1.05, 0.52, 0.0, -0.52, -1.05)])  # points of a half circle
+_STEPS = np.linspace(0, 1, 6, endpoint=False)
+# Catmull-Rom: coefficients of 1, t, t^2 and t^3 for each of four knots; t runs from 0 to 1 between the middle two.
+_CUBICS = np.array([[0, 2, 0, 0], [-1, 0, 1, 0], [2, -5, 4, -1], [-1, 3, -3, 1]]) / 2
 _QUARTER_TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
 _CIRCLE = np.linspace(0, 2 * math.pi, 28, endpoint=False)
 
@@ -90,13 +90,24 @@ def fill(grid: Grid, points: ArrayLike) -> Area:
 def spline(knots: ArrayLike, closed: bool = True) -> Float[np.ndarray, "N d"]:
     """Points of a smooth curve through the knots, six per knot."""
     knots = np.asarray(knots, np.float64)
+    return _catmull_rom(len(knots), closed)[0] @ knots
+
+
+@functools.cache
+def _catmull_rom(num_knots: int, closed: bool) -> tuple[Float[np.ndarray, "N n"], Float[np.ndarray, "N n"]]:
+    """Matrices from knots to the points of the curve through them, and to its direction at these points."""
+    every = np.eye(num_knots)
     if closed:
-        padded = np.concatenate([knots[-1:], knots, knots[:2]])
+        padded = np.concatenate([every[-1:], every, every[:2]])
     else:
-        padded = np.concatenate([2 * knots[:1] - knots[1:2], knots, 2 * knots[-1:] - knots[-2:-1]])
-    windows = np.stack([padded[:-3], padded[1:-2], padded[2:-1], padded[3:]], axis=1)
-    points = (_BASIS @ windows).reshape(-1, knots.shape[1])
-    return points if closed else np.concatenate([points, knots[-1:]])
+        padded = np.concatenate([2 * every[:1] - every[1:2], every, 2 * every[-1:] - every[-2:-1]])
+    windows = np.stack([padded[i : len(padded) - 3 + i] for i in range(4)], axis=1)
+    steps = (np.arange(len(windows))[:, None] + _STEPS).ravel()
+    steps = steps if closed else np.append(steps, len(windows))
+    span = np.minimum(steps.astype(int), len(windows) - 1)
+    t = (steps - span)[:, None]
+    place, direction = t ** np.arange(4), np.arange(4) * t ** np.array([0, 0, 1, 2])
+    return tuple(((powers @ _CUBICS)[:, None] @ windows[span])[:, 0] for powers in (place, direction))
 
 
 def blob(grid: Grid, knots: ArrayLike) -> Area:
@@ -128,14 +139,24 @@ def ring(grid: Grid, centre: Point, radii: Point, width: float, power: float = 2
 
 def ribbon(grid: Grid, knots: Sequence[Point], radii: Sequence[float]) -> Area:
     """Stroke along a smooth curve through the knots, with round ends; the radius changes from knot to knot."""
-    knots = [(x, y, max(radius, 0.55 * grid.pixel)) for (x, y), radius in zip(knots, radii, strict=True)]
-    curve = spline(knots, closed=False)
-    middle, radius = curve[:, :2], curve[:, 2:]
-    ahead = np.concatenate([middle[1:2] - middle[:1], middle[2:] - middle[:-2], middle[-1:] - middle[-2:-1]])
-    ahead *= radius / np.maximum(np.sqrt((ahead * ahead).sum(axis=1, keepdims=True)), 1e-9)
-    across = ahead @ _QUARTER_TURN
-    end, start = (_CAP @ np.stack([way * ahead[i], way * across[i]]) + middle[i] for i, way in ((-1, 1), (0, -1)))
-    return fill(grid, np.concatenate([middle + across, end, (middle - across)[::-1], start]))
+    curve, direction = _catmull_rom(len(knots), closed=False)
+    middle, ahead = curve @ knots, direction @ knots
+    radius = curve @ np.maximum(radii, 0.55 * grid.pixel)
+    ahead *= (radius / np.maximum(np.hypot(ahead[:, 0], ahead[:, 1]), 1e-9))[:, None]
+    where, forward, sideward = _stroke(len(curve))
+    ahead = ahead[where]
+    return fill(grid, middle[where] + forward * ahead + sideward * (ahead @ _QUARTER_TURN))
+
+
+@functools.cache
+def _stroke(num_points: int) -> tuple[Int[np.ndarray, "N"], Float[np.ndarray, "N 1"], Float[np.ndarray, "N 1"]]:
+    """The outline of a stroke: beside or beyond which point, and how many radii ahead and aside."""
+    angles = np.array([1.05, 0.52, 0.0, -0.52, -1.05])  # round ends
+    there, half = np.arange(num_points), np.zeros(num_points)
+    where = np.concatenate([there, np.full(5, num_points - 1), there[::-1], np.zeros(5, int)])
+    forward = np.concatenate([half, np.cos(angles), half, -np.cos(angles)])
+    sideward = np.concatenate([half + 1, np.sin(angles), half - 1, -np.sin(angles)])
+    return where, forward[:, None], sideward[:, None]
 
 
 def ruffled(points: Points, bumps: int, depth: float) -> Points:
