@@ -15,4 +15,4 @@ def cartoon(kind: str, num_maps: int, seed: int) -> Source:
         raise DataError(f"cartoon kind {kind!r}: expected {' or '.join(CARTOON_SPACES)}")
     read = lambda example_id, size: cartoon_map(kind, seed, int(example_id), size)
     ids = tuple(f"{i:06d}" for i in range(num_maps))
-    return Source(f"cartoon_{kind}", CARTOON_SPACES[kind], ids, read, fingerprint([seed, "1"]))
+    return Source(f"cartoon_{kind}", CARTOON_SPACES[kind], ids, read, fingerprint([seed, "2"]))

@@ -15,9 +15,9 @@ _BARE = ("straps", "off", "boat")  # the shoulders, or much of them, show
 
 def draw_body(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
     """The neck with bare shoulders, the clothes and a necklace."""
-    x, half = 0.45 * head.at(0) + 0.55 * head.x, rng.uniform(0.115, 0.15) + 0.03 * head.masculine
+    x, half = 0.45 * head.at(0) + 0.55 * head.x, rng.uniform(0.125, 0.165) + 0.03 * head.masculine
     body = grid.framed((x, 0.88), rng.normal(0, 0.06) + 0.1 * head.turn, 0.88 if head.child else 1.0)
-    base, slopes = rng.uniform(0.9, 1.03), rng.uniform(0.1, 0.55, 2)
+    base, slopes = rng.uniform(0.9, 1.0), rng.uniform(0.05, 0.55, 2)
     dressed, cut = rng.random() < CLOTH, pick(rng, _CUTS)
     base -= 0.05 * dressed
     line = _shoulder_line(x, half, base, slopes)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from segvae_jax.data.cartoon.faces.head import EYES, MOUTH, SIDES, Head
-from segvae_jax.data.cartoon.shapes import Area, Grid, Layer, blob, fill, pick, ribbon, sides, spline
+from segvae_jax.data.cartoon.faces.styles import BARE
+from segvae_jax.data.cartoon.shapes import Area, Grid, Layer, Points, blob, fill, oval, pick, ribbon, sides, spline
 
 OPEN_MOUTH = 0.55
 
@@ -17,7 +18,15 @@ def draw_skin(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
     heights = (head.crown, head.crown + 0.055, 0.33, 0.53, head.chin - 0.15, head.chin - 0.035, head.chin)
     rows = zip(heights, (0.28, 0.68, temple, 0.99, jaw, chin, 0.18), (0, 0, 0.25, 0.5, 1, 1.15, 1.2), strict=True)
     knots = [(y, *(_contour(head, side, width * share, lower) for _, side in SIDES)) for y, share, lower in rows]
-    return [Layer("skin", blob(grid, sides(knots))), *_ears(rng, grid, head)]
+    scalp = fill(grid, _skull(head)) if head.hair in BARE else ()
+    return [Layer("skin", blob(grid, sides(knots)) + scalp), *_ears(rng, grid, head)]
+
+
+def _skull(head: Head) -> Points:
+    """Outline of the skull, whose back shows at the near side of a turned head."""
+    side = -1 if head.turn > 0 else 1
+    back = head.x + side * head.half_width * 0.05 * head.near(side)
+    return oval((back, 0.38), (head.half_width, 0.38 - head.crown), power=2.2)
 
 
 def _contour(head: Head, side: int, half: float, lower: float) -> float:

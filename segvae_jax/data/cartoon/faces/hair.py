@@ -16,7 +16,7 @@ _SHORT = {
     "braids": (0.015, 0.045), "pigtails": (0.015, 0.04),
 }  # fmt: skip
 _FALLING = {
-    "long": (0.03, 0.11), "wavy": (0.05, 0.15), "curls": (0.08, 0.17), "tucked": (0.03, 0.09), "bob": (0.05, 0.12),
+    "long": (0.03, 0.13), "wavy": (0.06, 0.18), "curls": (0.09, 0.2), "tucked": (0.03, 0.09), "bob": (0.05, 0.12),
     "lob": (0.04, 0.11), "mane": (0.04, 0.1), "side_tail": (0.02, 0.05),
 }  # fmt: skip
 _TIPS = {"bob": (0.64, 0.8), "lob": (0.8, 0.96), "mane": (0.72, 0.9), "side_tail": (0.6, 0.66), "curls": (0.74, 1.2)}
@@ -45,10 +45,10 @@ def _widths(head: Head, volume: float) -> tuple[float, float]:
 def _cap(rng: np.random.Generator, head: Head) -> np.ndarray:
     """Outline of hair close to the skull."""
     volume = rng.uniform(*_SHORT[head.hair])
-    top, lean = head.crown - volume * rng.uniform(0.8, 1.2), rng.normal(0, 0.12)
+    top, lean, dome = head.crown - volume * rng.uniform(0.8, 1.2), rng.normal(0, 0.1), rng.uniform(0.58, 0.76)
     nape = {"mop": 0.69, "curly": 0.68, "afro": 0.72, "pixie": 0.68}.get(head.hair, 0.64) + rng.uniform(-0.05, 0.03)
     left, right = _widths(head, volume)
-    shares = [(top, 0.3 - lean, 0.3 + lean), (top + 0.05, 0.74 - lean, 0.74 + lean), (0.27, 0.97, 0.97),
+    shares = [(top, 0.26 - lean, 0.26 + lean), (top + 0.04, dome - lean, dome + lean), (0.27, 0.97, 0.97),
               (0.43, 0.99, 0.99), (0.56, 0.93, 0.93), (nape, 0.74, 0.74), (nape + 0.02, 0.4, 0.4)]  # fmt: skip
     return spline(sides([(y, head.x - left * a, head.x + right * b) for y, a, b in shares]))
 
@@ -57,16 +57,15 @@ def _fall(rng: np.random.Generator, head: Head) -> np.ndarray:
     """Outline of hair that falls beside the face, straight or in waves."""
     volume = rng.uniform(*_FALLING[head.hair])
     tip, top = rng.uniform(*_TIPS.get(head.hair, (0.9, 1.6))), head.crown - min(volume, 0.06) * rng.uniform(0.7, 1.2)
-    lean, spread = rng.normal(0, 0.12), rng.uniform(0.9, 1.4) + rng.normal(0, 0.14, 2)
-    if head.hair == "curls":
-        spread = spread + 0.1
+    lean, dome, spread = rng.normal(0, 0.1), rng.uniform(0.58, 0.76), rng.uniform(0.95, 1.5) + rng.normal(0, 0.14, 2)
+    spread = 0.9 * spread / spread.max() if head.hair == "side_tail" else spread
     left, right = _widths(head, volume)
     middle, uneven, blunt = 0.5 * (0.47 + tip), rng.normal(0, 0.04), rng.uniform(0.7, 0.98)
-    shares = [(top, 0.28 - lean, 0.28 + lean), (top + 0.05, 0.72 - lean, 0.72 + lean), (0.28, 0.99, 0.99),
+    shares = [(top, 0.26 - lean, 0.26 + lean), (top + 0.04, dome - lean, dome + lean), (0.28, 1.0, 1.0),
               (0.47, 1.03, 1.03), (middle, 0.5 + 0.53 * spread[0], 0.5 + 0.53 * spread[1]), (tip - 0.05, *spread),
               (tip, *(blunt * spread))]  # fmt: skip
     points = spline(sides([(y, head.x - left * a, head.x + right * b) for y, a, b in shares]))
-    waves = {"wavy": (0.012, 0.028), "mane": (0.0, 0.015)}.get(head.hair, (0.0, 0.006))
+    waves = {"wavy": (0.014, 0.034), "mane": (0.0, 0.015)}.get(head.hair, (0.0, 0.006))
     height, pitch, phase = rng.uniform(*waves), rng.uniform(22, 42), rng.uniform(0, 6.3)
     below = np.clip((points[:, 1] - 0.3) / 0.3, 0, 1)
     across, down = height * below * np.sin(pitch * points[:, 1] + phase), uneven * below * (points[:, 0] - 0.5) / 0.3
@@ -75,7 +74,7 @@ def _fall(rng: np.random.Generator, head: Head) -> np.ndarray:
 
 def _tufts(rng: np.random.Generator, grid: Grid, head: Head) -> Area:
     """Hair above the ears alone."""
-    out, high, low = rng.uniform(0.01, 0.04), rng.uniform(0.26, 0.36), rng.uniform(0.55, 0.63)
+    out, high, low = rng.uniform(0.03, 0.065), rng.uniform(0.26, 0.36), rng.uniform(0.55, 0.63)
     x = head.x
     left, right = _widths(head, out)
     return blob(grid, sides([(high, x - 0.9 * left, x + 0.9 * right), (high + 0.08, x - left, x + right),
@@ -106,13 +105,13 @@ def _updo(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Area, bool]
 
 def _tail(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Area, bool]:
     """A ponytail that shows at the near side; a high one starts at the crown."""
-    side, thick = 1 if head.turn < 0 else -1, rng.uniform(0.05, 0.085)
-    high, out, tip = head.hair == "high_tail", rng.uniform(0.07, 0.16), rng.uniform(0.7, 1.05)
+    side, thick = 1 if head.turn < 0 else -1, rng.uniform(0.055, 0.09)
+    high, out, tip = head.hair == "high_tail", rng.uniform(0.06, 0.16), rng.uniform(0.7, 1.05)
     x = head.x + side * head.half_width
-    start = (head.x + side * 0.06, head.crown) if high else (x - side * 0.1, 0.34)
-    bend = (x + side * out, head.crown + 0.12 if high else 0.48)
+    start = (head.x + side * 0.1, head.crown + 0.02) if high else (x - side * 0.1, 0.34)
+    bend = (x + side * (0.5 * out - 0.02), 0.24) if high else (x + side * out, 0.48)
     tail = ribbon(grid, [start, bend, (x + side * out * rng.uniform(0.6, 1.2), tip)], [0.6 * thick, thick, 0.03])
-    knot = fill(grid, oval((head.x + side * 0.05, head.crown - 0.01), (0.075, 0.06)))
+    knot = fill(grid, oval((head.x + side * 0.08, head.crown), (0.085, 0.065)))
     return tail + knot if high else tail, False
 
 

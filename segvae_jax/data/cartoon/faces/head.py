@@ -75,7 +75,7 @@ class Head:
 
 def draw_head(rng: np.random.Generator) -> Head:
     """Traits of a random head."""
-    turn = float(np.clip(rng.normal(0, 0.3), -0.72, 0.72))
+    turn = float(np.clip(rng.normal(0, 0.36), -0.8, 0.8))
     child, masculine = rng.random() < CHILD, rng.random() < MASCULINE
     hat = pick(rng, HATS) if rng.random() < HAT else ""
     shapes = {"oval": 0.3, "round": 0.15, "square": 0.25 if masculine else 0.08, "long": 0.14, "chubby": 0.08,

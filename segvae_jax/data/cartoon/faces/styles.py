@@ -2,7 +2,7 @@
 
 # Shares of the hair styles. In CelebAMask-HQ about half of all ears show, and 3 % of the heads have no hair.
 HAIR = {
-    "long": 0.15, "wavy": 0.16, "curls": 0.07, "tucked": 0.12, "bob": 0.09, "lob": 0.07, "pixie": 0.05, "afro": 0.03,
+    "long": 0.16, "wavy": 0.2, "curls": 0.08, "tucked": 0.12, "bob": 0.09, "lob": 0.07, "pixie": 0.05, "afro": 0.03,
     "bun": 0.06, "updo": 0.06, "ponytail": 0.05, "high_tail": 0.03, "side_tail": 0.02, "braids": 0.03, "pigtails": 0.01,
 }  # fmt: skip
 SHORT_HAIR = {
@@ -13,6 +13,7 @@ CHILD_HAIR = {
     "short": 0.25, "mop": 0.2, "curly": 0.07, "bob": 0.14, "long": 0.1, "pigtails": 0.12, "ponytail": 0.06,
     "braids": 0.06,
 }  # fmt: skip
+BARE = ("bald", "horseshoe")  # no hair on top
 # Per style, the shares of heads of which both ears and of which one ear is covered.
 COVERED_BY = {
     "long": (0.75, 0.2), "wavy": (0.7, 0.2), "curls": (0.85, 0.15), "tucked": (0.0, 0.3), "bob": (0.65, 0.2),

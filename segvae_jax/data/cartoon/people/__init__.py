@@ -26,7 +26,7 @@ from segvae_jax.data.cartoon.shapes import Area, Grid, Layer, pick
 from segvae_jax.labels import HUMAN_PARSING
 
 BELT, COAT, TIGHTS, CROPPED = 0.18, 0.17, 0.08, 0.2
-_WORN = {"pants": 0.42, "skirt": 0.24, "dress": 0.34}  # by women and girls; the others wear trousers
+_WORN = {"pants": 0.37, "skirt": 0.24, "dress": 0.39}  # by women and girls; the others wear trousers
 _SOLID = ("face", "hair", "hat", "upper-clothes", "skirt", "pants", "dress")
 
 
@@ -66,7 +66,8 @@ def _clothes(rng: np.random.Generator, grid: Grid, body: Body, outfit: str) -> t
     top, clothing = draw_top(rng, outfit == "dress"), "dress" if outfit == "dress" else "upper-clothes"
     neck, opening = chest(rng, grid, body, top)
     below, tucked = _below(rng, grid, body, outfit), rng.random() < 0.35
-    hem = body.waist + 0.02 if outfit == "dress" or tucked else body.hips[1] + rng.uniform(-0.07, 0.07)
+    longest = 0.07 if outfit == "pants" else -0.02
+    hem = body.waist + 0.02 if outfit == "dress" or tucked else body.hips[1] + rng.uniform(-0.09, longest)
     shirt = Layer(clothing, trunk(grid, body, hem, top.ease, top.sleeve == 0), opening)
     belt = [Layer("belt", draw_belt(rng, grid, body))] if rng.random() < BELT else []
     layers = [shirt, *belt]

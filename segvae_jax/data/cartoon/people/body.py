@@ -10,7 +10,7 @@ from segvae_jax.data.cartoon.shapes import Area, Grid, Point, pick, ribbon
 
 SIDES = (("right", -1), ("left", 1))
 MIDDLE = 0.25
-CHILD = 0.1
+CHILD, FEMININE = 0.1, 0.66
 # Angles of upper arm and forearm from straight down, outwards positive, in radians: lowest and highest.
 _ARMS = {
     "down": ((0.06, -0.05), (0.3, 0.2)), "away": ((0.25, -0.1), (0.5, 0.3)), "akimbo": ((0.65, -1.0), (0.95, -0.7)),
@@ -73,7 +73,7 @@ class Body:
 
 def draw_body(rng: np.random.Generator) -> Body:
     """A random figure and its pose."""
-    child, feminine = rng.random() < CHILD, rng.random() < 0.6
+    child, feminine = rng.random() < CHILD, rng.random() < FEMININE
     build = float(np.clip(rng.normal(1.08, 0.14), 0.82, 1.5)) * (1.05 if child else 1.0)
     head = rng.uniform(0.9, 1.1) * (1.32 if child else 1.0)
     neck = (MIDDLE + rng.normal(0, 0.012), 0.05 + 0.158 * head)
