@@ -104,7 +104,7 @@ def _without_gaps(index: UInt8[np.ndarray, "H W"], width: int) -> UInt8[np.ndarr
     return _spread(index, (index == 0) & ~margin, np.maximum, 0)
 
 
-def _windowed(combine: np.ufunc, values: Mask, width: int, axis: int) -> Mask:
+def _windowed(combine: np.ufunc, values: Mask, width: int, axis: int) -> Bool[np.ndarray, "_ _"]:
     values = np.moveaxis(values, axis, 0)
     last = len(values) - width + 1
     return np.moveaxis(combine.reduce([values[i : i + last] for i in range(width)]), 0, axis)

@@ -4,8 +4,10 @@ Lengths are fractions of the drawing's height; x points right and y down. Thin s
 grid, so that a necklace stays connected at 32 px.
 """
 
+import bisect
 import dataclasses
 import functools
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike
 from segvae_jax.errors import DataError
 
 Point = tuple[float, float]
-Points = Float[np.ndarray, "N 2"]
+Points = Float[np.ndarray, "_ 2"]
 Area = tuple[Points, ...]  # the union of what polygons enclose, which are in pixel coordinates (column, row)
 
 
@@ -172,9 +174,5 @@ def ruffled(points: Points, bumps: int, depth: float) -> Points:
 
 def pick(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
     """A random key, with the probability of its value; the values need not sum to 1."""
-    left = rng.random() * sum(shares.values())
-    for name, share in shares.items():
-        left -= share
-        if left < 0:
-            break
-    return name
+    names, ends = tuple(shares), tuple(itertools.accumulate(shares.values()))
+    return names[bisect.bisect(ends, rng.random() * ends[-1])]

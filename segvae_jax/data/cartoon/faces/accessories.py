@@ -38,7 +38,9 @@ def draw_glasses(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer
 
 def draw_earrings(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
     """Earrings at the ears that show; long ones also where hair covers the ear."""
-    chance = EARRINGS_OF_MEN if head.masculine else 0.0 if head.hat == "headscarf" else EARRINGS * (1 - 0.8 * head.child)
+    chance = (
+        EARRINGS_OF_MEN if head.masculine else 0.0 if head.hat == "headscarf" else EARRINGS * (1 - 0.8 * head.child)
+    )
     worn, kind = rng.random() < chance, pick(rng, {"stud": 0.28, "drop": 0.27, "hoop": 0.25, "chandelier": 0.2})
     y, length, wide = rng.uniform(0.625, 0.65), rng.uniform(0.06, 0.17), rng.uniform(0.7, 1.3)
     layers = []

@@ -14,12 +14,14 @@ OPEN_MOUTH = 0.55
 def draw_skin(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
     """The face with its forehead, and the ears that show."""
     temple, jaw, chin = head.face
-    width = head.half_width
-    heights = (head.crown, head.crown + 0.055, 0.33, 0.53, head.chin - 0.15, head.chin - 0.035, head.chin)
-    rows = zip(heights, (0.28, 0.68, temple, 0.99, jaw, chin, 0.18), (0, 0, 0.25, 0.5, 1, 1.15, 1.2), strict=True)
-    knots = [(y, *(_contour(head, side, width * share, lower) for _, side in SIDES)) for y, share, lower in rows]
+    y = (head.crown, head.crown + 0.055, 0.33, 0.53, head.chin - 0.15, head.chin - 0.035, head.chin)
+    half = head.half_width * np.array([0.28, 0.68, temple, 0.99, jaw, chin, 0.18])
+    lower = np.array([0.0, 0.0, 0.25, 0.5, 1.0, 1.15, 1.2])  # these parts lie before the middle and follow the turn
+    x = head.x + 0.085 * lower * math.sin(head.turn)
+    left, right = (x + side * half * (1 - 0.25 * head.near(side)) for _, side in SIDES)
+    knots = sides(list(zip(y, left.tolist(), right.tolist(), strict=True)))
     scalp = fill(grid, _skull(head)) if head.hair in BARE else ()
-    return [Layer("skin", blob(grid, sides(knots)) + scalp), *_ears(rng, grid, head)]
+    return [Layer("skin", blob(grid, knots) + scalp), *_ears(rng, grid, head)]
 
 
 def _skull(head: Head) -> Points:
@@ -27,11 +29,6 @@ def _skull(head: Head) -> Points:
     side = -1 if head.turn > 0 else 1
     back = head.x + side * head.half_width * 0.05 * head.near(side)
     return oval((back, 0.38), (head.half_width, 0.38 - head.crown), power=2.2)
-
-
-def _contour(head: Head, side: int, half: float, lower: float) -> float:
-    """The x of the face's edge; `lower` parts lie before the middle of the skull and follow its turn."""
-    return head.x + side * half * (1 - 0.25 * head.near(side)) + 0.085 * lower * math.sin(head.turn)
 
 
 def _ears(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
@@ -56,9 +53,9 @@ def draw_nose(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
             (end - 0.05, 0.9 * half, 0.025), (end - 0.02, half * 1.05, 0.02), (end, 0.75 * half, 0.02),
             (end + 0.012, 0.3 * half * round_tip, 0.03)]  # fmt: skip
     knots = []
+    far = [1 - 0.3 * head.near(-side) + 0.1 * head.near(side) for _, side in SIDES]
     for y, wide, depth in rows:
         middle = head.at(hook * (y > 0.55), 0.13 + depth + tip * (y > 0.6))
-        far = [1 - 0.3 * head.near(-side) + 0.1 * head.near(side) for _, side in SIDES]
         knots.append((y, middle - wide * far[0], middle + wide * far[1]))
     return [Layer("nose", blob(grid, sides(knots)))]
 
@@ -135,18 +132,14 @@ def draw_mouth(rng: np.random.Generator, grid: Grid, head: Head) -> list[Layer]:
     return [Layer("mouth", _between(grid, top, bottom)), *layers] if gap else layers
 
 
-def _lip_line(
-    head: Head, half: float, y: float, smile: float, smirk: float, drop: float, bow: float
-) -> list[tuple[float, float]]:
+def _lip_line(head: Head, half: float, y: float, smile: float, smirk: float, drop: float, bow: float) -> Points:
     """Points from corner to corner; in the middle it lies `drop` lower, less a bow of the upper lip."""
-    points = []
-    for u in (-1.0, -0.72, -0.38, -0.16, 0.0, 0.16, 0.38, 0.72, 1.0):
-        bent = smile * (0.55 - u * u) + smirk * u + drop * (1 - u * u) ** 0.75 + bow * max(1 - abs(u) / 0.3, 0)
-        side = 1 if u > 0 else -1
-        points.append((head.at(0, 0.15) + half * u * head_on(head, side), y + bent))
-    return points
+    u = np.array([-1.0, -0.72, -0.38, -0.16, 0.0, 0.16, 0.38, 0.72, 1.0])
+    bent = smile * (0.55 - u * u) + smirk * u + drop * (1 - u * u) ** 0.75 + bow * np.maximum(1 - np.abs(u) / 0.3, 0)
+    wide = half * np.where(u > 0, head_on(head, 1), head_on(head, -1))
+    return np.stack([head.at(0.0, 0.15) + wide * u, y + bent], axis=1)
 
 
-def _between(grid: Grid, upper: list[tuple[float, float]], lower: list[tuple[float, float]]) -> Area:
+def _between(grid: Grid, upper: Points, lower: Points) -> Area:
     above, below = spline(upper, closed=False), spline(lower, closed=False)
     return fill(grid, np.concatenate([above, below[::-1]]))

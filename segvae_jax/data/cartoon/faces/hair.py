@@ -39,7 +39,8 @@ def draw_hair(rng: np.random.Generator, grid: Grid, head: Head, above_rim: Area)
 
 def _widths(head: Head, volume: float) -> tuple[float, float]:
     """Half width of the hair at the left and right: the back of a turned head shows at its near side."""
-    return tuple(head.half_width * (1 + 0.12 * head.near(s)) + volume * (1 - 0.5 * head.near(-s)) for _, s in SIDES)
+    half = lambda side: head.half_width * (1 + 0.12 * head.near(side)) + volume * (1 - 0.5 * head.near(-side))
+    return half(-1), half(1)
 
 
 def _cap(rng: np.random.Generator, head: Head) -> np.ndarray:
@@ -84,10 +85,10 @@ def _tufts(rng: np.random.Generator, grid: Grid, head: Head) -> Area:
 # What stands up or hangs down besides: its area, and whether it is before the head too.
 def _quiff(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Area, bool]:
     side, high, wide = rng.choice((-1, 1)), rng.uniform(0.03, 0.085), rng.uniform(0.6, 0.85)
-    x, base, w = head.at(0, 0.04), head.crown + rng.uniform(0.06, 0.11), head.half_width * wide
-    knots = [(x - side * w, base + 0.03), (x - side * 0.8 * w, base - 0.05), (x - side * 0.1 * w, head.crown - 0.6 * high),
-             (x + side * 0.7 * w, head.crown - high), (x + side * 1.1 * w, head.crown + 0.02),
-             (x + side * w, base + 0.05), (x, base + 0.015)]  # fmt: skip
+    x, base, w = head.at(0.0, 0.04), head.crown + rng.uniform(0.06, 0.11), head.half_width * wide
+    knots = [(x - side * w, base + 0.03), (x - side * 0.8 * w, base - 0.05),
+             (x - side * 0.1 * w, head.crown - 0.6 * high), (x + side * 0.7 * w, head.crown - high),
+             (x + side * 1.1 * w, head.crown + 0.02), (x + side * w, base + 0.05), (x, base + 0.015)]  # fmt: skip
     return blob(grid, knots), True
 
 
@@ -119,13 +120,23 @@ def _side_tail(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Area, 
     """Hair gathered over the shoulder at the covered side."""
     side = 1 if head.covers[1] else -1
     x, thick = head.x + side * head.half_width, rng.uniform(0.06, 0.1)
-    knots = [(x - side * 0.02, 0.5), (x + side * 0.02, 0.72), (x - side * rng.uniform(0, 0.1), 0.9), (x - side * 0.06, 1.2)]
+    knots = [
+        (x - side * 0.02, 0.5),
+        (x + side * 0.02, 0.72),
+        (x - side * rng.uniform(0, 0.1), 0.9),
+        (x - side * 0.06, 1.2),
+    ]
     return ribbon(grid, knots, [0.06, thick, thick, 0.7 * thick]), True
 
 
 def _braids(rng: np.random.Generator, grid: Grid, head: Head) -> tuple[Area, bool]:
     """Two plaits, before or behind the shoulders, a chain of knots each."""
-    thick, out, low, count = rng.uniform(0.042, 0.06), rng.uniform(0.0, 0.06), rng.uniform(0.9, 1.15), int(rng.integers(6, 9))
+    thick, out, low, count = (
+        rng.uniform(0.042, 0.06),
+        rng.uniform(0.0, 0.06),
+        rng.uniform(0.9, 1.15),
+        int(rng.integers(6, 9)),
+    )
     before, start = rng.random() < 0.7, rng.uniform(0.58, 0.64)
     plaits: Area = ()
     for _, side in SIDES:

@@ -16,15 +16,11 @@ def face_opening(rng: np.random.Generator, grid: Grid, head: Head, short: bool) 
     """The area that hair leaves free: under the hairline, and between the strands or sideburns at the sides."""
     line = _hairline(rng, head, short)
     left, right = (_beside(rng, head, side, short) for _, side in SIDES)
-    scale = [1 - 0.25 * head.near(side) for _, side in SIDES]
-    knots = [*left[::-1], *line, *right]
-    place = lambda u, y: (head.x + head.half_width * u * scale[int(u > 0)] + _follow(head, u, y), y)
-    return fill(grid, np.vstack([spline([place(*knot) for knot in knots], closed=False), (2, 3), (-1, 3)]))
-
-
-def _follow(head: Head, u: float, y: float) -> float:
-    """How far the forehead, which lies before the middle of the skull, follows the turn."""
-    return float(0.05 * np.sin(head.turn) * max(1 - abs(u), 0) * (y < 0.6))
+    u, y = np.array([*left[::-1], *line, *right]).T
+    scale = np.where(u > 0, 1 - 0.25 * head.near(1), 1 - 0.25 * head.near(-1))
+    follow = 0.05 * np.sin(head.turn) * np.maximum(1 - np.abs(u), 0)  # the forehead lies before the middle of the skull
+    knots = np.stack([head.x + head.half_width * u * scale + follow, y], axis=1)
+    return fill(grid, np.vstack([spline(knots, closed=False), (2, 3), (-1, 3)]))
 
 
 def _hairline(rng: np.random.Generator, head: Head, short: bool) -> list[Point]:
@@ -66,15 +62,19 @@ def _beside(rng: np.random.Generator, head: Head, side: int, short: bool) -> lis
         cheek = tight + slack[0]
         edge = [(tight, 0.42), (cheek, 0.56), (cheek + 0.5 * slack[1], 0.68)]
         chin = cheek + slack[2]
-        edge += [(chin, 0.8), (min(chin, inner), 0.95), (inner, 1.3)] if before else [(1.2, 0.79), (2.2, 0.86), (2.2, 2)]
+        edge += (
+            [(chin, 0.8), (min(chin, inner), 0.95), (inner, 1.3)] if before else [(1.2, 0.79), (2.2, 0.86), (2.2, 2.0)]
+        )
     else:
         out = 0.98 - 0.06 * head.near(side)
-        edge = [(min(tight + 0.02, out), 0.4), (out, burn - 0.03), (1.25, burn + 0.01), (2.0, burn + 0.03), (2.2, 2)]
+        edge = [(min(tight + 0.02, out), 0.4), (out, burn - 0.03), (1.25, burn + 0.01), (2.0, burn + 0.03), (2.2, 2.0)]
     return [(side * u, y) for u, y in edge]
 
 
 def ruffle(rng: np.random.Generator, points: np.ndarray, style: str) -> np.ndarray:
     """The outline of hair, curly or spiky where the style is."""
-    bumps, depth = {"curly": (17, 0.05), "curls": (17, 0.06), "afro": (21, 0.045), "spiky": (16, 0.075)}.get(style, (0, 0))
+    bumps, depth = {"curly": (17, 0.05), "curls": (17, 0.06), "afro": (21, 0.045), "spiky": (16, 0.075)}.get(
+        style, (0, 0)
+    )
     bumps, depth = bumps + int(rng.integers(-3, 6)), depth * rng.uniform(0.6, 1.1)
     return ruffled(points, bumps, depth) if depth else points

@@ -80,7 +80,9 @@ def _turban(rng: np.random.Generator, grid: Grid, head: Head, rim: float) -> Are
 def _bandana(rng: np.random.Generator, grid: Grid, head: Head, rim: float) -> Area:
     side, tail = 1 if head.turn < 0 else -1, rng.uniform(0.08, 0.2)
     x = head.x + side * (head.half_width + 0.01)
-    knot = ribbon(grid, [(x, rim - 0.03), (x + side * 0.05, rim + 0.02), (x + side * 0.07, rim + tail)], [0.03, 0.03, 0.02])
+    knot = ribbon(
+        grid, [(x, rim - 0.03), (x + side * 0.05, rim + 0.02), (x + side * 0.07, rim + tail)], [0.03, 0.03, 0.02]
+    )
     return blob(grid, _crown(head, rim - 0.01, 0.015, 0.4, 0.012)) + knot
 
 

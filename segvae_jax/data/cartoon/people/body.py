@@ -14,17 +14,19 @@ CHILD, FEMININE = 0.1, 0.66
 # Angles of upper arm and forearm from straight down, outwards positive, in radians: lowest and highest.
 _ARMS = {
     "down": ((0.06, -0.05), (0.3, 0.2)), "away": ((0.25, -0.1), (0.5, 0.3)), "akimbo": ((0.65, -1.0), (0.95, -0.7)),
-    "pocket": ((0.2, -0.34), (0.36, -0.16)), "bent": ((0.1, -1.5), (0.35, -0.9)), "crossed": ((0.12, -1.75), (0.24, -1.5)),
-    "raised": ((1.7, 2.3), (2.6, 3.2)), "face": ((0.35, -2.75), (0.6, -2.5)), "hidden": ((0.18, -0.7), (0.32, -0.5)),
+    "pocket": ((0.2, -0.34), (0.36, -0.16)), "bent": ((0.2, -1.4), (0.45, -0.9)),
+    "crossed": ((0.12, -1.75), (0.24, -1.5)), "raised": ((1.7, 2.3), (2.6, 3.2)), "face": ((0.35, -2.75), (0.6, -2.5)),
+    "hidden": ((0.18, -0.7), (0.32, -0.5)),
 }  # fmt: skip
-_ARM_SHARES = {"down": 0.36, "away": 0.12, "akimbo": 0.13, "pocket": 0.12, "bent": 0.12, "raised": 0.04, "face": 0.04,
+_ARM_SHARES = {"down": 0.36, "away": 0.12, "akimbo": 0.13, "pocket": 0.12, "bent": 0.1, "raised": 0.04, "face": 0.04,
                "hidden": 0.07}  # fmt: skip
 # Angles of thigh and shin of the standing and of the free leg.
 _LEGS = {
-    "straight": ((0.03, 0.0), (0.03, 0.0)), "apart": ((0.12, 0.1), (0.12, 0.1)), "contrapposto": ((0.0, -0.02), (0.16, 0.0)),
-    "walking": ((-0.03, -0.06), (0.12, -0.16)), "crossed": ((0.02, -0.1), (-0.08, -0.16)), "knee": ((0.03, 0.0), (0.22, -0.2)),
+    "straight": ((0.03, 0.0), (0.03, 0.0)), "apart": ((0.12, 0.1), (0.12, 0.1)),
+    "contrapposto": ((0.0, -0.02), (0.16, 0.0)), "walking": ((-0.03, -0.06), (0.12, -0.16)),
+    "crossed": ((0.02, -0.1), (-0.08, -0.16)), "knee": ((0.03, 0.0), (0.22, -0.2)),
 }  # fmt: skip
-_LEG_SHARES = {"straight": 0.3, "apart": 0.2, "contrapposto": 0.17, "walking": 0.18, "crossed": 0.07, "knee": 0.08}
+_LEG_SHARES = {"straight": 0.3, "apart": 0.2, "contrapposto": 0.17, "walking": 0.19, "crossed": 0.03, "knee": 0.1}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,7 @@ def draw_body(rng: np.random.Generator) -> Body:
     poses = _arm_poses(rng)
     joints = [(neck[0] + side * (shoulder - 0.016), neck[1] + 0.035 + side * slope) for _, side in SIDES]
     bones = (0.42 * (hip_y - neck[1]) * rng.uniform(0.95, 1.05), 0.4 * (hip_y - neck[1]))
-    angles = [rng.uniform(*_ARMS[pose]) for pose in poses]
+    angles = [tuple(rng.uniform(*_ARMS[pose]).tolist()) for pose in poses]
     arms = tuple(_chain(joint, s, a, bones) for joint, (_, s), a in zip(joints, SIDES, angles, strict=True))
     legs = _legs(rng, hips, hip, (knee - hip_y, ankle - knee))
     return Body(build, head, neck, shoulder, hip, waist, hips, knee, ankle, slope, arms, legs, poses, feminine, child)
@@ -94,7 +96,7 @@ def draw_body(rng: np.random.Generator) -> Body:
 
 def _arm_poses(rng: np.random.Generator) -> tuple[str, str]:
     right, left, chance = pick(rng, _ARM_SHARES), pick(rng, _ARM_SHARES), rng.random()
-    if chance < 0.05:
+    if chance < 0.03:
         return "crossed", "crossed"
     return (right, right) if chance < 0.5 else (right, left)
 
@@ -111,7 +113,7 @@ def _legs(rng: np.random.Generator, hips: Point, hip: float, bones: Point) -> tu
     return tuple(legs)
 
 
-def _chain(start: Point, side: int, angles: Sequence[float], lengths: Sequence[float]) -> tuple[Point, ...]:
+def _chain(start: Point, side: int, angles: Point, lengths: Point) -> tuple[Point, ...]:
     """Joints of a limb from the angles and lengths of its two bones."""
     points = [start]
     for angle, length in zip(angles, lengths, strict=True):

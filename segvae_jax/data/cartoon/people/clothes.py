@@ -5,14 +5,15 @@ import dataclasses
 import numpy as np
 
 from segvae_jax.data.cartoon.people.body import SIDES, Body, along, limb
-from segvae_jax.data.cartoon.shapes import Area, Grid, Layer, blob, fill, oval, pick, ribbon, sides
+from segvae_jax.data.cartoon.shapes import Area, Grid, Layer, blob, fill, oval, pick, ribbon
 
 _ARM_RADII = (0.021, 0.018, 0.016, 0.013)
 # Sleeves end at a position along the arm (elbow 1, wrist 2).
 _SLEEVES = {"none": 0.0, "cap": 0.3, "short": 0.62, "elbow": 1.0, "three_quarter": 1.5, "long": 1.93}
 _TOPS = {  # share, ease, and the sleeves that occur
     "tank": (0.12, 0.98, ("none",)), "tee": (0.26, 1.06, ("cap", "short", "short")),
-    "shirt": (0.2, 1.05, ("short", "elbow", "long", "long")), "blouse": (0.12, 1.18, ("elbow", "three_quarter", "long")),
+    "shirt": (0.2, 1.05, ("short", "elbow", "long", "long")),
+    "blouse": (0.12, 1.18, ("elbow", "three_quarter", "long")),
     "sweater": (0.18, 1.2, ("long",)), "fitted": (0.12, 1.0, ("three_quarter", "long")),
 }  # fmt: skip
 _DRESS_SLEEVES = {"none": 0.4, "cap": 0.15, "short": 0.2, "three_quarter": 0.1, "long": 0.15}
@@ -41,11 +42,20 @@ def chest(rng: np.random.Generator, grid: Grid, body: Body, top: Top) -> tuple[A
     """The neck with the skin around it, and the opening of the neckline."""
     x, y = body.neck
     half = 0.024 * body.head
-    wide, deep = {"round": (0.03, 0.022), "v": (0.03, 0.06), "scoop": (0.04, 0.045), "high": (0.02, -0.008), "boat": (0.055, 0.016)}[top.neck]
+    wide, deep = {
+        "round": (0.03, 0.022),
+        "v": (0.03, 0.06),
+        "scoop": (0.04, 0.045),
+        "high": (0.02, -0.008),
+        "boat": (0.055, 0.016),
+    }[top.neck]
     deep += rng.uniform(0, 0.015)
     neck = ribbon(grid, [(x, y - 0.06 * body.head), (x, y + 0.012)], [half, half * 1.08])
     if top.neck == "v":
-        opening = fill(grid, [(x - wide, y - 0.03), (x + wide, y - 0.03), (x + wide, y - 0.01), (x, y + deep), (x - wide, y - 0.01)])
+        opening = fill(
+            grid,
+            [(x - wide, y - 0.03), (x + wide, y - 0.03), (x + wide, y - 0.01), (x, y + deep), (x - wide, y - 0.01)],
+        )
     else:
         opening = fill(grid, oval((x, y - 0.03), (wide * body.build, 0.03 + deep), power=2.4))
     bust = fill(grid, oval((x, y + 0.02), (wide * body.build + 0.014, max(deep + 0.02, 0.03))))
@@ -68,7 +78,8 @@ def trunk(grid: Grid, body: Body, hem: float, ease: float, sleeveless: bool = Fa
     slope = body.slope
     left, right = [(a, h) for h, a, _ in rows], [(b, h) for h, _, b in rows]
     yoke = [(x - shoulder, y + 0.04 - slope), (x - 0.88 * shoulder, y + 0.012 - slope), (x - 0.4 * shoulder, y - 0.012),
-            (x + 0.4 * shoulder, y - 0.012), (x + 0.88 * shoulder, y + 0.012 + slope), (x + shoulder, y + 0.04 + slope)]  # fmt: skip
+            (x + 0.4 * shoulder, y - 0.012), (x + 0.88 * shoulder, y + 0.012 + slope),
+            (x + shoulder, y + 0.04 + slope)]  # fmt: skip
     return blob(grid, [*yoke, *right, *left[::-1]])
 
 
@@ -85,7 +96,9 @@ def arms(grid: Grid, body: Body, clothing: str, top: Top) -> tuple[list[Layer], 
             behind += [skin, Layer(clothing, cloth)]
         else:
             before += [skin, Layer(clothing, cloth)]
-            hands += [] if pose == "pocket" else [Layer(f"{name}-arm", fill(grid, oval(along(arm, 2.1), (0.018, 0.021))))]
+            hands += (
+                [] if pose == "pocket" else [Layer(f"{name}-arm", fill(grid, oval(along(arm, 2.1), (0.018, 0.021))))]
+            )
     return behind, [*before, *hands]
 
 
@@ -98,7 +111,10 @@ def draw_coat(rng: np.random.Generator, grid: Grid, body: Body) -> tuple[Layer, 
     coat = trunk(grid, body, hem, ease + 0.25 * (kind == "cape"))
     x, y = body.neck
     half = gap * body.hip
-    front = [(x - 0.02, y - 0.04), (x + 0.02, y - 0.04), (x + 0.8 * half, body.waist), (body.hips[0] + half, hem + 0.05),
-             (body.hips[0] - half, hem + 0.05), (x - 0.8 * half, body.waist)]  # fmt: skip
+    front = [(x - 0.02, y - 0.04), (x + 0.02, y - 0.04), (x + 0.8 * half, body.waist),
+             (body.hips[0] + half, hem + 0.05), (body.hips[0] - half, hem + 0.05),
+             (x - 0.8 * half, body.waist)]  # fmt: skip
     lapels = [(x - 0.025, y - 0.04), (x + 0.025, y - 0.04), (x, y + rng.uniform(0.04, 0.1))]
-    return Layer("upper-clothes", coat, fill(grid, lapels if shut else front)), Top(1.5 if kind == "cape" else 1.93, ease, "v")
+    return Layer("upper-clothes", coat, fill(grid, lapels if shut else front)), Top(
+        1.5 if kind == "cape" else 1.93, ease, "v"
+    )

@@ -15,13 +15,15 @@ def draw_scarf(rng: np.random.Generator, grid: Grid, body: Body) -> list[Layer]:
     if not worn:
         return []
     x, y = body.neck
-    wide = body.shoulder * 0.95 if shawl else 0.04 * body.head
-    knots = [(x - wide, y - 0.012 + 0.03 * shawl), (x, y - 0.006), (x + wide, y - 0.012 + 0.03 * shawl), (x + 0.8 * wide, y + 0.025 + 0.03 * shawl),
-             (x, y + 0.04), (x - 0.8 * wide, y + 0.025 + 0.03 * shawl)]  # fmt: skip
+    wide, top = (body.shoulder * 0.95, y + 0.018) if shawl else (0.04 * body.head, y - 0.012)
+    knots = [(x - wide, top), (x, y - 0.006), (x + wide, top), (x + 0.8 * wide, top + 0.037), (x, y + 0.04),
+             (x - 0.8 * wide, top + 0.037)]  # fmt: skip
     scarf = blob(grid, knots)
     for number, length in enumerate(lengths[:ends]):
         way = side * (1 if number == 0 else -1)
-        scarf += ribbon(grid, [(x + way * 0.012, y + 0.02), (x + way * 0.024, y + 0.03 + length)], [thick, thick * 1.15])
+        scarf += ribbon(
+            grid, [(x + way * 0.012, y + 0.02), (x + way * 0.024, y + 0.03 + length)], [thick, thick * 1.15]
+        )
     return [Layer("scarf", scarf)]
 
 
@@ -42,7 +44,10 @@ def draw_bag(rng: np.random.Generator, grid: Grid, body: Body) -> tuple[list[Lay
 def _backpack(grid: Grid, body: Body) -> tuple[list[Layer], list[Layer]]:
     x, y = body.neck
     pack = fill(grid, oval((x, y + 0.1), (body.shoulder * 1.18, 0.1), power=4.0))
-    straps = [ribbon(grid, [(x + s * 0.045, y), (x + s * 0.056, y + 0.06), (x + s * 0.064, y + 0.13)], [0.009] * 3) for _, s in SIDES]
+    straps = [
+        ribbon(grid, [(x + s * 0.045, y), (x + s * 0.056, y + 0.06), (x + s * 0.064, y + 0.13)], [0.009] * 3)
+        for _, s in SIDES
+    ]
     return [Layer("bag", pack)], [Layer("bag", straps[0] + straps[1])]
 
 
@@ -51,8 +56,9 @@ def _handbag(grid: Grid, body: Body, side: int, sign: int, size: tuple[float, fl
     wide, high = size
     x, y = body.arms[side][2]
     top, low = y + 0.05, y + 0.05 + 2 * high
-    knots = [(x - 0.7 * wide, top), (x, top - 0.003), (x + 0.7 * wide, top), (x + wide, low - 0.3 * high), (x + 0.85 * wide, low), (x, low + 0.004), (x - 0.85 * wide, low),
-             (x - wide, low - 0.3 * high)]  # fmt: skip
+    right = [(0.7 * wide, top), (wide, low - 0.3 * high), (0.85 * wide, low)]
+    left = [(x - u, v) for u, v in right[::-1]]
+    knots = [(x, top - 0.003), *((x + u, v) for u, v in right), (x, low + 0.004), *left]
     handle = Layer("bag", *ring(grid, (x, top), (0.55 * wide, 0.042), 0.009))
     return [handle, Layer("bag", blob(grid, knots))]
 
@@ -60,7 +66,9 @@ def _handbag(grid: Grid, body: Body, side: int, sign: int, size: tuple[float, fl
 def _shoulder_bag(grid: Grid, body: Body, side: int, sign: int, size: tuple[float, float]) -> list[Layer]:
     """A bag under the arm, on a strap over the same shoulder."""
     x, y = body.neck[0] + sign * (body.shoulder + 0.012), body.waist + 0.03
-    strap = ribbon(grid, [(body.neck[0] + sign * 0.75 * body.shoulder, body.neck[1] + 0.005), (x, y - 0.02)], [0.008, 0.008])
+    strap = ribbon(
+        grid, [(body.neck[0] + sign * 0.75 * body.shoulder, body.neck[1] + 0.005), (x, y - 0.02)], [0.008, 0.008]
+    )
     return [Layer("bag", strap + fill(grid, oval((x, y), (size[0], size[1] * 1.15), sign * 0.1, 3.5)))]
 
 

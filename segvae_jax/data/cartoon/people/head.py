@@ -9,7 +9,16 @@ HAT, SUNGLASSES = 0.14, 0.12
 _CENTRE, _NECK = 0.112, 0.208  # heights in the frame of the head
 _LONG = {"long": 0.24, "wavy": 0.14, "bob": 0.14, "bun": 0.12, "tail": 0.12, "short": 0.08, "afro": 0.05, "curly": 0.06,
          "braids": 0.05}  # fmt: skip
-_SHORT = {"short": 0.5, "buzz": 0.14, "quiff": 0.12, "bald": 0.07, "curly": 0.06, "afro": 0.04, "bob": 0.04, "tail": 0.03}
+_SHORT = {
+    "short": 0.5,
+    "buzz": 0.14,
+    "quiff": 0.12,
+    "bald": 0.07,
+    "curly": 0.06,
+    "afro": 0.04,
+    "bob": 0.04,
+    "tail": 0.03,
+}
 _HATS = {"beanie": 0.25, "cap": 0.27, "brim": 0.26, "sun_hat": 0.1, "beret": 0.07, "hood": 0.05}
 _HIGH_HAIR = ("bun", "quiff", "afro")
 
@@ -21,7 +30,14 @@ def draw_head(rng: np.random.Generator, grid: Grid, body: Body) -> tuple[Area, l
     grid = grid.framed((MIDDLE, _NECK), roll, scale, (x - MIDDLE, y - _NECK))
     turn, hatted = float(np.clip(rng.normal(0, 0.4), -1, 1)), rng.random() < HAT
     half, down, jaw = rng.uniform(0.041, 0.05), rng.uniform(0.06, 0.068), rng.uniform(0.68, 0.9)
-    rows = [(0.055, 0.4), (0.075, 0.85), (_CENTRE, 1.0), (0.142, jaw), (_CENTRE + down - 0.007, 0.45), (_CENTRE + down, 0.2)]
+    rows = [
+        (0.055, 0.4),
+        (0.075, 0.85),
+        (_CENTRE, 1.0),
+        (0.142, jaw),
+        (_CENTRE + down - 0.007, 0.45),
+        (_CENTRE + down, 0.2),
+    ]
     lean = lambda v: MIDDLE + 0.007 * turn * (v > 0.12)
     face = blob(grid, sides([(v, lean(v) - half * u, lean(v) + half * u) for v, u in rows]))
     style = pick(rng, _LONG if body.feminine else _SHORT)
@@ -33,9 +49,7 @@ def draw_head(rng: np.random.Generator, grid: Grid, body: Body) -> tuple[Area, l
     return face, [Layer("hair", mass + tied, above_rim)], on_face
 
 
-def _hair(
-    rng: np.random.Generator, grid: Grid, half: float, turn: float, style: str
-) -> tuple[Area, Area, Area, bool]:
+def _hair(rng: np.random.Generator, grid: Grid, half: float, turn: float, style: str) -> tuple[Area, Area, Area, bool]:
     """The hair, the opening in it for the face, tied hair, and whether that is before the head too."""
     volume = {"buzz": 0.004, "afro": 0.036, "curly": 0.026}.get(style, rng.uniform(0.006, 0.02))
     if style == "bald":
@@ -69,7 +83,13 @@ def _mass(rng: np.random.Generator, half: float, top: float, style: str) -> np.n
            "curly": rng.uniform(0.15, 0.22), "afro": rng.uniform(0.15, 0.17)}.get(style, 0.15)  # fmt: skip
     crown = [(top, 0.3 - lean, 0.3 + lean), (top + 0.02, 0.78 - lean, 0.78 + lean), (0.092, 1.0, 1.0)]
     if style in ("long", "wavy", "bob", "curly"):
-        shares = [*crown, (0.13, 1.02, 1.02), (0.5 * (0.13 + tip), *(0.4 + 0.6 * spread)), (tip - 0.015, *spread), (tip, *(0.75 * spread))]
+        shares = [
+            *crown,
+            (0.13, 1.02, 1.02),
+            (0.5 * (0.13 + tip), *(0.4 + 0.6 * spread)),
+            (tip - 0.015, *spread),
+            (tip, *(0.75 * spread)),
+        ]
     else:
         shares = [*crown, (0.12, 0.97, 0.97), (tip - 0.01, 0.75, 0.75), (tip, 0.4, 0.4)]
     points = spline(sides([(y, MIDDLE - half * a, MIDDLE + half * b) for y, a, b in shares]))
@@ -91,7 +111,9 @@ def _quiff(rng: np.random.Generator, grid: Grid, half: float) -> Area:
 def _tail(rng: np.random.Generator, grid: Grid, half: float) -> Area:
     side, tip, thick = rng.choice((-1, 1)), rng.uniform(0.16, 0.28), rng.uniform(0.014, 0.024)
     x = MIDDLE + side * half
-    return ribbon(grid, [(x - side * 0.015, 0.075), (x + side * 0.03, 0.1), (x + side * 0.03, tip)], [0.7 * thick, thick, 0.008])
+    return ribbon(
+        grid, [(x - side * 0.015, 0.075), (x + side * 0.03, 0.1), (x + side * 0.03, tip)], [0.7 * thick, thick, 0.008]
+    )
 
 
 def _braids(rng: np.random.Generator, grid: Grid, half: float) -> Area:

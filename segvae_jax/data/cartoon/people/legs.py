@@ -11,8 +11,8 @@ _TROUSERS = {
     "flared": (1.96, (1.0, 0.95, 2.1)), "baggy": (1.9, (1.18, 1.35, 1.25)), "cropped": (1.6, (1.1, 1.2, 1.15)),
     "bermuda": (0.95, (1.15, 1.3, 1.4)), "shorts": (0.5, (1.15, 1.25, 1.35)), "hot_pants": (0.26, (1.12, 1.15, 1.2)),
 }  # fmt: skip
-TROUSERS = {"skinny": 0.27, "straight": 0.3, "wide": 0.09, "flared": 0.05, "baggy": 0.06, "cropped": 0.07, "bermuda": 0.05,
-            "shorts": 0.07, "hot_pants": 0.04}  # fmt: skip
+TROUSERS = {"skinny": 0.27, "straight": 0.3, "wide": 0.09, "flared": 0.05, "baggy": 0.06, "cropped": 0.07,
+            "bermuda": 0.05, "shorts": 0.07, "hot_pants": 0.04}  # fmt: skip
 LONG_TROUSERS = ("skinny", "straight", "wide", "flared", "baggy")
 # Where skirts end (the knee is 1, the ankle 2) and their width at the hem in half widths of the hips.
 _SKIRTS = {
@@ -76,8 +76,8 @@ def draw_skirt(rng: np.random.Generator, grid: Grid, body: Body, kind: str) -> A
     hem, uneven = along(body.legs[0], end)[1], rng.normal(0, 0.008)
     least = max(abs(along(leg, end)[0] - body.hips[0]) for leg in body.legs) + 0.028 * body.build
     half, hip = max(body.hip * flare, least), body.hip * 1.08
-    x, y = body.hips
-    rows = [(body.waist, body.middle(body.waist), 0.86 * body.hip), (body.waist + 0.03, body.middle(body.waist), 0.97 * body.hip),
+    (x, y), waist = body.hips, body.middle(body.waist)
+    rows = [(body.waist, waist, 0.86 * body.hip), (body.waist + 0.03, waist, 0.97 * body.hip),
             (y, x, max(hip, 0.6 * hip + 0.4 * half * (flare > 1.3))), (hem - 0.02, x + sway, half)]  # fmt: skip
     left = [(middle - wide, v) for v, middle, wide in rows]
     right = [(middle + wide, v) for v, middle, wide in rows]
