@@ -51,4 +51,6 @@ def test_maps_that_were_mirrored_without_their_classes_are_warned_of_with_their_
     found = sides(faces(lambda class_maps, number: class_maps[:, ::-1] if number % 5 == 0 else class_maps))
     assert len(found) == len(FACES.space.pairs)
     for line, (left, right) in zip(found, FACES.space.pairs, strict=True):
-        assert re.fullmatch(rf"{left} lies left of {right} in [23].% of \d+ maps: expected nearly all or none.*\?", line)
+        assert re.fullmatch(
+            rf"{left} lies left of {right} in [23].% of \d+ maps: expected nearly all or none.*\?", line
+        )

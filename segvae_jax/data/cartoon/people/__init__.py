@@ -71,12 +71,11 @@ def _clothes(rng: np.random.Generator, grid: Grid, body: Body, outfit: str) -> t
     shirt = Layer(clothing, trunk(grid, body, hem, top.ease, top.sleeve == 0), opening)
     belt = [Layer("belt", draw_belt(rng, grid, body))] if rng.random() < BELT else []
     layers = [shirt, *belt]
+    if rng.random() < COAT:
+        coat, top = draw_coat(rng, grid, body)
+        clothing = "upper-clothes"
+        layers.append(Layer(clothing, coat.area, coat.holes + opening))
     behind, before = arms(grid, body, clothing, top)
-    coated = rng.random() < COAT
-    coat, sleeves = draw_coat(rng, grid, body)
-    if coated:
-        behind, before = arms(grid, body, "upper-clothes", sleeves)
-        layers.append(Layer(coat.name, coat.area, coat.holes + opening))
     return [*below, *behind], [*layers, *before], neck
 
 

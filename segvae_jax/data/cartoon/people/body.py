@@ -133,5 +133,6 @@ def limb(grid: Grid, points: Sequence[Point], end: float, radii: Sequence[float]
     """A limb from `start` to `end`, with joints at 0, 1, 2; its radii are given at these two and evenly between."""
     joints = [p for p in (0.5, 0.85, 1.15, 1.5) if start + 0.08 < p < end - 0.08]
     positions = np.array([start, *joints, end])
-    widths = np.interp(positions, np.linspace(start, end, len(radii)), radii)
-    return ribbon(grid, [along(points, p) for p in positions], list(widths))
+    x, y = (np.interp(positions, (0.0, 1.0, 2.0), values) for values in zip(*points, strict=True))
+    widths = np.interp((positions - start) * ((len(radii) - 1) / (end - start)), range(len(radii)), radii)
+    return ribbon(grid, list(zip(x.tolist(), y.tolist(), strict=True)), widths.tolist())
