@@ -51,7 +51,7 @@ class Budget:
 
     title: str
     overrides: Mapping[str, Any]
-    of_model: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    of_model: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
     def for_model(self, name: str) -> dict[str, Any]:
         """The entries for rows with a model of that name."""

@@ -211,8 +211,8 @@ class Hierarchical(PosteriorModel):
 
         def sample(self: "Hierarchical", *inputs: Any) -> Any:
             context, memory, condition, skips, eps = inputs
-            vector = self.vector_latent.prior(memory, condition), None
-            logits, prior, _ = self.decoder(context, memory, vector, skips, condition, eps)
+            vector = self.vector_latent.prior(memory, condition)
+            logits, prior, _ = self.decoder(context, memory, (vector, vector), skips, condition, eps)
             return _never_lost(nn.sigmoid(logits)), prior
 
         samples = present if given is None else present & (given.mask == 0).any((-2, -1))

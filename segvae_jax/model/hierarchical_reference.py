@@ -86,7 +86,7 @@ def generate(
         skips, f = canvas_encoder(model, params["canvas_encoder"], canvas, e)
         state, h = memory(model, params["prior_memory"], state, f, present)
         vector = vector_latent(params["vector_latent"], "prior", h, e, -8.0)
-        logits, p, _ = decoder(model, params["decoder"], f, h, vector, None, skips, e, eps, None)
+        logits, p, _ = decoder(model, params["decoder"], f, h, vector, vector, skips, e, eps, None)
         sampled = never_lost(nn.sigmoid(logits)) * present[:, None, None]
         shape = sampled if given is None else given.completed(sampled)
         shown = (shape >= 0.5).astype(shape.dtype) if model.hard_canvas else shape
@@ -131,7 +131,7 @@ def shape_encoder(model: Hierarchical, params: Params, truth: Shape, e: Vector) 
     count = _count(params, "block_")
     side = model.image_size[0] // (base_size(model.image_size)[0] * 2 ** (count - 1))
     x = patches(truth[..., None], side)
-    place = jnp.broadcast_to(coordinates(x.shape[1:3]), (*x.shape[:3], 2))
+    place = jnp.broadcast_to(coordinates((x.shape[1], x.shape[2])), (*x.shape[:3], 2))
     x, features = conv(params["enter"], jnp.concatenate([x, place], axis=-1)), []
     for number in range(count):
         x = block(params[f"block_{number}"], average(x) if number else x, e)
@@ -163,16 +163,16 @@ def decoder(
     f: Vector,
     h: Vector,
     prior: Gaussian,
-    posterior: Gaussian | None,
+    sampled: Gaussian,
     skips: list[Feature],
     e: Vector,
     eps: Float[Array, "B Z"],
     features: list[Feature] | None,
-) -> tuple[Shape, Gaussian, Gaussian | None]:
+) -> tuple[Shape, Gaussian, Gaussian]:
     """D: logits of the shape, from coarse to fine; each scale of the latent is sampled where its feature is known."""
     noise = jnp.split(eps, list(_ends(model)), axis=-1)
-    priors, posteriors = [prior], [posterior]
-    z = (prior if posterior is None else posterior).sample(noise[0])
+    priors, all_sampled = [prior], [sampled]
+    z = sampled.sample(noise[0])
     x = dense(params["enter"], jnp.concatenate([f, h, z], axis=-1))
     x = x.reshape(f.shape[0], *base_size(model.image_size), -1)
     for level in range(_count(params, "block_")):
@@ -183,22 +183,21 @@ def decoder(
             seen = None if features is None else features[-1 - level]
             x, p, q = latent_map(params[f"latent_{level}"], x, seen, e, noise[level + 1])
             priors.append(p)
-            posteriors.append(q)
+            all_sampled.append(q)
     logits = conv(params["out"], nn.silu(affine(params["norm"], normalise(x))))
     joined = lambda parts: jax.tree.map(lambda *a: jnp.concatenate(a, axis=-1), *parts)
-    return unpatched(logits, model.patch)[..., 0], joined(priors), None if features is None else joined(posteriors)
+    return unpatched(logits, model.patch)[..., 0], joined(priors), joined(all_sampled)
 
 
 def latent_map(
     params: Params, d: Feature, s: Feature | None, e: Vector, eps: Float[Array, "B Z"]
-) -> tuple[Feature, Gaussian, Gaussian | None]:
+) -> tuple[Feature, Gaussian, Gaussian]:
     """z_l: the prior sees the decoder's feature d_l, the posterior that and the shape's feature s_l."""
-    p = spatial_gaussian(params, "prior", d, -8.0)
-    q = None
+    p = q = spatial_gaussian(params, "prior", d, -8.0)
     if s is not None:
         y = block(params["posterior_block"], d + conv(params["feature"], s), e)
         q = spatial_gaussian(params, "posterior", y, -10.0)
-    z = (p if q is None else q).sample(eps).reshape(*d.shape[:3], -1)
+    z = q.sample(eps).reshape(*d.shape[:3], -1)
     return block(params["block"], d + conv(params["sample"], z), e), p, q
 
 

@@ -102,7 +102,7 @@ class ShapeEncoder(nn.Module):
         """Features by stage, the finest first."""
         patch = self.image_size[0] // (base_size(self.image_size)[0] << (len(self.widths) - 1))
         x = to_patches(shape[..., None], patch)
-        place = coordinates(x.shape[1:3]).astype(x.dtype)
+        place = coordinates((x.shape[1], x.shape[2])).astype(x.dtype)
         x = jnp.concatenate([x, jnp.broadcast_to(place, (x.shape[0], *place.shape[1:]))], axis=-1)
         x, features = Conv(self.widths[0], name="enter")(x), []
         for number, width in enumerate(self.widths):
@@ -147,27 +147,27 @@ class Decoder(nn.Module):
         self,
         context: Float[Array, "N F"],
         memory: Float[Array, "N D"],
-        vector: tuple[Gaussian, Gaussian | None],
+        vector: tuple[Gaussian, Gaussian],
         skips: tuple[Float[Array, "N _ _ _"], ...],
         condition: Float[Array, "N E"],
         eps: Float[Array, "N Z"],
         features: tuple[Float[Array, "N _ _ _"], ...] | None = None,
-    ) -> tuple[Float[Array, "N H W"], Gaussian, Gaussian | None]:
-        """Logits of the shapes, and flat priors and posteriors of all scales.
+    ) -> tuple[Float[Array, "N H W"], Gaussian, Gaussian]:
+        """Logits of the shapes, flat priors of all scales, and what was sampled from: the posteriors, or the priors.
 
         Args:
           context: of the canvas encoder.
           memory: state of the prior's memory.
-          vector: prior and posterior of the vector latent.
+          vector: prior of the vector latent, and what it is sampled from.
           skips: features of the canvas encoder.
           condition: label-set and target.
           eps: standard normal noise, flat.
           features: of the shape encoder; None to sample from the priors.
         """
         dtype, (height, width) = skips[-1].dtype, base_size(self.image_size)
-        prior, posterior = [vector[0]], [vector[1]]
+        priors, sampled = [vector[0]], [vector[1]]
         taken = vector[0].mu.shape[-1]
-        z = (vector[0] if features is None else vector[1]).sample(eps[:, :taken])
+        z = vector[1].sample(eps[:, :taken])
         x = Dense(height * width * self.widths[-1], name="enter")(jnp.concatenate([context, memory, z], -1))
         x = x.astype(dtype).reshape(-1, height, width, self.widths[-1])
         for level, stage in enumerate(reversed(range(len(self.widths)))):
@@ -182,12 +182,12 @@ class Decoder(nn.Module):
                 size = x.shape[1] * x.shape[2] * self.latent_channels[level]
                 feature = None if features is None else features[::-1][level]
                 x, p, q = scale(x, feature, condition, eps[:, taken : taken + size])
-                prior.append(p)
-                posterior.append(q)
+                priors.append(p)
+                sampled.append(q)
                 taken += size
         x = NormSilu(name="norm")(x)
         logits = from_patches(Conv(self.patch**2, name="out")(x).astype(jnp.float32), self.patch)[..., 0]
-        return logits, _joined(prior), None if features is None else _joined(posterior)
+        return logits, _joined(priors), _joined(sampled)
 
 
 class LatentMap(nn.Module):
@@ -202,20 +202,19 @@ class LatentMap(nn.Module):
         feature: Float[Array, "N h w d"] | None,
         condition: Float[Array, "N E"],
         eps: Float[Array, "N z"],
-    ) -> tuple[Float[Array, "N h w c"], Gaussian, Gaussian | None]:
-        """The feature with the sample, and flat prior and posterior."""
+    ) -> tuple[Float[Array, "N h w c"], Gaussian, Gaussian]:
+        """The feature with the sample, the flat prior, and what was sampled from: the posterior, or the prior."""
         read = NormSilu(name="prior_norm")(x)
-        prior = used = _gaussian(Conv(2 * self.channels, size=1, gain=0.0, name="prior")(read), _PRIOR_LOGVAR)
-        posterior = None
+        prior = sampled = _gaussian(Conv(2 * self.channels, size=1, gain=0.0, name="prior")(read), _PRIOR_LOGVAR)
         if feature is not None:
             y = x + Conv(x.shape[-1], size=1, name="feature")(feature)
             y = Block(x.shape[-1], name="posterior_block")(y, condition)
             y = NormSilu(name="posterior_norm")(y)
             y = Conv(2 * self.channels, size=1, name="posterior")(y)
-            posterior = used = _gaussian(y, _POSTERIOR_LOGVAR)
-        z = used.sample(eps).astype(x.dtype).reshape(*x.shape[:3], self.channels)
+            sampled = _gaussian(y, _POSTERIOR_LOGVAR)
+        z = sampled.sample(eps).astype(x.dtype).reshape(*x.shape[:3], self.channels)
         x = x + Conv(x.shape[-1], size=1, name="sample")(z)
-        return Block(x.shape[-1], name="block")(x, condition), prior, posterior
+        return Block(x.shape[-1], name="block")(x, condition), prior, sampled
 
 
 def coordinates(size: tuple[int, int]) -> Float[Array, "1 H W 2"]:

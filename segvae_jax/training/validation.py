@@ -67,7 +67,7 @@ def _active_units(model: MapModel, moments: list[tuple[np.ndarray, ...] | None])
     known = [each for each in moments if each is not None]
     if not known:
         return {}
-    count, sums, squares = (np.sum(parts, axis=0, dtype=np.float64) for parts in zip(*known, strict=True))
+    count, sums, squares = (np.asarray(parts, np.float64).sum(axis=0) for parts in zip(*known, strict=True))
     if not (count > 1).any():
         return {}
     count = count[:, None]
