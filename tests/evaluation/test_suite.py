@@ -9,7 +9,7 @@ from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation import scorer, suite
 from segvae_jax.evaluation.metrics import anchors, two_sample
-from segvae_jax.evaluation.networks import map_encoder
+from segvae_jax.evaluation.networks import map_classifier, map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import Reference, score_quick
 from segvae_jax.evaluation.report.table import print_table
@@ -92,6 +92,7 @@ def full_result(splits, generate):
         return Latents(mu, 0 * mu, 0 * mu, 0 * mu, class_maps[..., 1:].any(axis=(1, 2)))
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_classifier, "STEPS", 2)
         patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
         return suite.run_suite(generate, None, splits, SPACE, infer=infer, edit=_edit, suite="all", seed=5)
 

@@ -29,8 +29,8 @@ class MapClassifier(nn.Module):
     """Two stacks of strided convolutions, each of which halves the map, and a linear classifier.
 
     One stack reads where neighbouring pixels differ, whatever their classes: what an outline looks like in detail is
-    learned from all classes at once. The other one reads the classes. The classifier gets the mean of every layer over the
-    map, and every position of the last layer of the classes, which tells where the parts are.
+    learned from all classes at once. The other one reads the classes. The classifier gets the mean of every layer over
+    the map, and every position of the last layer of the classes, which tells where the parts are.
     """
 
     @nn.compact
@@ -60,7 +60,6 @@ def outlines(classes: Float[Array, "B H W K"]) -> Float[Array, "B H W 2"]:
     return jnp.stack([below, right], axis=-1)
 
 
-@jax.default_matmul_precision("highest")  # otherwise a GPU rounds the products, and its scores differ from a CPU's
 def classify_maps(
     fit: Bool[np.ndarray, "N H W C"],
     side: Int[np.ndarray, "N"],
@@ -70,8 +69,8 @@ def classify_maps(
 ) -> Float[np.ndarray, "M"]:
     """Trains a classifier on visible maps, and applies it to other maps.
 
-    The loss is the cross-entropy, the optimiser AdamW. Each map of a batch is shifted at random by up to 2 pixels, and its
-    border is repeated. The same maps and seed give the same weights on machines of the same kind.
+    The loss is the cross-entropy, the optimiser AdamW. Each map of a batch is shifted at random by up to 2 pixels, and
+    its border is repeated. The same maps and seed give the same weights on machines of the same kind.
 
     Args:
       fit: maps to train on.
@@ -100,7 +99,7 @@ def _shifted(framed: Bool[np.ndarray, "B h w K"], rng: np.random.Generator) -> B
 
 
 @jax.jit
-@jax.default_matmul_precision("highest")
+@jax.default_matmul_precision("highest")  # otherwise a GPU rounds the products, and its scores differ from a CPU's
 def _step(state: State, classes: Bool[Array, "B H W K"], side: Int[Array, "B"]) -> State:
     variables, moments = state
 
