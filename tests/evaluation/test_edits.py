@@ -91,8 +91,8 @@ def test_edits_without_fault(faultless):
     assert all(faultless[kind]["presence"]["per_class"] == [1, 1, 1] for kind in KINDS)
     test = faultless["restyle"]["c2st"]
     assert test["num_maps"] == 30
-    for judge in JUDGES:
-        assert abs(test[judge]["value"] - 0.5) < 0.15 and abs(test["real_vs_real"][judge]["value"] - 0.5) < 0.15
+    for judge in JUDGES:  # of 30 maps a side, the AUC has a standard deviation of about 0.09
+        assert abs(test[judge]["value"] - 0.5) < 0.2 and abs(test["real_vs_real"][judge]["value"] - 0.5) < 0.2
     assert faultless["restyle"]["changed"]["value"] > 0.3
 
 

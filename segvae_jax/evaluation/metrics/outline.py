@@ -12,7 +12,7 @@ _EDGES, _EDGES_AND_CORNERS = 1, 2  # the neighbours of a pixel that it is connec
 
 
 def outline_features(class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N D"]:
-    """The `FEATURES` of every class of visible maps, the background included: D = 4 C.
+    """The `FEATURES` of every class of visible maps, and of the background, which shows where no class does: D = 4 C.
 
     Gaps between neighbours, a few pixels wide, are pieces of the background. Features are:
 
@@ -31,8 +31,9 @@ def outline_features(class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarra
 
 
 def _features(class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N D"]:
-    by_class = [_of_class(class_maps[..., channel]) for channel in range(class_maps.shape[-1])]
-    return np.concatenate(by_class, axis=1)
+    classes = [class_maps[..., channel] for channel in range(1, class_maps.shape[-1])]
+    background = ~class_maps[..., 1:].any(axis=-1)
+    return np.concatenate([_of_class(masks) for masks in (background, *classes)], axis=1)
 
 
 def _of_class(masks: Bool[np.ndarray, "N H W"]) -> Float[np.ndarray, "N 4"]:

@@ -26,7 +26,7 @@ LEAST = 10  # maps a side
 CELLS = 16
 COMPONENTS = 64
 FOLDS = 5
-STEADY = 60  # maps a side below which the folds are split several times, as one split decides too much
+STEADY = 30  # maps a side below which the folds are split several times, as one split decides too much
 
 ClassMaps = Bool[np.ndarray, "N H W C"]
 Classify = Callable[[np.ndarray, Int[np.ndarray, "N"], np.ndarray], Float[np.ndarray, "M"]]
@@ -143,7 +143,12 @@ def _repeats(maps: np.ndarray, real: np.ndarray) -> int:
 def _principal_components(
     fit: Float[np.ndarray, "N D"], held: Float[np.ndarray, "M D"], seed: int
 ) -> tuple[Float[np.ndarray, "N K"], Float[np.ndarray, "M K"]]:
-    """Both in the principal components of the first, each of them scaled to a variance of 1 there."""
+    """Both in the principal components of the first, each of them scaled to a variance of 1 there.
+
+    If the first are all alike, there are no components, and the first feature stands for them.
+    """
+    if not np.ptp(fit, axis=0).any():
+        return fit[:, :1], held[:, :1]
     components = PCA(min(COMPONENTS, *fit.shape), random_state=seed)
     reduce = make_pipeline(StandardScaler(), components).fit(fit.astype(np.float64))
     variance = components.explained_variance_
@@ -153,9 +158,14 @@ def _principal_components(
 
 
 def _boosted_trees(count: int, seed: int) -> HistGradientBoostingClassifier:
-    """For `count` rows: leaves hold a twentieth of them, or 20 where there are many."""
+    """For `count` rows: leaves hold a twentieth of them, or 20 where there are many.
+
+    Each split chooses among half of the features, so that all of them are used, also where one splits the rows alone.
+    """
     leaf = max(1, min(_LEAF, count // 20))
-    return HistGradientBoostingClassifier(min_samples_leaf=leaf, early_stopping=False, random_state=seed)
+    return HistGradientBoostingClassifier(
+        min_samples_leaf=leaf, max_features=0.5, early_stopping=False, random_state=seed
+    )
 
 
 def _probability(classifier, fit, side, held) -> Float[np.ndarray, "M"]:
