@@ -32,7 +32,7 @@ def outline_features(class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarra
 
 def _features(class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N D"]:
     classes = [class_maps[..., channel] for channel in range(1, class_maps.shape[-1])]
-    background = ~class_maps[..., 1:].any(axis=-1)
+    background = np.logical_not(class_maps[..., 1:].any(axis=-1))
     return np.concatenate([_of_class(masks) for masks in (background, *classes)], axis=1)
 
 

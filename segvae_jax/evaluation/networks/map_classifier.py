@@ -116,4 +116,5 @@ def _step(state: State, classes: Bool[Array, "B H W K"], side: Int[Array, "B"]) 
 @jax.jit
 @jax.default_matmul_precision("highest")
 def _logits(variables: Variables, classes: Bool[Array, "B H W K"]) -> Float[Array, "B"]:
-    return MapClassifier().apply(variables, classes.astype(jnp.float32))
+    logits: Any = MapClassifier().apply(variables, classes.astype(jnp.float32))
+    return logits
