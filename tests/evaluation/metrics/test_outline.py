@@ -5,8 +5,8 @@ from segvae_jax.evaluation.metrics.outline import FEATURES, outline_features
 
 def _features(masks, channel=1):
     """Features of one class of maps that show it where `masks` is set, and the background elsewhere."""
-    masks = np.asarray(masks, bool)
-    features = outline_features(np.stack([0 * masks, masks, 0 * masks], axis=-1))
+    blank = np.zeros_like(masks)
+    features = outline_features(np.stack([blank, masks, blank], axis=-1))
     return features.reshape(len(masks), 3, len(FEATURES))[:, channel]
 
 

@@ -39,7 +39,7 @@ def test_unseen_maps_are_told_apart_and_the_seed_decides_the_scores():
 
 def test_repeated_and_blank_maps_are_told_from_real_ones():
     real = _maps(0, 20, 0)
-    for maps in (0 * real, real[np.zeros(20, int)]):
+    for maps in (np.zeros_like(real), real[np.zeros(20, int)]):
         scores = classify_maps(
             np.concatenate([maps, real]), np.repeat([1, 0], 20), np.concatenate([maps, real]), seed=0
         )
