@@ -85,7 +85,7 @@ def test_the_third_notebook_shows_saved_tables(run, tmp_path):
 
 def table() -> dict:
     """A table with the scores of two runs of one row."""
-    row = lambda value: {"fsd": {"value": value}, "c2st": {"auc": {"value": value}}}
+    row = lambda value: {"fsd": {"value": value}, "c2st": {"layout": {"value": value}}}
     runs = {Run(TABLES["ablations"][0], seed, Setting(BUDGETS["trial"], {}, ROOT)): seed / 2 for seed in (1, 2)}
     names = ("generated", *results.ANCHORS)
     rows = results.summary({run: {"rows": dict.fromkeys(names, row(value))} for run, value in runs.items()})

@@ -1,7 +1,7 @@
 """Scores edits: whether the target is there, whether the rest is unchanged, and whether edited maps look real.
 
 Each of up to 100 real maps gets one edit of each kind. Restyled maps have the label-sets of real maps, so they take the
-two-sample test. They must not be compared with the maps that they were made from, though: a classifier that has
+two-sample tests. They must not be compared with the maps that they were made from, though: a classifier that has
 memorised one version of a map would be wrong about the other version. So each half of the maps, edited, is compared
 with the other half.
 """
@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from segvae_jax.editing import Edits
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.metrics.control import area_threshold
-from segvae_jax.evaluation.metrics.two_sample import FOLDS, TwoSampleTest, two_sample_test
+from segvae_jax.evaluation.metrics.two_sample import JUDGES, LEAST, TwoSampleTest
 from segvae_jax.evaluation.quick_scoring import two_sample_values
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes, label_set_of
@@ -134,26 +134,37 @@ def _restyled(
     was, now = _shown(before, targets), _shown(after, targets)
     iou = (was & now).sum(axis=(1, 2)) / (was | now).sum(axis=(1, 2))
     scores = {"changed": bootstrap_mean(1 - iou, seed=seed)}
-    if len(before) < 2 * FOLDS:
+    if len(before) < 2 * LEAST:
         return scores
     real, edited = (index_to_class_maps(index_maps, space.num_channels) for index_maps in (before, after))
-    test = lambda maps: two_sample_values(half_against_half(maps, real, seed=seed))
-    return scores | {"c2st": {**test(edited), "real_vs_real": test(real)["auc"], "num_maps": len(real) // 2}}
+    judged = lambda maps: {
+        name: two_sample_values(half_against_half(judge, maps, real, seed=seed)) for name, judge in JUDGES.items()
+    }
+    return scores | {"c2st": {**judged(edited), "real_vs_real": judged(real), "num_maps": len(real) // 2}}
 
 
 def half_against_half(
-    edited: Bool[np.ndarray, "N H W C"], real: Bool[np.ndarray, "N H W C"], *, seed: int
+    judge: Callable[..., TwoSampleTest],
+    edited: Bool[np.ndarray, "N H W C"],
+    real: Bool[np.ndarray, "N H W C"],
+    *,
+    seed: int,
 ) -> TwoSampleTest:
     """Two-sample tests of each half of the edited maps against the other half of the unedited maps.
+
+    Args:
+      judge: the test, one of `JUDGES`.
+      edited: edited maps.
+      real: the same maps before.
+      seed: the seed of the folds.
 
     Returns:
       The AUC on the folds of both tests.
 
     Raises:
-      DataError: if a half has fewer maps than there are folds.
+      DataError: if a half has fewer than 10 maps.
     """
     half = len(real) // 2
     first, second = slice(half), slice(half, 2 * half)
-    tests = [two_sample_test(edited[a], real[b], seed=seed) for a, b in ((first, second), (second, first))]
-    both = lambda name: np.concatenate([getattr(test, name) for test in tests])
-    return TwoSampleTest(both("logistic_regression"), both("boosted_trees"))
+    tests = [judge(edited[a], real[b], seed=seed) for a, b in ((first, second), (second, first))]
+    return TwoSampleTest.pooled(tests)

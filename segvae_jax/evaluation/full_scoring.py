@@ -1,6 +1,7 @@
 """The scores that the full suite adds: parts and their relations, features of the map encoder, compatibility."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -22,8 +23,10 @@ from segvae_jax.evaluation.metrics.relations import (
     symmetry,
     touching,
 )
+from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest, held_out_auc
 from segvae_jax.evaluation.networks import map_encoder
-from segvae_jax.evaluation.quick_scoring import ClassMaps, cnn_features
+from segvae_jax.evaluation.networks.map_classifier import classify_maps
+from segvae_jax.evaluation.quick_scoring import ClassMaps, cnn_features, two_sample_values
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import restore_covered
 from segvae_jax.sampling import Latents
@@ -84,6 +87,12 @@ def score_full(maps: Measurements, real: Measurements, *, seed: int) -> dict:
         "neighbours_map_encoder": _neighbours(by_encoder, seed),
         "compatibility": _compatibility(maps, real, seed),
     }
+
+
+def score_by_cnn(maps: ClassMaps, real: ClassMaps, *, seed: int) -> dict:
+    """The two-sample test by the map classifier: mean and standard deviation over the folds."""
+    aucs = held_out_auc(functools.partial(classify_maps, seed=seed), maps, real, seed=seed)
+    return two_sample_values(TwoSampleTest({"cnn": aucs}))
 
 
 def score_full_diversity(

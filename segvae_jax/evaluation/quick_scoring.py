@@ -1,6 +1,7 @@
 """The scores of the quick suite that need one map per label-set and no model."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from segvae_jax.evaluation.metrics.control import label_control
 from segvae_jax.evaluation.metrics.frechet import frechet_distance
 from segvae_jax.evaluation.metrics.marginals import area_fractions, segmentation_distance
 from segvae_jax.evaluation.metrics.memorisation import closest, copied, nearest_training
-from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest, two_sample_test
+from segvae_jax.evaluation.metrics.two_sample import JUDGES, TwoSampleTest
 from segvae_jax.evaluation.networks.random_cnn import SEEDS, random_cnn_features
 
 ClassMaps = Bool[np.ndarray, "N H W C"]
@@ -52,7 +53,12 @@ def cnn_features(maps: ClassMaps) -> Float[np.ndarray, "N S D"]:
 
 
 def score_quick(
-    maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, reference: Reference, *, seed: int
+    maps: ClassMaps,
+    label_sets: Bool[np.ndarray, "N C"] | None,
+    reference: Reference,
+    *,
+    seed: int,
+    more: Sequence[ClassMaps] = (),
 ) -> dict:
     """All scores of the quick suite that need one map per label-set and no model.
 
@@ -61,6 +67,7 @@ def score_quick(
       label_sets: the label-sets that were requested; if None, there is no control.
       reference: the maps to compare with.
       seed: the seed of folds and resampling.
+      more: further sets of maps from the same source, for the two-sample tests.
 
     Returns:
       JSON-serialisable scores; intervals are 95 % bootstrap intervals over maps.
@@ -72,7 +79,7 @@ def score_quick(
         "fsd": bootstrap_distance(
             segmentation_distance, area_fractions(maps), area_fractions(reference.real), seed=seed
         ),
-        "c2st": two_sample_values(two_sample_test(maps, reference.real, seed=seed)),
+        "c2st": _judged([maps, *more], reference.real, seed),
         "frechet_random_cnn": _frechet(maps, reference, seed),
         "memorisation": _memorisation(maps, reference, seed),
     }
@@ -97,14 +104,18 @@ def _control(maps: ClassMaps, label_sets: np.ndarray, seed: int) -> dict:
     }
 
 
+def _judged(sets: Sequence[ClassMaps], real: ClassMaps, seed: int) -> dict:
+    """The values of each judge over all sets, and the number of sets."""
+    tests = lambda judge: [judge(maps, real, seed=seed + i) for i, maps in enumerate(sets)]
+    values = {name: two_sample_values(TwoSampleTest.pooled(tests(judge))) for name, judge in JUDGES.items()}
+    return {**values, "sample_sets": len(sets)}
+
+
 def two_sample_values(test: TwoSampleTest) -> dict:
-    """Mean and standard deviation over the folds, for both classifiers and their mean."""
-    parts = {
-        "auc": test.auc,
-        "logistic_regression": test.logistic_regression,
-        "boosted_trees": test.boosted_trees,
-    }
-    return {name: {"value": float(auc.mean()), "sd": float(auc.std(ddof=1))} for name, auc in parts.items()}
+    """Mean and standard deviation over the folds, also of each classifier if there are several."""
+    estimate = lambda auc: {"value": float(auc.mean()), "sd": float(auc.std(ddof=1))}
+    parts = test.by_classifier if len(test.by_classifier) > 1 else {}
+    return estimate(test.auc) | {name: estimate(auc) for name, auc in parts.items()}
 
 
 def _frechet(maps: ClassMaps, reference: Reference, seed: int) -> dict:

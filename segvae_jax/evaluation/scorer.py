@@ -5,13 +5,13 @@ and split into classes again. So generated and real maps are treated alike.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Shaped, UInt8
 
 from segvae_jax.errors import MapError
-from segvae_jax.evaluation.full_scoring import Measurements, score_full, score_full_diversity
+from segvae_jax.evaluation.full_scoring import Measurements, score_by_cnn, score_full, score_full_diversity
 from segvae_jax.evaluation.map_set import MapSet
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.metrics.diversity import pairwise_diversity, perceptual_diversity, real_groups
@@ -26,6 +26,8 @@ MapSource = Generate | MapSet
 
 DIVERSITY_LABEL_SETS = 32
 DIVERSITY_SAMPLES = 10  # per label-set
+ENOUGH = 300  # maps; with fewer, the two-sample tests take several sets of samples
+MAX_SAMPLE_SETS = 3
 PAINT_CHUNK = 256  # maps per chunk, as painting needs floats: 80 MB at 64 x 64 x 19
 
 
@@ -38,6 +40,11 @@ def painted(class_maps: Shaped[np.ndarray, "N H W C"], space: LabelSpace) -> UIn
 def visible(class_maps: Shaped[np.ndarray, "N H W C"], space: LabelSpace) -> ClassMaps:
     """Class maps of the visible pixels of hard or soft class maps, so without overlaps."""
     return index_to_class_maps(painted(class_maps, space), space.num_channels)
+
+
+def sample_sets(count: int) -> int:
+    """How many sets of samples the two-sample tests take for `count` held-out maps."""
+    return min(MAX_SAMPLE_SETS, -(-ENOUGH // count))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,17 +97,25 @@ class Scorer:
             rng = np.random.default_rng(self.seed)
             scores = self.score_maps(class_maps, source.label_sets)
             return scores | self.score_diversity_within(class_maps, label_set_of(class_maps), rng)
-        scores = self.score_maps(self._generated(source, self.label_sets, self.seed), self.label_sets)
         chosen = self._diversity_label_sets()
-        # with a different seed, so that no sample is used twice
-        samples = self._generated(source, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), self.seed + 1)
+        # with different seeds, so that no sample is used twice
+        first, again, *others = range(self.seed, self.seed + 1 + sample_sets(len(self.label_sets)))
+        more = [self._generated(source, self.label_sets, seed) for seed in others]
+        scores = self.score_maps(self._generated(source, self.label_sets, first), self.label_sets, more)
+        samples = self._generated(source, np.repeat(chosen, DIVERSITY_SAMPLES, axis=0), again)
         return scores | self.score_diversity(samples, [DIVERSITY_SAMPLES] * len(chosen))
 
-    def score_maps(self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None) -> dict:
-        """The scores that need one map per label-set; without `label_sets`, all but control."""
-        scores = score_quick(maps, label_sets, self.reference, seed=self.seed)
+    def score_maps(
+        self, maps: ClassMaps, label_sets: Bool[np.ndarray, "N C"] | None, more: Sequence[ClassMaps] = ()
+    ) -> dict:
+        """The scores that need one map per label-set, but for the two-sample tests, which take `more` sets of maps.
+
+        Without `label_sets`, there is no control.
+        """
+        scores = score_quick(maps, label_sets, self.reference, seed=self.seed, more=more)
         if self.encoder is not None and self.real is not None:
             scores |= score_full(Measurements.of(maps, self.encoder, self.space), self.real, seed=self.seed)
+            scores["c2st"]["cnn"] = score_by_cnn(maps, self.reference.real, seed=self.seed)
         return scores
 
     def score_diversity(self, maps: ClassMaps, sizes: list[int]) -> dict:

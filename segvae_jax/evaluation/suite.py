@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 import sklearn
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation.edits import Edit, score_edits
@@ -16,13 +16,12 @@ from segvae_jax.evaluation.full_scoring import score_latents
 from segvae_jax.evaluation.metrics.anchors import independent_parts, mean_shape, real_rows, retrieval
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_mean
 from segvae_jax.evaluation.metrics.control import area_threshold
-from segvae_jax.evaluation.metrics.neighbours import K_DENSITY
 from segvae_jax.evaluation.metrics.reconstruction import reconstruction_iou
-from segvae_jax.evaluation.metrics.two_sample import FOLDS
+from segvae_jax.evaluation.metrics.two_sample import LEAST
 from segvae_jax.evaluation.networks import map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
 from segvae_jax.evaluation.quick_scoring import ClassMaps, without_nan
-from segvae_jax.evaluation.scorer import Generate, MapSource, Scorer, painted, visible
+from segvae_jax.evaluation.scorer import Generate, MapSource, Scorer, painted, sample_sets, visible
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
 from segvae_jax.sampling import Latents
@@ -130,9 +129,8 @@ def _check(splits: Mapping[str, ClassMaps], space: LabelSpace, suite: str) -> No
     if missing := [name for name in ("train", "validation", "test") if name not in splits]:
         raise DataError(f"split {missing[0]!r} is missing: pass train, validation and test maps")
     size, count = splits["test"].shape[1:], len(splits["test"])
-    least = FOLDS if suite == "quick" else max(FOLDS, K_DENSITY + 1)
-    if count < least or not len(splits["train"]):
-        raise DataError(f"{count} test and {len(splits['train'])} training maps: pass at least {least} and 1")
+    if count < LEAST or not len(splits["train"]):
+        raise DataError(f"{count} test and {len(splits['train'])} training maps: pass at least {LEAST} and 1")
     for name, class_maps in splits.items():
         if class_maps.shape[1:] != (*size[:2], space.num_channels):
             raise MapError(f"{name} maps are {class_maps.shape[1:]}: expected {(*size[:2], space.num_channels)}")
@@ -169,8 +167,15 @@ def _real_vs_real(splits: Mapping[str, ClassMaps], scorer: Scorer) -> tuple[dict
     validation, fill = real_rows(*sizes, rng)
     real = np.concatenate([splits["validation"][validation], splits["train"][fill]])
     rest = dataclasses.replace(scorer, reference=scorer.reference.without(fill))
-    scores = rest.score_maps(visible(real, scorer.space), label_set_of(real))
+    more = [visible(maps, scorer.space) for maps in _more_real(splits["train"], len(real), scorer.seed)]
+    scores = rest.score_maps(visible(real, scorer.space), label_set_of(real), more)
     return scores | scorer.score_diversity_within(scorer.reference.train, label_set_of(splits["train"]), rng), len(fill)
+
+
+def _more_real(train: Bool[np.ndarray, "T H W C"], count: int, seed: int) -> list[ClassMaps]:
+    """Random training maps for the two-sample tests, in as many further sets as a model generates; none if too few."""
+    sets = range(1, sample_sets(count)) if len(train) >= count else ()
+    return [train[np.random.default_rng((seed, i)).permutation(len(train))[:count]] for i in sets]
 
 
 def _reconstruction(class_maps: np.ndarray, scorer: Scorer) -> dict:

@@ -14,7 +14,7 @@ from segvae_jax.data.prepare.builder import Prepared, open_prepared
 from segvae_jax.data.prepare.splits import SPLITS, content_hash
 from segvae_jax.errors import DataError
 from segvae_jax.evaluation.map_set import MapSet, read_map_set
-from segvae_jax.evaluation.metrics.two_sample import FOLDS
+from segvae_jax.evaluation.metrics.two_sample import LEAST
 from segvae_jax.evaluation.quick_scoring import ClassMaps
 from segvae_jax.evaluation.scorer import Generate, MapSource
 from segvae_jax.generation import Generator
@@ -110,8 +110,8 @@ def open_maps(
     else:
         raise DataError(f"{folder}: nothing to compare with: give --data=DIR, a prepared data set, or --checkpoint=DIR")
     map_set = read_map_set(folder, prepared.space, prepared.image_size)
-    if len(map_set.index_maps) < FOLDS:
-        raise DataError(f"{folder}: {len(map_set.index_maps)} maps: expected at least {FOLDS}, better hundreds")
+    if len(map_set.index_maps) < LEAST:
+        raise DataError(f"{folder}: {len(map_set.index_maps)} maps: expected at least {LEAST}, better hundreds")
     splits = _splits(prepared, min(max_test, len(map_set.index_maps)), max_train)
     identity = {
         "maps": str(folder),

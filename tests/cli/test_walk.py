@@ -38,7 +38,7 @@ def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
     with Image.open("sheet.png") as sheet, Image.open("maps/00015.png") as index_map:
         assert sheet.width > 2 * 16 and index_map.size == (16, 16)
 
-    assert main(["eval", "--maps=maps", "--data=data", "--max_test=5", "--max_train=20"]) == 0
+    assert main(["eval", "--maps=maps", "--data=data", "--max_test=10", "--max_train=20"]) == 0
     assert "generated" in json.loads(pathlib.Path("maps/evaluation/scores.json").read_text())["rows"]
     assert pathlib.Path("maps/evaluation/report.html").is_file()
 

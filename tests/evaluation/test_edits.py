@@ -19,7 +19,7 @@ from segvae_jax.evaluation.edits import (
     untouched,
 )
 from segvae_jax.evaluation.map_set import MapSet
-from segvae_jax.evaluation.metrics.two_sample import TwoSampleTest
+from segvae_jax.evaluation.metrics.two_sample import JUDGES, TwoSampleTest
 from segvae_jax.evaluation.target import EvaluationTarget
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
@@ -69,7 +69,7 @@ def faultless():
 @pytest.fixture
 def untested(faultless, monkeypatch):
     """The same without the two-sample test, which takes the time."""
-    monkeypatch.setattr(scored, "FOLDS", 100)
+    monkeypatch.setattr(scored, "LEAST", 100)
     return {**faultless, "restyle": {name: value for name, value in faultless["restyle"].items() if name != "c2st"}}
 
 
@@ -91,7 +91,8 @@ def test_edits_without_fault(faultless):
     assert all(faultless[kind]["presence"]["per_class"] == [1, 1, 1] for kind in KINDS)
     test = faultless["restyle"]["c2st"]
     assert test["num_maps"] == 30
-    assert abs(test["auc"]["value"] - 0.5) < 0.1 and abs(test["real_vs_real"]["value"] - 0.5) < 0.1
+    for judge in JUDGES:  # of 30 maps a side, the AUC has a standard deviation of about 0.09
+        assert abs(test[judge]["value"] - 0.5) < 0.2 and abs(test["real_vs_real"][judge]["value"] - 0.5) < 0.2
     assert faultless["restyle"]["changed"]["value"] > 0.3
 
 
@@ -123,7 +124,8 @@ def test_noise_in_place_of_a_shape(faultless):
     result = score(lambda *asked: edit(*asked, draw=lambda channel, rng: rng.random(SIZE) < 0.5))
     assert {place[:2] for place in differing(result, faultless)} == {("restyle", "changed"), ("restyle", "c2st")}
     test, without_noise = (scores["restyle"]["c2st"] for scores in (result, faultless))
-    assert test["auc"]["value"] > 0.75 > 0.6 > without_noise["auc"]["value"]
+    for judge in JUDGES:
+        assert test[judge]["value"] > 0.75 > 0.65 > without_noise[judge]["value"]
     assert test["real_vs_real"] == without_noise["real_vs_real"]
 
 
@@ -132,7 +134,8 @@ def test_a_restyled_class_that_stays_as_it_was(faultless):
     result = score(lambda index, kind, *asked: (same if kind == "restyle" else edit)(index, kind, *asked))
     assert {place[:2] for place in differing(result, faultless)} == {("restyle", "changed"), ("restyle", "c2st")}
     assert result["restyle"]["changed"] == {"value": 0, "low": 0, "high": 0}
-    assert result["restyle"]["c2st"]["auc"] == result["restyle"]["c2st"]["real_vs_real"]
+    test = result["restyle"]["c2st"]
+    assert {judge: test[judge] for judge in JUDGES} == test["real_vs_real"]
 
 
 @pytest.fixture
@@ -214,16 +217,15 @@ def test_what_no_map_allows_has_no_figures():
     assert result["num_maps"] == 1 and result["add"] is None and result["remove"]["presence"]["value"] == 1
 
 
-def test_every_map_faces_others_than_the_one_it_was_made_from(monkeypatch):
+def test_every_map_faces_others_than_the_one_it_was_made_from():
     faced = []
 
     def recorded(edited, real, *, seed):
         faced.append([np.flatnonzero(rows.reshape(len(rows), 21).any(axis=0)) for rows in (edited, real)])
-        return TwoSampleTest(*np.full((2, 5), float(len(faced))))
+        return TwoSampleTest({"trees": np.full(5, float(len(faced)))})
 
-    monkeypatch.setattr(scored, "two_sample_test", recorded)
     numbered = np.eye(21, dtype=bool).reshape(21, 7, 3, 1)
-    test = half_against_half(numbered, numbered, seed=0)
+    test = half_against_half(recorded, numbered, numbered, seed=0)
     first, second = np.arange(10), np.arange(10, 20)
     np.testing.assert_array_equal(faced, [[first, second], [second, first]])
     np.testing.assert_array_equal(test.auc, [1] * 5 + [2] * 5)

@@ -19,7 +19,7 @@ from segvae_jax.evaluation.metrics.relations import (
     symmetry,
     touching,
 )
-from segvae_jax.evaluation.metrics.two_sample import two_sample_test
+from segvae_jax.evaluation.metrics.two_sample import layout_test
 from segvae_jax.evaluation.networks.map_encoder import fit_map_encoder, held_out_iou, map_features, map_layers
 from segvae_jax.evaluation.networks.random_cnn import random_cnn_features
 from segvae_jax.labels import LabelSpace
@@ -99,7 +99,7 @@ def _frechet(maps, real):
 
 
 def _auc(maps, real):
-    return two_sample_test(maps, real, seed=0).auc.mean()
+    return layout_test(maps, real, seed=0).auc.mean()
 
 
 def _dosed(clean, faulty, share):

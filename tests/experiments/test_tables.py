@@ -95,7 +95,7 @@ def test_the_table_holds_every_row_and_anchor(finished, tmp_path):
 def test_mean_and_spread_are_those_of_the_seeds():
     scores = {"rows": {name: None for name in ("generated", *results.ANCHORS)}}
     row = lambda value: {
-        "control": {"exact": {"value": value}}, "fsd": {"value": value}, "c2st": {"auc": {"value": value}},
+        "control": {"exact": {"value": value}}, "fsd": {"value": value}, "c2st": {"layout": {"value": value}},
         "frechet_random_cnn": {"value": value}, "diversity": {"value": value},
         "memorisation": {"nearest": {"value": value}},
     }  # fmt: skip

@@ -125,7 +125,7 @@ def test_rows_that_nobody_knew_of_appear_in_the_page(scored_copies, tmp_path):
 
 def test_kinds_of_edits_stand_beside_one_another(scored_copies, tmp_path):
     seen = lambda value: {"presence": {"value": value, "low": value, "high": value, "per_class": [0.123, None, 0.5]}}
-    tested = {"c2st": {"auc": {"value": 0.654, "sd": 0.02}, "num_maps": 5}}
+    tested = {"c2st": {"outline": {"value": 0.654, "sd": 0.02}, "num_maps": 5}}
     edits = {"num_maps": 77, "restyle": seen(0.911) | tested, "add": seen(0.922), "remove": None}
     write_report(tmp_path, {**scored_copies, "edits": edits}, SPACE, ())
     page = (tmp_path / "report.html").read_text()
