@@ -15,7 +15,7 @@ SMALL: dict[str, Any] = {
     "model.image_size": (64, 64),
     "model.widths": (8, 16, 32, 64),
     "optimizer.warmup_steps": 300,
-    "optimizer.ema_decay": 0.996,
+    "optimizer.ema_decay": 0.998,
 }
 
 SEGVAE: dict[str, Any] = {

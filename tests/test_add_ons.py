@@ -75,7 +75,7 @@ def test_a_checkpoint_of_an_add_on_is_loaded_by_its_name(site, generator, capsys
 def test_the_names_of_installed_checkpoints_are_listed_where_names_are(site, generator, capsys):
     install(site, "segvae_faces", DECLARED)
     generator.save(site / "segvae_faces" / "faces")
-    assert checkpoint_names() == (*NAMES, "faces")  # and not faces_128, of which there is no folder
+    assert checkpoint_names() == (*NAMES, "faces")
     assert refusal("face").endswith("or a name: cartoon, fashion, faces")
     for command in ("generate", "edit", "eval", "export", "demo"):
         assert main([command, "--help"]) == 0
