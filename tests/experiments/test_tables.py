@@ -176,7 +176,7 @@ def test_rows_that_edit_have_a_table_of_edits():
     ]
     assert table["SegVAE (paper)"]["add: edit as requested"]["values"] == [0.5, 1.0]
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
-    assert page.count("| SegVAE | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
+    assert page.count("| SegVAE (paper) | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}
 
 
