@@ -102,23 +102,23 @@ def test_no_more_test_maps_than_given_ones_and_no_more_given_ones_than_test_maps
     many = open_maps(tmp_path / "maps", data=prepared.directory, seed=3)
     assert len(many.map_set(3).index_maps) == len(many.splits["test"]) == tests < 20
     assert many.identity["maps_in_folder"] == 20 and many.identity["data"] == str(prepared.directory)
-    for path in sorted((tmp_path / "maps").iterdir())[6:]:
+    for path in sorted((tmp_path / "maps").iterdir())[10:]:
         path.unlink()
     few = open_maps(tmp_path / "maps", data=prepared.directory, seed=3)
-    np.testing.assert_array_equal(few.map_set(3).index_maps, index_maps[:6])
-    np.testing.assert_array_equal(few.splits["test"], many.splits["test"][:6])
+    np.testing.assert_array_equal(few.map_set(3).index_maps, index_maps[:10])
+    np.testing.assert_array_equal(few.splits["test"], many.splits["test"][:10])
     hashes = [target.identity[key] for target in (many, few) for key in ("maps_hash", "data_hash")]
     assert len(set(hashes)) == 4 and all(len(text) == 12 for text in hashes)
-    for path in sorted((tmp_path / "maps").iterdir())[4:]:
+    for path in sorted((tmp_path / "maps").iterdir())[9:]:
         path.unlink()
-    with pytest.raises(DataError, match="4 maps: expected at least 5"):
+    with pytest.raises(DataError, match="9 maps: expected at least 10"):
         open_maps(tmp_path / "maps", data=prepared.directory)
     with pytest.raises(DataError, match="nothing to compare with: give --data=DIR"):
         open_maps(tmp_path / "maps")
 
 
 def test_a_checkpoint_names_data_and_how_they_are_painted(tmp_path, prepared):
-    random_maps(tmp_path / "maps", prepared, 5)
+    random_maps(tmp_path / "maps", prepared, 10)
     space = dataclasses.replace(prepared.space, palette=prepared.space.palette[::-1])
     card = ModelCard(
         space, {"image_size": (16, 16)}, np.zeros((0, 19), bool), np.zeros(0, int), str(prepared.directory)
