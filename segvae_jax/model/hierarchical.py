@@ -230,7 +230,8 @@ class Hierarchical(PosteriorModel):
 def _never_lost(shape: Float[Array, "B H W"]) -> Float[Array, "B H W"]:
     """Raises a shape that is nowhere above one half until its likeliest pixel reaches it."""
     peak = shape.max((-2, -1), keepdims=True)
-    return shape * jnp.where(peak < 0.5, 0.5 / jnp.maximum(peak, 1e-12), 1.0)
+    raised = jnp.where(shape == peak, 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12))  # the peak is free of rounding
+    return jnp.where(peak < 0.5, raised, shape)
 
 
 def generate(

@@ -104,7 +104,8 @@ def generate(
 def never_lost(shape: Shape) -> Shape:
     """A class that was asked for is drawn: its likeliest pixel is raised to one half."""
     peak = shape.max((1, 2), keepdims=True)
-    return jnp.where(peak < 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12), shape)
+    raised = jnp.where(shape == peak, 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12))
+    return jnp.where(peak < 0.5, raised, shape)
 
 
 def condition(params: Params, x: Float[Array, "B C"], y: Float[Array, "B C"]) -> Vector:
