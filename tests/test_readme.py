@@ -29,7 +29,7 @@ def workplace(tmp_path_factory) -> pathlib.Path:
     """A folder with the files of a reader: masks, their label list and a checkpoint of the release."""
     folder = tmp_path_factory.mktemp("readme")
     space = CARTOON_SPACES["faces"]
-    index_maps = np.stack([maps.paint(cartoon_map("faces", 0, i, (32, 32)), space) for i in range(60)])
+    index_maps = np.stack([maps.paint(cartoon_map("faces", 0, i, (32, 32)), space) for i in range(90)])
     pictures.write_index_pngs(folder / "masks", index_maps, space)
     (folder / "labels.json").write_text(json.dumps(space.names))
     model = SegVAE(space.num_channels, space.order, (16, 16), 2, 5, 3, 4, spectral_norm=False)

@@ -5,6 +5,7 @@ short side of 4; lists by stage begin with the finest.
 """
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -62,8 +63,8 @@ class CanvasEncoder(nn.Module):
         """Channels of an embedded pixel."""
         return self.widths[0] if self.patch == 1 else max(self.widths[0] // self.patch, 1)
 
-    def blank(self, batch: int) -> Float[Array, "B H W w"]:
-        """The embedding of a canvas without shapes: of the place of each pixel only."""
+    def blank(self, batch: Any) -> Float[Array, "B H W w"]:
+        """The embedding of a canvas without shapes: of the place of each pixel only; `batch` may be symbolic."""
         return jnp.broadcast_to(self.place(coordinates(self.image_size)), (batch, *self.image_size, self.pixel_width))
 
     def embed_shape(self, shape: Float[Array, "B H W"], channel: Int[Array, ""]) -> Float[Array, "B H W w"]:
