@@ -2,9 +2,8 @@
 
     python train.py --config=configs/cartoon.py --workdir=runs/cartoon
 
-Maps have 64 px. `:tiny` has 32 px, takes a few minutes on two CPU cores, and is what `make demo` trains. `:shipped`
-makes a file of less than 4 MB. `:people` draws standing figures in the classes of HumanParsing,
-64 x 32 px.
+Maps have 64 px. `:tiny` has 32 px, is for two CPU cores, and is what `make demo` trains. `:shipped` has two thirds of the
+weights. `:people` draws standing figures in the classes of HumanParsing, 64 x 32 px.
 """
 
 from typing import Any
@@ -30,7 +29,7 @@ TINY = {
     "optimizer.ema_decay": 0.99,
     "loss.kl_warmup": 300,
 }
-# Half of the default's widths of vectors, so that the file has less than 4 MB.
+# Narrower vectors, so that the file has less than 4 MB.
 SHIPPED = {"num_steps": 2_600, "data.num_maps": 20_000, "model.context_dim": 128, "model.hidden_dim": 96}
 PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 
