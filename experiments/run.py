@@ -2,8 +2,8 @@
 
     python -m experiments.run --table=baselines --budget=small --source=celebamask_hq --path=masks
 
-Every row has the same maps, about the same time of training, and `--seeds` runs. What is finished is not done again, so
-a run that was stopped goes on when started again; tables share rows of equal names.
+Every row has the same maps and `--seeds` runs; the page says how long each trained. What is finished is not done again,
+so a run that was stopped goes on when started again; tables share rows of equal names.
 """
 
 from segvae_jax.allocator import restart_with_allocator

@@ -45,8 +45,8 @@ class Budget:
     Attributes:
       title: title for readers.
       overrides: entries of the configuration that are the same in all rows.
-      of_model: further entries by the name of the model, "" for those that are not named: sizes of networks, and as
-        many steps as take about the same time.
+      of_model: further entries by the name of the model, "" for those that are not named: sizes of networks, and
+        numbers of steps.
     """
 
     title: str
@@ -121,13 +121,13 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
         "model.latent_dim": 4, "model.widths": (4, 8),
     }),
-    "small": Budget("32 px, a few minutes of training on two CPU cores", {
+    "small": Budget("32 px, 1,500 steps", {
         "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
     }, {
         "hierarchical": {"num_steps": 1_500, "model.widths": (8, 16, 32, 48)},
         "": {"num_steps": 1_500, "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96},
     }),
-    "medium": Budget("64 px, half an hour of training on two CPU cores", {}),
+    "medium": Budget("64 px, the steps of each configuration", {}),
     "large": Budget("128 px, for a GPU", {
         "model.image_size": (128, 128), "num_steps": 100_000, "checkpoint_every": 1_000,
     }, {
