@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 from segvae_jax import maps
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.gaussian import scale_slices
 from segvae_jax.model.protocol import MapModel, VAEOutput
 from segvae_jax.streams import sample_noise, slerp, stream_key
 
@@ -41,12 +42,10 @@ class Latents:
 
     def by_scale(self) -> "dict[str, Latents]":
         """The latents of each scale."""
-        ends = np.cumsum([0, *self.scales.values()])
-        part = lambda i: {
-            name: getattr(self, name)[..., ends[i] : ends[i + 1]]
-            for name in ("mu_posterior", "logvar_posterior", "mu_prior", "logvar_prior")
-        }
-        return {name: Latents(**part(i), present=self.present) for i, name in enumerate(self.scales)}
+        names = ("mu_posterior", "logvar_posterior", "mu_prior", "logvar_prior")
+        part = lambda of_scale: {name: getattr(self, name)[..., of_scale] for name in names}
+        slices = scale_slices(self.scales).items()
+        return {name: Latents(**part(of_scale), present=self.present) for name, of_scale in slices}
 
 
 def temperature_array(model: MapModel, temperature: Temperature) -> Float[np.ndarray, "*Z"]:

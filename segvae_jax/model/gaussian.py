@@ -27,8 +27,14 @@ def kl_divergence(posterior: Gaussian, prior: Gaussian) -> Float[Array, "*b"]:
     return 0.5 * (jnp.exp(difference) + squared - 1 - difference).sum(-1)
 
 
+def scale_slices(scales: Mapping[str, int]) -> dict[str, slice]:
+    """Where a flat latent holds each scale; `scales` has their sizes, in order."""
+    ends = np.cumsum([0, *scales.values()])
+    return {name: slice(*ends[i : i + 2]) for i, name in enumerate(scales)}
+
+
 def kl_by_scale(posterior: Gaussian, prior: Gaussian, scales: Mapping[str, int]) -> dict[str, Float[Array, "*b"]]:
     """`kl_divergence` of each part of the latent; `scales` has their sizes, in order."""
-    ends = np.cumsum([0, *scales.values()])
-    part = lambda gaussian, i: Gaussian(*(field[..., ends[i] : ends[i + 1]] for field in vars(gaussian).values()))
-    return {name: kl_divergence(part(posterior, i), part(prior, i)) for i, name in enumerate(scales)}
+    part = lambda gaussian, of_scale: Gaussian(gaussian.mu[..., of_scale], gaussian.logvar[..., of_scale])
+    slices = scale_slices(scales).items()
+    return {name: kl_divergence(part(posterior, of_scale), part(prior, of_scale)) for name, of_scale in slices}

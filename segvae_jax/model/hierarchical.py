@@ -108,26 +108,15 @@ class Hierarchical(PosteriorModel):
         return len(self.order), sum(self.latent_scales.values())
 
     @nn.nowrap
-    def sample(
-        self,
-        variables: Any,
-        label_set: Float[Array, "B C"],
-        eps: Float[Array, "B K Z"],
-        temperature: Temperature = 1.0,
-    ) -> Float[Array, "B H W C"]:
-        """The class maps of `generate`."""
-        return generate(self, variables, label_set, eps, temperature).class_maps
-
-    @nn.nowrap
     def sample_among(
         self,
         variables: Any,
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
         temperature: Temperature,
-        given: GivenShapes,
+        given: GivenShapes | None,
     ) -> Generated:
-        """`generate` with given shapes."""
+        """See `generate`."""
         return generate(self, variables, label_set, eps, temperature, given)
 
     def __call__(

@@ -155,7 +155,7 @@ class MapModel(nn.Module):
           eps: standard normal noise `[B, *sample_noise_shape]`.
           temperature: below 1 for more typical maps, above 1 for more varied ones.
         """
-        raise NotImplementedError
+        return self.sample_among(variables, label_set, eps, temperature, None).class_maps
 
     @nn.nowrap
     def sample_among(
@@ -164,9 +164,9 @@ class MapModel(nn.Module):
         label_set: Float[Array, "B C"],
         eps: Float[Array, "B K Z"],
         temperature: Temperature,
-        given: GivenShapes,
+        given: GivenShapes | None,
     ) -> Generated:
-        """Samples some classes among given ones; to be called where `can_edit`. Arguments as in `sample`."""
+        """`sample` that takes over given shapes, where there are any; to be called where `can_edit`."""
         raise NotImplementedError
 
     @nn.nowrap

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, UInt8
 from segvae_jax import maps, pictures
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.gaussian import scale_slices
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import sample_noise
@@ -73,10 +74,10 @@ def _active_units(model: MapModel, moments: list[tuple[np.ndarray, ...] | None])
     count = count[:, None]
     variance = (squares - sums**2 / np.maximum(count, 1)) / np.maximum(count - 1, 1)
     active = np.where(count > 1, variance > ACTIVE_VARIANCE, np.nan)
-    ends = np.cumsum([0, *(model.latent_scales or {"": active.shape[-1]}).values()])
-    of_scale = lambda i: float(np.nanmean(active[:, ends[i] : ends[i + 1]].sum(axis=1)))
-    names = [f"validation_active_{name}" for name in model.latent_scales] or ["validation_active"]
-    return {name: of_scale(i) for i, name in enumerate(names)}
+    mean = lambda units: float(np.nanmean(units.sum(axis=1)))
+    scales = scale_slices(model.latent_scales).items()
+    by_scale = {f"validation_active_{name}": mean(active[:, of_scale]) for name, of_scale in scales}
+    return by_scale or {"validation_active": mean(active)}
 
 
 def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Iterator[tuple[Array, Array]]:
