@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.export
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Bool
 
 
@@ -19,8 +20,8 @@ def for_rows(
 ) -> Any:
     """`compute(module, *inputs)` in the rows that need it, and `otherwise` in the other rows.
 
-    On a CPU most of the other rows are left out: the rows that need it are gathered into one of few batch sizes. On
-    other devices the choice would cost more than it saves, and `jax.export`'s symbolic sizes allow none.
+    On a CPU most of the other rows are left out: those that need it are computed in portions of a quarter of the batch.
+    On other devices this would cost more than it saves, and `jax.export`'s symbolic sizes do not allow it.
 
     Args:
       module: a bound module.
@@ -34,16 +35,25 @@ def for_rows(
     keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
     if jax.default_backend() != "cpu" or jax.export.is_symbolic_dim(needed.shape[0]):
         return jax.tree.map(keep, compute(module, *inputs), otherwise)
-    rows = jnp.argsort(~needed)
+    return _in_portions(module, needed, compute, inputs, otherwise)
 
-    def of(size: int) -> Callable[[nn.Module], Any]:
-        some = rows[:size]
-        put = lambda old, new: keep(old.at[some].set(new), old)
-        return lambda module: jax.tree.map(put, otherwise, compute(module, *jax.tree.map(lambda x: x[some], inputs)))
 
-    sizes = sorted({-(-len(needed) * quarter // 4) for quarter in range(1, 5)})
-    branches = [lambda module: otherwise, *map(of, sizes)]
-    return nn.switch(jnp.searchsorted(jnp.array([0, *sizes]), needed.sum()), branches, module)
+def _in_portions(
+    module: nn.Module, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Any, ...], otherwise: Any
+) -> Any:
+    """The needed rows first, a quarter of the batch at a time: one program for any number of them."""
+    batch, size = len(needed), -(-len(needed) // 4)
+    rows = jnp.pad(jnp.argsort(~needed), (0, -batch % size), constant_values=batch)
+
+    def portion(module: nn.Module, state: tuple[Array, Any]) -> tuple[Array, Any]:
+        number, result = state
+        some = lax.dynamic_slice(rows, (number * size,), (size,))
+        computed = compute(module, *jax.tree.map(lambda x: x.at[some].get(mode="clip"), inputs))
+        wanted = jnp.where(needed.at[some].get(mode="fill", fill_value=False), some, batch)
+        return number + 1, jax.tree.map(lambda old, new: old.at[wanted].set(new, mode="drop"), result, computed)
+
+    unfinished = lambda module, state: state[0] * size < needed.sum()
+    return nn.while_loop(unfinished, portion, module, (jnp.int32(0), otherwise))[1]
 
 
 def _zeros_like_result(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
