@@ -26,7 +26,7 @@ MERGE = """
 """
 CLASSES = "skin,hair,top,dress,coat,pants,skirt,shorts,tights,shoes,hat,belt,scarf,glasses,bag"
 
-SHIPPED = {"num_steps": 6_000, "batch_size": 6}
+SHIPPED = {"num_steps": 4_500, "batch_size": 6}
 
 
 def get_config(variant: str = "") -> ConfigDict:
