@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.errors import LabelError
+from segvae_jax.files import json_object
 
 BACKGROUND = "background"
 LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map
@@ -142,8 +143,30 @@ class LabelSpace:
 
     @classmethod
     def from_json(cls, text: str) -> "LabelSpace":
-        """Inverse of `to_json`."""
-        return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+        """Inverse of `to_json`.
+
+        Raises:
+          LabelError: if the text is anything else.
+        """
+        try:
+            space = cls(**{key: _tuples(value) for key, value in json_object(text).items()})
+            space._check_types()
+        except (ValueError, TypeError, RecursionError) as error:
+            raise LabelError(f"not a label space ({error}): expected what to_json writes") from None
+        return space
+
+    def _check_types(self) -> None:
+        """Checks that what JSON held has the types of the attributes.
+
+        Raises:
+          TypeError: if not.
+        """
+        lists = [*vars(self).values(), *self.pairs, *self.palette, *(covers for _, covers in self.covered_by)]
+        colours = [number for colour in self.palette for number in colour]
+        if not all(isinstance(value, tuple) for value in lists) or not all(isinstance(n, str) for n in self.classes):
+            raise TypeError("an entry has another type")
+        if not all(len(colour) == 3 for colour in self.palette) or not all(n in range(256) for n in colours):
+            raise TypeError("a colour is not three numbers from 0 to 255")
 
 
 def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:

@@ -235,7 +235,8 @@ def test_a_later_format_is_refused(copy):
 def test_a_card_from_before_there_were_other_models_and_ablations_is_of_segvae_as_it_was(tmp_path):
     CARD.write(tmp_path)
     card = json.loads((tmp_path / "model.json").read_text())
-    assert card.pop("name") == "segvae" and card.pop("weights") == "" and card.pop("step") == 0
+    assert card.pop("name") == "segvae" and card.pop("weights") == card.pop("program") == "" and card.pop("step") == 0
+    assert len(card.pop("sha256")) == 64
     (tmp_path / "model.json").write_text(json.dumps(card))
     read = ModelCard.read(tmp_path)
     assert read.model() == CARD.model() and read.model().recurrent
