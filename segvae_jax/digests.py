@@ -1,7 +1,7 @@
 """Digests of the files of a checkpoint or data set: written with the files, compared before these are read.
 
-A list of digests is a text as `sha256sum` writes it, so that `sha256sum -c SHA256SUMS` compares the same. What has no
-list was written by an earlier version and is taken as it is: that is the one rule for older files.
+A list of digests is a text as `sha256sum` writes it, so that `sha256sum -c SHA256SUMS` compares the same. Files without
+a list were written by an earlier version and are taken as they are: that is the one rule for older files.
 """
 
 import hashlib
@@ -30,13 +30,13 @@ def sums_of(path: Path, name: str) -> dict[str, str]:
         return {name: hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def write_sums(path: Path, sums: Mapping[str, str]) -> None:
+def write_sums(path: Path, *sums: Mapping[str, str]) -> None:
     """Writes a list of digests of files whose names are relative to its folder.
 
     Raises:
       OSError: if it cannot be written.
     """
-    text = "".join(f"{digest}  {name}\n" for name, digest in sums.items())
+    text = "".join(f"{digest}  {name}\n" for part in sums for name, digest in part.items())
     write_atomically(path, lambda partial: partial.write_text(text, "utf-8"))
 
 
@@ -58,6 +58,15 @@ def compare(path: Path, names: Iterable[str]) -> None:
             _compare(path, listed, name)
     except (OSError, ValueError) as error:
         raise DamagedFile(f"{path}: {error}") from None
+
+
+def is_whole(path: Path, names: Iterable[str]) -> bool:
+    """Whether `compare` finds no damage."""
+    try:
+        compare(path, names)
+    except DamagedFile:
+        return False
+    return True
 
 
 def _read_sums(path: Path) -> dict[str, str]:

@@ -1,14 +1,12 @@
 """Writes files and folders so that whatever has its final name is complete, even if the process was killed."""
 
 import contextlib
-import json
 import os
 import platform
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from segvae_jax.errors import OutputError
 
@@ -59,21 +57,6 @@ def writable_directory(path: str | Path, flag: str) -> Path:
         directory.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=directory).close()
     return directory
-
-
-def json_object(text: str | bytes) -> dict[str, Any]:
-    """The object that a JSON text holds.
-
-    Raises:
-      ValueError: if it holds anything else, or is no JSON.
-    """
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-    if not isinstance(found, dict):
-        raise ValueError(f"a {type(found).__name__}, not an object")
-    return found
 
 
 @contextlib.contextmanager

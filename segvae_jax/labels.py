@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.errors import LabelError
-from segvae_jax.files import json_object
+from segvae_jax.json_objects import json_object
 
 BACKGROUND = "background"
 LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from segvae_jax.errors import CheckpointError, SegVAEError
-from segvae_jax.files import json_object, write_atomically
+from segvae_jax.files import write_atomically
+from segvae_jax.json_objects import json_object, opened, sealed
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import check_arguments, hyperparameters, make_model
@@ -21,8 +22,8 @@ from segvae_jax.shipped import checkpoint_names
 
 CARD = "model.json"
 _FORMAT = 1
-_SHA256 = "sha256"  # of the other entries; cards of earlier versions have none
 _LATER = ("name", "weights", "step", "program")  # entries that cards of earlier versions may lack
+_ENTRIES = ("format", "label_space", "model", "label_sets", "counts", "prepared", *_LATER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +58,11 @@ class ModelCard:
         return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
 
     def _described(self) -> dict[str, Any]:
-        """All hyperparameters and the order of the classes, including those that the card leaves at their defaults."""
+        """All hyperparameters and the classes, including what the card leaves at its default."""
         model = self.model()
         arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
-        return {"name": self.name, **arguments, "classes": self.space.drawing_order}
+        classes = {"classes": self.space.classes, "drawing_order": self.space.drawing_order}
+        return {"name": self.name, **arguments, **classes}
 
     def require_same_model(self, other: "ModelCard", directory: Path) -> None:
         """Checks that a configuration asks for the model of this card.
@@ -97,7 +99,7 @@ class ModelCard:
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
             "program": self.program,
         }  # fmt: skip
-        text = json.dumps({**content, _SHA256: _digest(content)}, indent=1)
+        text = json.dumps(sealed(content), indent=1)
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / CARD, lambda path: path.write_text(text))
 
@@ -125,8 +127,7 @@ class ModelCard:
     def _parsed(cls, card: dict[str, Any], directory: Path) -> "ModelCard":
         if card["format"] != _FORMAT:
             raise CheckpointError(f"{directory}: format {card['format']!r:.40}: this version reads format {_FORMAT}")
-        if card.pop(_SHA256, None) not in (None, _digest(card)):
-            raise ValueError("its entries are not those that were written")
+        card = opened(card, _ENTRIES)
         space = LabelSpace.from_json(json.dumps(card["label_space"]))
         arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
         rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
@@ -134,17 +135,15 @@ class ModelCard:
         label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
         counts = np.array(card["counts"], int)
         read = cls(space, arguments, label_sets, counts, card["prepared"], **{k: card[k] for k in _LATER if k in card})
-        read._check(card.keys())
+        read._check()
         return read
 
-    def _check(self, entries: Iterable[str]) -> None:
-        """Checks what was read, with the names of its entries.
+    def _check(self) -> None:
+        """Checks types and sizes of what was read.
 
         Raises:
           ValueError, TypeError: if something has another type, or does not fit.
         """
-        if unknown := set(entries) - {"format", "label_space", "model", "label_sets", "counts", "prepared", *_LATER}:
-            raise ValueError(f"unknown entry {min(unknown)!r}")
         texts = self.name, self.prepared, self.weights, self.program
         if not all(isinstance(text, str) for text in texts) or type(self.step) is not int or self.step < 0:
             raise TypeError("an entry has another type")
@@ -152,11 +151,6 @@ class ModelCard:
             raise ValueError("counts: expected one for each label-set")
         check_arguments(self.name, self.arguments)
         self.model()
-
-
-def _digest(entries: Mapping[str, Any]) -> str:
-    """SHA-256 of the entries of a card, however they are laid out in the file."""
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def distinct_label_sets(

@@ -22,7 +22,7 @@ from segvae_jax.checkpoint.loading import STEPS, placed
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import CheckpointError, DamagedFile
-from segvae_jax.files import json_object
+from segvae_jax.json_objects import json_object
 
 
 class Checkpoints:
@@ -119,8 +119,7 @@ def _with_sums(directory: Path) -> ocp.AsyncOptions:
     def add() -> None:
         for step in (directory / STEPS).glob("*.orbax-checkpoint-tmp*") if jax.process_index() == 0 else ():
             folders = sorted(path for path in step.iterdir() if path.is_dir())
-            sums = [sums_of(folder, folder.name) for folder in folders]
-            write_sums(step / SUMS, {name: digest for part in sums for name, digest in part.items()})
+            write_sums(step / SUMS, *(sums_of(folder, folder.name) for folder in folders))
 
     return ocp.AsyncOptions(post_finalization_callback=add)
 

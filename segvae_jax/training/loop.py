@@ -22,7 +22,8 @@ from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
-from segvae_jax.files import json_object, writable_directory
+from segvae_jax.files import writable_directory
+from segvae_jax.json_objects import json_object
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup

@@ -12,7 +12,8 @@ from absl import logging
 from jaxtyping import UInt8
 from tensorboardX import SummaryWriter
 
-from segvae_jax.files import json_object, write_atomically
+from segvae_jax.files import write_atomically
+from segvae_jax.json_objects import json_object
 
 
 class MetricWriter:

@@ -171,8 +171,11 @@ def test_a_card_tells_another_model(tmp_path):
     with pytest.raises(CheckpointError, match=r"holds a model with ngf=2, the configuration says 4: use"):
         CARD.require_same_model(wider, tmp_path)
     other = dataclasses.replace(CARD, space=LabelSpace(("skin", "hair", "hat")))
-    with pytest.raises(CheckpointError, match=r"classes=\('skin', 'hair', 'nose'\)"):
+    with pytest.raises(CheckpointError, match=r"classes=\('nose', 'skin', 'hair'\)"):
         CARD.require_same_model(other, tmp_path)
+    renumbered = dataclasses.replace(CARD, space=dataclasses.replace(SPACE, classes=("skin", "nose", "hair")))
+    with pytest.raises(CheckpointError, match=r"classes=\('nose', 'skin', 'hair'\), the configuration says \('skin'"):
+        CARD.require_same_model(renumbered, tmp_path)
 
 
 @pytest.mark.parametrize("change", [dict(ema=False), dict(spectral=False), dict(width=4)])

@@ -32,7 +32,8 @@ from segvae_jax.data.shards.records import DataSetFiles, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import DamagedFile, DataError, OutputError
-from segvae_jax.files import json_object, locked, output_errors, remove
+from segvae_jax.files import locked, output_errors, remove
+from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
@@ -192,9 +193,11 @@ def _is_complete(out: Path, fingerprint: str) -> bool:
 
     Raises:
       OutputError: if the folder holds anything else.
+      DataError: if its description is damaged.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
+    _require_whole(out, ["metadata.json"])
     with contextlib.suppress(OSError, ValueError):
         if json_object((out / "metadata.json").read_bytes()).get("fingerprint") == fingerprint:
             return True
@@ -230,8 +233,7 @@ def _assemble(staging: Staging, directory: Path) -> None:
     (directory / _DATA_REPORT).write_text(json.dumps(report, indent=1))
     files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, statistics, assignment)))
     write_page(directory / REPORT, report, open_prepared(str(directory)))
-    sums = [sums_of(path, path.name) for path in sorted(directory.iterdir())]
-    write_sums(directory / SUMS, {name: digest for part in sums for name, digest in part.items()})
+    write_sums(directory / SUMS, *(sums_of(path, path.name) for path in sorted(directory.iterdir())))
 
 
 def _assigned(source: Source, recipe: Recipe, statistics: MapStatistics) -> Assignment:
