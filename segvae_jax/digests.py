@@ -78,9 +78,11 @@ def _read_sums(path: Path) -> dict[str, str]:
 
 
 def _compare(path: Path, listed: Mapping[str, str], name: str) -> None:
+    """Compares a file, or the files of a folder that are listed; others that were added to it do not count."""
     expected = {key: digest for key, digest in listed.items() if key == name or key.startswith(f"{name}/")}
-    found = sums_of(path.parent / name, name) if (path.parent / name).exists() else {}
-    for key in sorted({*expected, *found} or {name}):
-        if key not in found or found[key] != expected.get(key):
-            fault = f"not the file that {path.name} lists" if key in found else "missing"
-            raise DamagedFile(f"{path.parent / key}: {fault}")
+    for key, digest in (expected or {name: ""}).items():
+        file = path.parent / key
+        if not file.exists():
+            raise DamagedFile(f"{file}: missing")
+        if sums_of(file, key) != {key: digest}:
+            raise DamagedFile(f"{file}: not the file that {path.name} lists")

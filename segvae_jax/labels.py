@@ -149,24 +149,28 @@ class LabelSpace:
           LabelError: if the text is anything else.
         """
         try:
-            space = cls(**{key: _tuples(value) for key, value in json_object(text).items()})
-            space._check_types()
-        except (ValueError, TypeError, RecursionError) as error:
+            entries = {key: _tuples(value) for key, value in json_object(text).items()}
+            _check_types(**entries)
+            return cls(**entries)
+        except (ValueError, TypeError) as error:
             raise LabelError(f"not a label space ({error}): expected what to_json writes") from None
-        return space
 
-    def _check_types(self) -> None:
-        """Checks that what JSON held has the types of the attributes.
 
-        Raises:
-          TypeError: if not.
-        """
-        lists = [*vars(self).values(), *self.pairs, *self.palette, *(covers for _, covers in self.covered_by)]
-        colours = [number for colour in self.palette for number in colour]
-        if not all(isinstance(value, tuple) for value in lists) or not all(isinstance(n, str) for n in self.classes):
-            raise TypeError("an entry has another type")
-        if not all(len(colour) == 3 for colour in self.palette) or not all(n in range(256) for n in colours):
-            raise TypeError("a colour is not three numbers from 0 to 255")
+def _check_types(classes: Any, palette: Any = (), covered_by: Any = (), pairs: Any = (), **names: Any) -> None:
+    """Checks that what JSON held has the types of the attributes of a `LabelSpace`.
+
+    Raises:
+      TypeError, ValueError: if not.
+    """
+    pairs_of_any = [*pairs, *covered_by]
+    lists = [classes, palette, covered_by, pairs, *names.values(), *pairs_of_any, *(covers for _, covers in covered_by)]
+    flat = [classes, *names.values(), *pairs, *((under, *covers) for under, covers in covered_by)]
+    if not all(isinstance(value, tuple) for value in lists) or any(len(pair) != 2 for pair in pairs_of_any):
+        raise TypeError("an entry is no list, or a pair has not two parts")
+    if not all(isinstance(name, str) for value in flat for name in value):
+        raise TypeError("a name is no text")
+    if not all(len(colour) == 3 and all(type(n) is int and 0 <= n < 256 for n in colour) for colour in palette):
+        raise ValueError("a colour is not three numbers from 0 to 255")
 
 
 def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:

@@ -13,7 +13,6 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
-import io
 import multiprocessing
 import runpy
 import shutil
@@ -51,12 +50,25 @@ from segvae_jax.model.protocol import init_variables
 from segvae_jax.training.state import adam
 from segvae_jax.training.writers import MetricWriter
 
-REFUSED, RIGHT, WRONG, FOREIGN, CRASH = "refused", "right all the same", "wrong, unnoticed", "foreign exception", "crash"
+REFUSED, RIGHT, WRONG, FOREIGN, CRASH = (
+    "refused",
+    "right all the same",
+    "wrong, unnoticed",
+    "foreign exception",
+    "crash",
+)
 OUTCOMES = (REFUSED, RIGHT, WRONG, FOREIGN, CRASH)
 _EXAMPLE = Path(__file__).parents[1] / "examples" / "run_exported.py"
 _SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 _LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 0, 1]], bool)
-_ARGUMENTS = {"image_size": (8, 8), "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "spectral_norm": False}
+_ARGUMENTS = {
+    "image_size": (8, 8),
+    "ngf": 2,
+    "context_dim": 5,
+    "hidden_dim": 4,
+    "latent_dim": 3,
+    "spectral_norm": False,
+}
 _REQUEST = Request(num=12, seed=3, shard_size=5)
 
 
@@ -219,7 +231,9 @@ def _prepare(folder: Path) -> dict[str, bytes]:
 
 def _read_prepared(folder: Path) -> str:
     prepared = open_prepared(folder / "set")
-    return _digest([vars(prepared) | {"directory": ""}, prepared.data_report(), [list(prepared.split(s)) for s in SPLITS]])
+    return _digest(
+        [vars(prepared) | {"directory": ""}, prepared.data_report(), [list(prepared.split(s)) for s in SPLITS]]
+    )
 
 
 def _write_interrupted(folder: Path) -> None:
@@ -244,6 +258,10 @@ def _write_record(folder: Path) -> None:
     (folder / "record.json").write_text(record)
 
 
+def _repeat_record(folder: Path) -> bytes:
+    return repeat(_generator(), (folder / "record.json").read_text("latin-1")).tobytes()
+
+
 KINDS = {
     "training checkpoint": Kind(_write_run, _read_checkpoint),
     "resumed training": Kind(_write_run, _resume),
@@ -253,7 +271,7 @@ KINDS = {
     "shards of PNG": Kind(lambda f: _write_maps(f, "png"), lambda f: _write_maps(f, "png")),
     "prepared set": Kind(_prepare, _read_prepared),
     "interrupted preparation": Kind(_write_interrupted, _prepare),
-    "record of the page": Kind(_write_record, lambda f: repeat(_generator(), (f / "record.json").read_bytes()).tobytes()),
+    "record of the page": Kind(_write_record, _repeat_record),
 }
 
 

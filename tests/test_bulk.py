@@ -102,6 +102,34 @@ def test_a_complete_folder_stays_as_it_is(generator, written):
     assert {path: path.stat().st_mtime_ns for path in written.glob("*array_record*")} == before
 
 
+def cut(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("form", ["arrayrecord", "png"])
+def test_damaged_shards_are_made_again_and_the_others_stay(generator, tmp_path, capfd, form):
+    request = dataclasses.replace(SMALL, num=12, shard_size=5, format=form)
+    write_shards(generator, request, tmp_path)
+    whole, (first, second, third) = contents(tmp_path), sorted(tmp_path.glob("*.sha256"))
+    damaged = {path.with_suffix("") if form == "png" else path.with_name(path.name[:-7]) for path in (first, second)}
+    for path in damaged:
+        cut(next(path.glob("*.png")) if form == "png" else path)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if third.name[:-7] in str(path)}
+    assert write_shards(generator, request, tmp_path) == 12
+    assert contents(tmp_path) == whole and all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    assert capfd.readouterr().err.count("is damaged, and is made again") == 2
+    if form == "arrayrecord":
+        first.unlink()  # as of an earlier version
+        assert write_shards(generator, request, tmp_path) == 12 and not first.exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", "[" * 100_000])
+def test_a_damaged_request_is_one_line(generator, tmp_path, text):
+    (tmp_path / "generation.json").write_text(text)
+    with pytest.raises(OutputError, match=r"generation\.json: damaged"):
+        write_shards(generator, SMALL, tmp_path)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_path):
     checkpoint, killed, whole = tmp_path / "checkpoint", tmp_path / "killed", tmp_path / "whole"

@@ -133,6 +133,8 @@ class ModelCard:
         rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
         packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
         label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
+        if not all(type(count) is int for count in [*card["counts"], card.get("step", 0)]):
+            raise TypeError("counts and step are no whole numbers")
         counts = np.array(card["counts"], int)
         read = cls(space, arguments, label_sets, counts, card["prepared"], **{k: card[k] for k in _LATER if k in card})
         read._check()
@@ -145,8 +147,8 @@ class ModelCard:
           ValueError, TypeError: if something has another type, or does not fit.
         """
         texts = self.name, self.prepared, self.weights, self.program
-        if not all(isinstance(text, str) for text in texts) or type(self.step) is not int or self.step < 0:
-            raise TypeError("an entry has another type")
+        if not all(isinstance(text, str) for text in texts) or not 0 <= self.step < 2**31:
+            raise TypeError("an entry has another type, or is out of range")
         if self.counts.shape != (len(self.label_sets),) or (self.counts < 0).any():
             raise ValueError("counts: expected one for each label-set")
         check_arguments(self.name, self.arguments)

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from segvae_jax.model.baselines.cvae import GlobalVAE
 from segvae_jax.model.baselines.diffusion import DiffusionModel
@@ -23,6 +23,8 @@ MODELS: dict[str, type[MapModel]] = {
 }
 _OF_THE_CLASSES = {"num_channels", "order", "stack"}
 _OF_LINEN = {"parent", "name"}
+_DTYPES = ("float32", "bfloat16", "float16")
+_LARGEST = 2**20  # of any size, far beyond all that fits into memory
 
 
 def names_with(capability: str) -> str:
@@ -50,10 +52,13 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
 def _fits(hint: Any, value: Any) -> bool:
     if hint is float:
         return type(value) in (int, float) and math.isfinite(value)
-    if hint in (bool, str):
-        return type(value) is hint
-    numbers = (value,) if hint is int else value
-    return isinstance(numbers, tuple) and all(type(number) is int and number >= 0 for number in numbers)
+    if hint is bool:
+        return type(value) is bool
+    if hint is str:
+        return value in _DTYPES  # the only texts
+    numbers, sizes = ((value,), (int,)) if hint is int else (value, get_args(hint))
+    counts = isinstance(numbers, tuple) and all(type(number) is int and 0 <= number <= _LARGEST for number in numbers)
+    return counts and (Ellipsis in sizes or (len(numbers) == len(sizes) and 0 not in numbers))
 
 
 def make_model(
