@@ -14,6 +14,7 @@ import dataclasses
 import functools
 import hashlib
 import multiprocessing
+import os
 import runpy
 import shutil
 import sys
@@ -280,6 +281,8 @@ def campaign(trials: int, seed: int) -> dict[str, collections.Counter[str]]:
     found: dict[str, collections.Counter[str]] = {}
     each = -(-trials // len(KINDS))
     with tempfile.TemporaryDirectory() as root:
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{root}/cache"  # of the child processes
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         for name, kind in KINDS.items():
             pristine = Path(root) / name
             pristine.mkdir()

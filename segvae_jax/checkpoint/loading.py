@@ -36,7 +36,7 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
     if step not in (None, card.step):
         raise CheckpointError(f"{path}: step {step} is not saved: the only one is {card.step}")
     variables = jax.device_put(read_weights(path, card.weights), jax.local_devices()[0])
-    return card, {"params": variables["params"], "spectral": {}}, card.step
+    return card, variables | {"spectral": {}}, card.step
 
 
 def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:

@@ -4,6 +4,7 @@ A checkpoint directory holds `model.json` (see `card`) and either numbered steps
 Nothing in it is ever executed.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -132,10 +133,11 @@ def _set_damaged_losses_aside(directory: Path) -> None:
     for path in (directory / STEPS).glob("*/metrics/metrics"):
         try:
             compare(path.parents[1] / SUMS, ["metrics/metrics"])
-            if not isinstance(json_object(path.read_bytes())["validation_loss"], float):
+            if math.isnan(float(json_object(path.read_bytes())["validation_loss"])):
                 raise ValueError("no validation_loss")
-        except (DamagedFile, OSError, ValueError, KeyError) as error:
-            path.rename(path.with_suffix(".damaged"))
+        except (DamagedFile, OSError, ValueError, KeyError, TypeError) as error:
+            with contextlib.suppress(FileNotFoundError):  # another process of the run was faster
+                path.rename(path.with_suffix(".damaged"))
             logging.warning("%s: damaged (%s): the step is kept, but not as the best one", path, reason(error))
 
 
