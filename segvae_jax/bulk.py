@@ -4,7 +4,7 @@
 
 Sample i is the map that `Generator.generate_each` returns for label-set i, whatever the devices, hosts and batches. A
 shard gets its name when it is complete. A run that was killed keeps its complete shards when it is started again;
-those that are not the files that their digests, `SHARD.sha256`, are of are made again.
+those that differ from their digests, in `SHA256SUMS.NAME`, are made again.
 """
 
 import collections
@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
-from segvae_jax.digests import is_whole, sums_of, write_sums
+from segvae_jax.digests import SUMS, is_whole, sums_of, write_sums
 from segvae_jax.errors import OutputError
 from segvae_jax.files import output_errors, remove, write_atomically
 from segvae_jax.generation import Generator
@@ -191,7 +191,7 @@ def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample], parti
 
 
 def _sums(shard: Path) -> Path:
-    return shard.with_name(f"{shard.name}.sha256")
+    return shard.with_name(f"{SUMS}.{shard.name}")
 
 
 def _is_whole(shard: Path) -> bool:

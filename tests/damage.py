@@ -43,6 +43,7 @@ from segvae_jax.data.prepare.builder import build, open_prepared
 from segvae_jax.data.prepare.recipe import Recipe
 from segvae_jax.data.prepare.splits import SPLITS
 from segvae_jax.data.sources.source import Source
+from segvae_jax.digests import SUMS
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.interop.export import export
@@ -217,7 +218,7 @@ def _write_maps(folder: Path, form: str) -> dict[str, bytes]:
 
 
 def _contents(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".sha256"]
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(SUMS)]
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
