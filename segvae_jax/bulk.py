@@ -3,7 +3,8 @@
     write_shards(generator, Request(num=1_000_000), "maps")
 
 Sample i is the map that `Generator.generate_each` returns for label-set i, whatever the devices, hosts and batches. A
-shard gets its name when it is complete. A run that was killed keeps its complete shards when it is started again.
+shard gets its name when it is complete. A run that was killed keeps its complete shards when it is started again;
+those that differ from their digests, in `SHA256SUMS.NAME`, are made again.
 """
 
 import collections
@@ -22,9 +23,11 @@ import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
+from segvae_jax.digests import SUMS, is_whole, sums_of, write_sums
 from segvae_jax.errors import OutputError
-from segvae_jax.files import output_errors, write_atomically
+from segvae_jax.files import output_errors, remove, write_atomically
 from segvae_jax.generation import Generator
+from segvae_jax.json_objects import json_object
 from segvae_jax.progress import MapProgress
 from segvae_jax.sampling import Temperature
 from segvae_jax.termination import termination
@@ -131,7 +134,7 @@ def write_shards(
     share = range(process_index, request.num_shards, process_count)
     with output_errors(directory):
         _claim(directory, settings)
-        missing = [shard for shard in share if not (directory / form.name(shard)).exists()]
+        missing = [shard for shard in share if not _is_whole(directory / form.name(shard))]
         batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
         with _progress(request, share, missing) as report:
             _write_all(form, directory, batches, request.seed, report)
@@ -171,10 +174,29 @@ def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], se
     with termination() as terminated, contextlib.suppress(_Terminated):
         for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
             samples = _samples(_counted(group, report), seed, terminated)
-            write_atomically(directory / form.name(shard), functools.partial(form.write, samples=samples))
+            path = directory / form.name(shard)
+            if path.exists():
+                report.print(f"{path.name} is damaged, and is made again")
+                remove(path)
+            write_atomically(path, functools.partial(_write_shard, form, path, samples))
             report.print(f"{form.name(shard)} is complete")
         return
     report.print("stopped by SIGTERM, complete shards are kept: start again to go on")
+
+
+def _write_shard(form: ShardFormat, path: Path, samples: Iterable[Sample], partial: Path) -> None:
+    """Writes a shard under a temporary name, and the digests of its files under its name."""
+    form.write(partial, samples)
+    write_sums(_sums(path), sums_of(partial, path.name))
+
+
+def _sums(shard: Path) -> Path:
+    return shard.with_name(f"{SUMS}.{shard.name}")
+
+
+def _is_whole(shard: Path) -> bool:
+    """Whether there is such a shard, and it is as it was written."""
+    return shard.exists() and is_whole(_sums(shard), [shard.name])
 
 
 def _finish(form: ShardFormat, directory: Path, request: Request, metadata: dict[str, Any]) -> int:
@@ -205,8 +227,8 @@ def _claim(directory: Path, settings: dict[str, Any]) -> None:
         text = json.dumps(settings, indent=1)
         write_atomically(path, lambda partial: partial.write_text(text), shared=True)
     try:
-        found = dict(json.loads(path.read_text()))
-    except (ValueError, TypeError):
+        found = json_object(path.read_bytes())
+    except ValueError:
         raise OutputError(f"{path}: damaged, so the content of the folder is unknown: give another folder") from None
     for key, value in settings.items():
         if found.get(key) != value:

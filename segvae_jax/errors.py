@@ -35,3 +35,7 @@ class OutputError(SegVAEError):
 
 class TrainingDiverged(SegVAEError):
     """A loss or gradient became non-finite."""
+
+
+class DamagedFile(SegVAEError):
+    """A file that is missing, or is not as it was written."""

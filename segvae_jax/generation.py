@@ -89,7 +89,7 @@ class Generator(MapEditor):
         Raises:
           OutputError: if the directory cannot be written to, or holds the saved steps of a training run.
         """
-        card = dataclasses.replace(self.card, step=self.step)
+        card = dataclasses.replace(self.card, step=self.step, program="")
         return save_portable(Path(directory).expanduser().resolve(), card, self._loaded, half)
 
     def generate(

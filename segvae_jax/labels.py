@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.errors import LabelError
+from segvae_jax.json_objects import json_object
 
 BACKGROUND = "background"
 LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map
@@ -142,8 +143,34 @@ class LabelSpace:
 
     @classmethod
     def from_json(cls, text: str) -> "LabelSpace":
-        """Inverse of `to_json`."""
-        return cls(**{key: _tuples(value) for key, value in json.loads(text).items()})
+        """Inverse of `to_json`.
+
+        Raises:
+          LabelError: if the text is anything else.
+        """
+        try:
+            entries = {key: _tuples(value) for key, value in json_object(text).items()}
+            _check_types(**entries)
+            return cls(**entries)
+        except (ValueError, TypeError) as error:
+            raise LabelError(f"not a label space ({error}): expected what to_json writes") from None
+
+
+def _check_types(classes: Any, palette: Any = (), covered_by: Any = (), pairs: Any = (), **names: Any) -> None:
+    """Checks that what JSON held has the types of the attributes of a `LabelSpace`.
+
+    Raises:
+      TypeError, ValueError: if not.
+    """
+    pairs_of_any = [*pairs, *covered_by]
+    lists = [classes, palette, covered_by, pairs, *names.values(), *pairs_of_any, *(covers for _, covers in covered_by)]
+    flat = [classes, *names.values(), *pairs, *((under, *covers) for under, covers in covered_by)]
+    if not all(isinstance(value, tuple) for value in lists) or any(len(pair) != 2 for pair in pairs_of_any):
+        raise TypeError("an entry is no list, or a pair has not two parts")
+    if not all(isinstance(name, str) for value in flat for name in value):
+        raise TypeError("a name is no text")
+    if not all(len(colour) == 3 and all(type(n) is int and 0 <= n < 256 for n in colour) for colour in palette):
+        raise ValueError("a colour is not three numbers from 0 to 255")
 
 
 def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:

@@ -102,6 +102,33 @@ def test_a_complete_folder_stays_as_it_is(generator, written):
     assert {path: path.stat().st_mtime_ns for path in written.glob("*array_record*")} == before
 
 
+def cut(path: pathlib.Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("form", ["arrayrecord", "png"])
+def test_damaged_shards_are_made_again_and_the_others_stay(generator, tmp_path, capfd, form):
+    request = dataclasses.replace(SMALL, num=12, shard_size=5, format=form)
+    write_shards(generator, request, tmp_path)
+    whole = contents(tmp_path)
+    first, second, third = [path.name.removeprefix("SHA256SUMS.") for path in sorted(tmp_path.glob("SHA256SUMS.*"))]
+    for name in (first, second):
+        cut(next((tmp_path / name).glob("*.png")) if form == "png" else tmp_path / name)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / third, *(tmp_path / third).glob("*"))}
+    assert write_shards(generator, request, tmp_path) == 12
+    assert contents(tmp_path) == whole and all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    assert capfd.readouterr().err.count("is damaged, and is made again") == 2
+    (tmp_path / f"SHA256SUMS.{first}").unlink()  # as of an earlier version
+    assert write_shards(generator, request, tmp_path) == 12 and not (tmp_path / f"SHA256SUMS.{first}").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "3", "{", "[" * 100_000])
+def test_a_damaged_request_is_one_line(generator, tmp_path, text):
+    (tmp_path / "generation.json").write_text(text)
+    with pytest.raises(OutputError, match=r"generation\.json: damaged"):
+        write_shards(generator, SMALL, tmp_path)
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_files(card, variables, generator, tmp_path):
     checkpoint, killed, whole = tmp_path / "checkpoint", tmp_path / "killed", tmp_path / "whole"
@@ -143,7 +170,9 @@ def test_sigterm_stops_between_batches_and_leaves_complete_shards_alone(
     card, variables, generator, written, tmp_path, capfd
 ):
     assert write_shards(Terminated(card, variables), SMALL, tmp_path) == 20
-    assert {path.name for path in tmp_path.iterdir()} == {"generation.json", shards(written)[0]}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "generation.json", shards(written)[0], f"SHA256SUMS.{shards(written)[0]}"
+    }  # fmt: skip
     assert "stopped by SIGTERM" in capfd.readouterr().err
     write_shards(generator, SMALL, tmp_path)
     assert contents(tmp_path) == contents(written)
@@ -198,7 +227,9 @@ def test_png_folders_are_numbered_and_hold_palette_names_and_label_sets(generato
     request = dataclasses.replace(SMALL, format="png", label_sets=LABEL_SETS)
     assert write_shards(generator, request, tmp_path) == 50
     expected = generator.generate_each(np.tile(LABEL_SETS, (25, 1)), seed=3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000", "00001", "00002", "generation.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("00000", "00001", "00002"), *(f"SHA256SUMS.0000{i}" for i in range(3)), "generation.json"
+    ]  # fmt: skip
     names = [f"{i:07d}.png" for i in range(20, 40)]
     assert sorted(path.name for path in (tmp_path / "00001").iterdir()) == [*names, "label_sets.txt"]
     np.testing.assert_array_equal(read_index_png(tmp_path / "00001" / names[3], 4), expected[23])

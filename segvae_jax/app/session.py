@@ -18,6 +18,7 @@ import segvae_jax
 from segvae_jax import pictures
 from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
+from segvae_jax.json_objects import json_object, opened, sealed
 from segvae_jax.labels import LabelSpace
 
 HISTORY = 20  # steps that are kept
@@ -133,7 +134,7 @@ class Session:
           weights: the fingerprint of the generator.
         """
         about = {"segvae_jax": segvae_jax.__version__, "checkpoint": checkpoint, "weights": weights}
-        return json.dumps({**about, "calls": self.step.calls if self.step else ()}, indent=1)
+        return json.dumps(sealed({**about, "calls": self.step.calls if self.step else ()}), indent=1)
 
 
 def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
@@ -147,7 +148,7 @@ def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
       MapError: if this is not a record, or it was made with other weights.
     """
     try:
-        content = json.loads(record)
+        content = opened(json_object(record), ("segvae_jax", "checkpoint", "weights", "calls"))
         weights, calls = content["weights"], content["calls"]
     except (ValueError, KeyError, TypeError) as error:
         raise MapError(f"this is not a record of the page ({error!r}): give the JSON that it wrote") from None

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +12,18 @@ import jax
 import numpy as np
 from jaxtyping import Bool, Int
 
-from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.errors import CheckpointError, SegVAEError
 from segvae_jax.files import write_atomically
+from segvae_jax.json_objects import json_object, opened, sealed
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import hyperparameters, make_model
+from segvae_jax.model.registry import check_arguments, hyperparameters, make_model
 from segvae_jax.shipped import checkpoint_names
 
 CARD = "model.json"
 _FORMAT = 1
+_LATER = ("name", "weights", "step", "program")  # entries that cards of earlier versions may lack
+_ENTRIES = ("format", "label_space", "model", "label_sets", "counts", "prepared", *_LATER)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +39,7 @@ class ModelCard:
       name: of the kind of model, a key of `MODELS`.
       weights: SHA-256 of the `weights.npz` beside the card, or "" if there are saved steps instead.
       step: of training, at which `weights.npz` was written.
+      program: SHA-256 of the sampling program beside the card, or "" if there is none.
     """
 
     space: LabelSpace
@@ -45,6 +50,7 @@ class ModelCard:
     name: str = "segvae"
     weights: str = ""
     step: int = 0
+    program: str = ""
 
     def model(self) -> MapModel:
         """The model, without its weights."""
@@ -52,10 +58,11 @@ class ModelCard:
         return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
 
     def _described(self) -> dict[str, Any]:
-        """All hyperparameters and the order of the classes, including those that the card leaves at their defaults."""
+        """All hyperparameters and the classes, including what the card leaves at its default."""
         model = self.model()
         arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
-        return {"name": self.name, **arguments, "classes": self.space.drawing_order}
+        classes = {"classes": self.space.classes, "drawing_order": self.space.drawing_order}
+        return {"name": self.name, **arguments, **classes}
 
     def require_same_model(self, other: "ModelCard", directory: Path) -> None:
         """Checks that a configuration asks for the model of this card.
@@ -85,12 +92,14 @@ class ModelCard:
 
     def write(self, directory: Path) -> None:
         """Writes the card into a directory, which is made if it is missing; complete or not at all."""
-        text = json.dumps({
+        content = {
             "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
             "name": self.name, "model": dict(self.arguments),
             "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
-        }, indent=1)  # fmt: skip
+            "program": self.program,
+        }  # fmt: skip
+        text = json.dumps(sealed(content), indent=1)
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / CARD, lambda path: path.write_text(text))
 
@@ -101,27 +110,49 @@ class ModelCard:
         Raises:
           CheckpointError: if there is no card, or it is damaged or of a later format.
         """
+        path = directory / CARD
         try:
-            card = json.loads((directory / CARD).read_text())
-            if card["format"] != _FORMAT:
-                raise CheckpointError(f"{directory}: format {card['format']}: this version reads format {_FORMAT}")
-            space = LabelSpace.from_json(json.dumps(card["label_space"]))
-            arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
-            rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
-            packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
-            label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
-            counts = np.array(card["counts"], int)
-            later = {key: card[key] for key in ("name", "weights", "step") if key in card}  # missing in older cards
-            read = cls(space, arguments, label_sets, counts, card["prepared"], **later)
-            read.model()
-            return read
+            return cls._parsed(json_object(path.read_bytes()), directory)
         except FileNotFoundError:
             raise CheckpointError(
                 f"{directory}: no checkpoint in it: expected the --workdir of a training run, an imported or exported"
                 f" checkpoint, or a name: {', '.join(checkpoint_names())}"
             ) from None
-        except (OSError, ValueError, KeyError, TypeError, LabelError) as error:
-            raise CheckpointError(f"{directory / CARD}: damaged ({error!r}): restore it or train again") from None
+        except CheckpointError:
+            raise
+        except Exception as error:  # values of other types make Python raise nearly anything
+            raise CheckpointError(f"{path}: damaged ({reason(error)}): restore it or train again") from None
+
+    @classmethod
+    def _parsed(cls, card: dict[str, Any], directory: Path) -> "ModelCard":
+        if card["format"] != _FORMAT:
+            raise CheckpointError(f"{directory}: format {card['format']!r:.40}: this version reads format {_FORMAT}")
+        card = opened(card, _ENTRIES)
+        space = LabelSpace.from_json(json.dumps(card["label_space"]))
+        arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in card["model"].items()}
+        rows = [np.frombuffer(bytes.fromhex(row), np.uint8) for row in card["label_sets"]]
+        packed = np.array(rows, np.uint8).reshape(len(rows), -(-space.num_channels // 8))
+        label_sets = np.unpackbits(packed, axis=-1, count=space.num_channels).astype(bool)
+        if not all(type(count) is int for count in [*card["counts"], card.get("step", 0)]):
+            raise TypeError("counts and step are no whole numbers")
+        counts = np.array(card["counts"], int)
+        read = cls(space, arguments, label_sets, counts, card["prepared"], **{k: card[k] for k in _LATER if k in card})
+        read._check()
+        return read
+
+    def _check(self) -> None:
+        """Checks types and sizes of what was read.
+
+        Raises:
+          ValueError, TypeError: if something has another type, or does not fit.
+        """
+        texts = self.name, self.prepared, self.weights, self.program
+        if not all(isinstance(text, str) for text in texts) or not 0 <= self.step < 2**31:
+            raise TypeError("an entry has another type, or is out of range")
+        if self.counts.shape != (len(self.label_sets),) or (self.counts < 0).any():
+            raise ValueError("counts: expected one for each label-set")
+        check_arguments(self.name, self.arguments)
+        self.model()
 
 
 def distinct_label_sets(
@@ -130,3 +161,10 @@ def distinct_label_sets(
     """The distinct rows and how often each occurs."""
     rows, counts = np.unique(label_sets, axis=0, return_counts=True)
     return rows, counts
+
+
+def reason(error: Exception) -> str:
+    """An error as a short single line."""
+    if isinstance(error, SegVAEError):
+        return str(error)
+    return textwrap.shorten(f"{type(error).__name__}: {error}", 150, placeholder=" ...")

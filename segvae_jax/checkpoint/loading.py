@@ -1,14 +1,14 @@
 """Loads the weights of a checkpoint. Orbax is imported only if the checkpoint has saved steps."""
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.sharding import Sharding, SingleDeviceSharding
 
-from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.card import ModelCard, reason
 from segvae_jax.checkpoint.npz import read_weights
+from segvae_jax.digests import SUMS, compare
 from segvae_jax.errors import CheckpointError
 from segvae_jax.shipped import checkpoint_directory
 
@@ -36,39 +36,32 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
     if step not in (None, card.step):
         raise CheckpointError(f"{path}: step {step} is not saved: the only one is {card.step}")
     variables = jax.device_put(read_weights(path, card.weights), jax.local_devices()[0])
-    return card, {"params": variables["params"], "spectral": {}}, card.step
+    return card, variables | {"spectral": {}}, card.step
 
 
 def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
-    """The variables of a saved step, and its number."""
+    """The variables of a saved step, and its number. Other steps, and other parts of it, are not read."""
     import orbax.checkpoint as ocp  # takes a second to import, and portable checkpoints need none of it
 
-    nothing = f"{path}: no saved step in it: train longer, or give another directory"
-    if not (path / STEPS).is_dir():
-        raise CheckpointError(nothing)
-    with ocp.CheckpointManager(path / STEPS) as manager:
-        known = sorted(manager.all_steps())
-        if not known:
-            raise CheckpointError(nothing)
-        step = known[-1] if step is None else step
-        if step not in known:
-            raise CheckpointError(f"{path}: step {step} is not saved: saved steps are {', '.join(map(str, known))}")
-        try:
-            shapes = ocp.StandardCheckpointHandler().metadata(path / STEPS / str(step) / "variables").tree
-            like = placed(shapes, SingleDeviceSharding(jax.local_devices()[0]))  # wherever it was trained
-            restored = manager.restore(step, args=ocp.args.Composite(variables=ocp.args.StandardRestore(like)))
-        except Exception as error:  # what Orbax raises, plain Exception included
-            raise CheckpointError(f"{path}: step {step} is damaged ({reason(error)}): use another step") from None
-    variables = restored.variables
-    params = variables.get("ema", variables["params"])
-    return {"params": params, "spectral": variables.get("spectral", {})}, step
+    names = ocp.path.step.standard_name_format()
+    known = {found.step: Path(found.path) for found in names.find_all(path / STEPS)} if (path / STEPS).is_dir() else {}
+    if not known:
+        raise CheckpointError(f"{path}: no saved step in it: train longer, or give another directory")
+    step = max(known) if step is None else step
+    if step not in known:
+        saved = ", ".join(map(str, sorted(known)))
+        raise CheckpointError(f"{path}: step {step} is not saved: saved steps are {saved}")
+    try:
+        compare(known[step] / SUMS, ["variables"])
+        shapes = ocp.StandardCheckpointHandler().metadata(known[step] / "variables").tree
+        like = placed(shapes, SingleDeviceSharding(jax.local_devices()[0]))  # wherever it was trained
+        with ocp.StandardCheckpointer() as checkpointer:
+            variables = checkpointer.restore(known[step] / "variables", like)
+    except Exception as error:  # what Orbax raises, plain Exception included
+        raise CheckpointError(f"{path}: step {step} is damaged ({reason(error)}): use another step") from None
+    return {"params": variables.get("ema", variables["params"]), "spectral": variables.get("spectral", {})}, step
 
 
 def placed(tree: Any, sharding: Sharding) -> Any:
     """The shapes of the arrays to restore, all with the same sharding."""
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=sharding), tree)
-
-
-def reason(error: Exception) -> str:
-    """An error as a short single line."""
-    return textwrap.shorten(f"{type(error).__name__}: {error}", 150, placeholder=" ...")

@@ -50,7 +50,7 @@ def read_weights(directory: Path, sha256: str) -> dict[str, Any]:
       sha256: that the file must have.
 
     Raises:
-      CheckpointError: if there is no such file, or its SHA-256 differs.
+      CheckpointError: if there is no such file, its SHA-256 differs, or it holds no weights.
     """
     path = directory / WEIGHTS
     try:
@@ -59,8 +59,12 @@ def read_weights(directory: Path, sha256: str) -> dict[str, Any]:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror}): it belongs beside model.json") from None
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise CheckpointError(f"{path}: SHA-256 {found}, but model.json says {sha256}: damaged, copy it again")
-    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        return unflatten_dict({name: arrays[name].astype(np.float32) for name in arrays.files}, sep="/")
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+            variables = unflatten_dict({name: arrays[name].astype(np.float32) for name in arrays.files}, sep="/")
+        return {"params": variables["params"]}
+    except Exception as error:  # what other files make NumPy raise
+        raise CheckpointError(f"{path}: holds no weights ({error!r:.100}): expected those of a model") from None
 
 
 def _rounded(array: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ A checkpoint directory holds `model.json` (see `card`) and either numbered steps
 Nothing in it is ever executed.
 """
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -11,14 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import grain
+import jax
 import orbax.checkpoint as ocp
+from absl import logging
 from jax.sharding import Sharding
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from segvae_jax.checkpoint.card import ModelCard
-from segvae_jax.checkpoint.loading import STEPS, placed, reason
+from segvae_jax.checkpoint.card import ModelCard, reason
+from segvae_jax.checkpoint.loading import STEPS, placed
 from segvae_jax.checkpoint.state import TrainState
-from segvae_jax.errors import CheckpointError
+from segvae_jax.digests import SUMS, compare, sums_of, write_sums
+from segvae_jax.errors import CheckpointError, DamagedFile
+from segvae_jax.json_objects import json_object
 
 
 class Checkpoints:
@@ -42,7 +47,9 @@ class Checkpoints:
             preservation_policy=preservation_policy.AnyPreservationPolicy(policies),
             best_fn=rank,
             cleanup_tmp_directories=True,
+            async_options=_with_sums(self.directory),
         )
+        _set_damaged_losses_aside(self.directory)
         self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
 
     def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
@@ -70,16 +77,21 @@ class Checkpoints:
           CheckpointError: if the checkpoint is damaged, or of another model or optimiser.
         """
         step = self._manager.latest_step()
+        directory = self.directory / STEPS / str(step)
         items = ocp.args.Composite(
             variables=ocp.args.StandardRestore(placed(_variables(like), sharding)),
             optimizer=ocp.args.StandardRestore(placed(_optimizer(like), sharding)),
             data=grain.checkpoint.CheckpointRestore(iterator),
         )
         try:
+            compare(directory / SUMS, items.keys())
             restored = self._manager.restore(step, args=items)
+        except DamagedFile as error:
+            before = "remove this step to go on from the one before"
+            raise CheckpointError(f"{directory}: damaged ({error}): restore the file, or {before}") from None
         except Exception as error:  # what Orbax raises, plain Exception included
             raise CheckpointError(
-                f"{self.directory / STEPS / str(step)}: damaged, or of another config.optimizer ({reason(error)}):"
+                f"{directory}: damaged, or of another config.optimizer ({reason(error)}):"
                 " use the configuration it was trained with, or remove this step to go on from the one before"
             ) from None
         return dataclasses.replace(like, **restored.variables, **restored.optimizer)
@@ -92,9 +104,41 @@ class Checkpoints:
 
 def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
     """Writes a checkpoint of a model without training state, as for an imported model; its step is 0."""
-    with ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
+    directory = directory.resolve()
+    options = ocp.CheckpointManagerOptions(async_options=_with_sums(directory))
+    with ocp.CheckpointManager(directory / STEPS, options=options) as manager:
         manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
-    card.write(directory.resolve())
+    card.write(directory)
+
+
+def _with_sums(directory: Path) -> ocp.AsyncOptions:
+    """Options that add the digests of its files to a step, just before it gets its name.
+
+    Orbax adds to files of the step itself after that, so only the folders in it are listed.
+    """
+
+    def add() -> None:
+        for step in (directory / STEPS).glob("*.orbax-checkpoint-tmp*") if jax.process_index() == 0 else ():
+            folders = sorted(path for path in step.iterdir() if path.is_dir())
+            write_sums(step / SUMS, *(sums_of(folder, folder.name) for folder in folders))
+
+    return ocp.AsyncOptions(post_finalization_callback=add)
+
+
+def _set_damaged_losses_aside(directory: Path) -> None:
+    """Renames files of validation losses that are damaged, which would keep Orbax from reading all other steps.
+
+    A step without its loss is kept, and is never the best.
+    """
+    for path in (directory / STEPS).glob("*/metrics/metrics"):
+        try:
+            compare(path.parents[1] / SUMS, ["metrics/metrics"])
+            if math.isnan(float(json_object(path.read_bytes())["validation_loss"])):
+                raise ValueError("no validation_loss")
+        except (DamagedFile, OSError, ValueError, KeyError, TypeError) as error:
+            with contextlib.suppress(FileNotFoundError):  # another process of the run was faster
+                path.rename(path.with_suffix(".damaged"))
+            logging.warning("%s: damaged (%s): the step is kept, but not as the best one", path, reason(error))
 
 
 def _variables(state: TrainState) -> dict[str, Any]:

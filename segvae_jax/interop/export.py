@@ -5,6 +5,7 @@
 """
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,10 @@ def export(
     """
     card, variables, step = load_variables(checkpoint, step)
     path = Path(out).expanduser().resolve()
-    files = save_portable(path, dataclasses.replace(card, step=step), variables, half)
+    content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize() if program else b""
+    digest = hashlib.sha256(content).hexdigest() if program else ""
+    files = save_portable(path, dataclasses.replace(card, step=step, program=digest), variables, half)
     if program:
-        content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize()
         with output_errors(path):
             write_atomically(path / PROGRAM, lambda partial: partial.write_bytes(content))
         files.append(path / PROGRAM)

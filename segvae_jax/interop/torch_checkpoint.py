@@ -17,7 +17,7 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
-from segvae_jax.interop.torch_pickle import read_state_dicts
+from segvae_jax.interop.torch_pickle import read_state_dicts, require_finite
 from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.protocol import init_variables
@@ -140,13 +140,15 @@ def read_release(path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
       the arguments of `SegVAE` except `order`, and the variables of the model.
 
     Raises:
-      CheckpointError: if the file is not such a checkpoint, is incomplete, or refers to anything executable.
+      CheckpointError: if the file is not such a checkpoint, is incomplete, has weights that are not finite, or refers
+        to anything executable.
     """
     tree = read_state_dicts(path)
     for network in NETWORKS:
         tensors = tree.get(network)
         if not isinstance(tensors, dict) or not all(isinstance(value, np.ndarray) for value in tensors.values()):
             raise _foreign(str(path), f"it has no state dict {network!r} of tensors")
+        require_finite(path, {f"{network}.{name}": tensor for name, tensor in tensors.items()})
     state = {network: tree[network] for network in NETWORKS}
     arguments = model_arguments(state, str(path))
     levels = len(level_widths(arguments["image_size"], arguments["ngf"]))

@@ -14,7 +14,7 @@ import pickletools
 import sys
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +89,18 @@ def read_state_dicts(path: str | Path) -> dict[str, Any]:
     except Exception as error:  # a damaged pickle or zip raises nearly anything
         reason = f"{type(error).__name__}: {_one_line(error)}"
         raise CheckpointError(f"{path}: the file is damaged ({reason}): {_AGAIN}") from None
+
+
+def require_finite(path: str | Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Checks that tensors have finite values in float32.
+
+    Raises:
+      CheckpointError: naming the first tensor that has not.
+    """
+    with np.errstate(over="ignore"):
+        odd = [name for name, tensor in tensors.items() if not np.isfinite(tensor.astype(np.float32)).all()]
+    if odd:
+        raise CheckpointError(f"{path}: {odd[0]} holds values that are not finite: get another copy of the weights")
 
 
 def _one_line(error: Exception) -> str:

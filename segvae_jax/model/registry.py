@@ -1,8 +1,9 @@
 """The models by name. `protocol` says what a new one needs."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from segvae_jax.model.baselines.cvae import GlobalVAE
 from segvae_jax.model.baselines.diffusion import DiffusionModel
@@ -22,6 +23,8 @@ MODELS: dict[str, type[MapModel]] = {
 }
 _OF_THE_CLASSES = {"num_channels", "order", "stack"}
 _OF_LINEN = {"parent", "name"}
+_DTYPES = ("float32", "bfloat16", "float16")
+_LARGEST = 2**20  # of any size, far beyond all that fits into memory
 
 
 def names_with(capability: str) -> str:
@@ -32,6 +35,30 @@ def names_with(capability: str) -> str:
 def hyperparameters(name: str) -> frozenset[str]:
     """Attributes of a model, without those that follow from the classes."""
     return frozenset(field.name for field in dataclasses.fields(MODELS[name])) - _OF_THE_CLASSES - _OF_LINEN
+
+
+def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+    """Checks hyperparameters that were read from a file.
+
+    Raises:
+      ValueError: if a model has no such hyperparameter, or it has values of another type or out of range.
+    """
+    hints = get_type_hints(MODELS[name])
+    for key, value in arguments.items():
+        if key not in hyperparameters(name) or not _fits(hints[key], value):
+            raise ValueError(f"{key}={value!r:.40} is no hyperparameter of a {name} model")
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    if hint is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if hint is bool:
+        return type(value) is bool
+    if hint is str:
+        return value in _DTYPES  # the only texts
+    numbers, sizes = ((value,), (int,)) if hint is int else (value, get_args(hint))
+    counts = isinstance(numbers, tuple) and all(type(number) is int and 0 <= number <= _LARGEST for number in numbers)
+    return counts and (Ellipsis in sizes or (len(numbers) == len(sizes) and 0 not in numbers))
 
 
 def make_model(

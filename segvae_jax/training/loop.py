@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from absl import logging
 from clu import parameter_overview
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
@@ -23,6 +23,7 @@ from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.files import writable_directory
+from segvae_jax.json_objects import json_object
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -101,11 +102,14 @@ class Run:
 
     def _require_same_batches(self) -> None:
         """Makes sure that batch size and seed are those of the saved data iterator."""
+        path = self.workdir / _CONFIG
         try:
-            begun = json.loads((self.workdir / _CONFIG).read_text())
-        except (OSError, ValueError) as error:
-            raise CheckpointError(f"{self.workdir / _CONFIG}: cannot be read ({error}): restore it") from None
-        for key in ("batch_size", "seed"):
+            begun = json_object(path.read_bytes())
+            begun = {key: begun[key] for key in ("batch_size", "seed")}
+        except (OSError, ValueError, KeyError) as error:
+            logging.warning("%s: damaged (%r): batch_size and seed are taken to be those it began with", path, error)
+            return
+        for key in begun:
             if begun[key] != self.config[key]:
                 raise CheckpointError(
                     f"{self.workdir}: a run with {key}={begun[key]}, but the configuration says {self.config[key]}:"

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from absl import logging
 from jaxtyping import UInt8
 from tensorboardX import SummaryWriter
 
 from segvae_jax.files import write_atomically
+from segvae_jax.json_objects import json_object
 
 
 class MetricWriter:
@@ -47,8 +49,21 @@ class MetricWriter:
 
 
 def _drop_rows_after(path: Path, step: int) -> None:
+    """Removes the rows of later steps, and lines that are no rows, e.g. half of one of a killed run."""
     if not path.exists():
         return
-    lines = path.read_text().splitlines()
-    kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-    write_atomically(path, lambda partial: partial.write_text("".join(f"{line}\n" for line in kept)))
+    lines = path.read_bytes().splitlines(keepends=True)
+    numbers = [_step_of(line) for line in lines]
+    if damaged := numbers[:-1].count(None):
+        logging.warning("%s: %d damaged lines are dropped", path, damaged)
+    kept = [line for line, number in zip(lines, numbers, strict=True) if number is not None and number <= step]
+    write_atomically(path, lambda partial: partial.write_bytes(b"".join(kept)))
+
+
+def _step_of(line: bytes) -> int | None:
+    """The step of a row; None if the line is damaged."""
+    try:
+        step = json_object(line)["step"]
+    except (ValueError, KeyError):
+        return None
+    return step if type(step) is int and line.endswith(b"\n") else None

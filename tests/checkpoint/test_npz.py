@@ -1,3 +1,6 @@
+import hashlib
+import io
+
 import numpy as np
 import pytest
 
@@ -59,3 +62,15 @@ def test_nothing_half_written_stays(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"cannot be written \(No space left"):
         write_weights(tmp_path, {"params": {"other": np.zeros((2, 2), np.float32)}})
     assert (tmp_path / WEIGHTS).read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "arrays", [None, {}, {"other": np.zeros(2)}, {"params/a": np.zeros(2), "params/a/b": np.ones(2)}]
+)
+def test_a_file_without_weights_is_named(tmp_path, arrays):
+    content = io.BytesIO(b"no zip file")
+    if arrays is not None:
+        np.savez(content, allow_pickle=False, **arrays)
+    (tmp_path / WEIGHTS).write_bytes(content.getvalue())
+    with pytest.raises(CheckpointError, match=f"{WEIGHTS}: holds no weights"):
+        read_weights(tmp_path, hashlib.sha256(content.getvalue()).hexdigest())

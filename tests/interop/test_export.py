@@ -1,6 +1,9 @@
 """Exports: what they hold, and that they generate the same maps with and without this package."""
 
+import hashlib
 import pathlib
+import runpy
+import shutil
 import subprocess
 import sys
 
@@ -108,6 +111,27 @@ def test_the_example_generates_the_same_maps_where_the_package_cannot_be_importe
         index_maps = np.stack(np.split(np.asarray(image), 4, axis=1))
         assert image.getpalette()[:12] == np.ravel(SPACE.palette).tolist()
     np.testing.assert_array_equal(index_maps, generator.generate(["face", "hat"], num=4))
+
+
+@pytest.mark.parametrize("name", ["model.json", "weights.npz", PROGRAM])
+def test_the_example_names_a_file_that_is_not_what_was_exported(exported, tmp_path, name, monkeypatch):
+    shutil.copytree(exported, tmp_path / "copy")
+    path = tmp_path / "copy" / name
+    content = bytearray(path.read_bytes())
+    content[content.find(b"eye") if name == "model.json" else len(content) // 2] ^= 1
+    example = str(ROOT / "examples" / "run_exported.py")
+    monkeypatch.setattr("sys.argv", [example, str(path.parent), "face,hat", str(tmp_path / "maps.png")])
+    for damaged in (bytes(content), path.read_bytes()[:60], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(SystemExit, match=f"{name}: "):
+            runpy.run_path(example)
+    assert not (tmp_path / "maps.png").exists()
+
+
+def test_a_card_names_the_program_that_it_was_exported_with(exported, generator, tmp_path):
+    assert ModelCard.read(exported).program == hashlib.sha256((exported / PROGRAM).read_bytes()).hexdigest()
+    Generator.load(exported).save(tmp_path)
+    assert ModelCard.read(tmp_path).program == ""
 
 
 def test_an_export_is_a_checkpoint_of_its_own(generator, exported):

@@ -146,6 +146,15 @@ def test_a_tensor_of_another_shape_is_refused(network, name, shape, named, tmp_p
     assert named in refusal(saved(state_dicts(state), "zip"), tmp_path)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["prior.fc_mu.weight", "shapeE.layer_out.u0", "posterior.lstm.0.bias_hh"])
+def test_weights_that_are_not_finite_are_refused(value, name, tmp_path):
+    state, (network, _, entry) = release_state(), name.partition(".")
+    state[network][entry] = state[network][entry].copy()
+    state[network][entry].flat[0] = value
+    assert f"{name} holds values that are not finite" in refusal(saved(state_dicts(state), "zip"), tmp_path)
+
+
 @pytest.mark.parametrize("pixels", [15 * 16, 36])
 def test_an_image_that_the_model_cannot_have_is_refused(pixels, tmp_path):
     state = release_state()

@@ -1,6 +1,8 @@
 import json
 import math
+import shutil
 import signal
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -73,6 +75,25 @@ def test_a_finished_run_is_left_alone(run, capsys):
     assert_same(vars(state), vars(run.state))
     assert (run.workdir / "metrics.jsonl").read_bytes() == before
     assert "trained already, 24 of 24 steps" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"{", b"\xff", b"[" * 100_000, b'{"batch_size": 8}', None])
+def test_a_damaged_configuration_does_not_block_a_run(run, tmp_path, content):
+    workdir = shutil.copytree(run.workdir, tmp_path / "copy")
+    (workdir / "config.json").unlink() if content is None else (workdir / "config.json").write_bytes(content)
+    with mock.patch.object(loop.logging, "warning") as warning:
+        assert_same(vars(train(run.config, workdir)), vars(run.state))
+    assert "batch_size and seed are taken" in warning.call_args.args[0]
+
+
+def test_a_damaged_file_of_the_latest_step_is_named(run, tmp_path):
+    workdir = shutil.copytree(run.workdir, tmp_path / "copy")
+    path = next((workdir / "steps" / "24" / "optimizer" / "d").iterdir())
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    with pytest.raises(CheckpointError, match=f"{path}: not the file that SHA256SUMS lists"):
+        train(run.config, workdir)
+    shutil.rmtree(workdir / "steps" / "24")
+    assert load_variables(workdir)[2] == 21
 
 
 def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, config, tmp_path, monkeypatch):

@@ -182,6 +182,16 @@ def test_rows_of_a_killed_run_beyond_its_checkpoint_are_dropped(tmp_path):
     assert any(event.session_log.status for event in events(tmp_path) if event.step == 4), "TensorBoard drops them too"
 
 
+@pytest.mark.parametrize(
+    "line", [b'{"step": 2, "to', b"[]", b"{}", b'{"step": "2"}', b'{"step": null}', b"\xff\0", b"[" * 100_000, b""]
+)
+def test_damaged_rows_do_not_block_the_others(tmp_path, line):
+    good = [json.dumps({"step": step, "total": 0.5}).encode() for step in (1, 3, 4)]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join([good[0], line, *good[1:], b""]))
+    MetricWriter(tmp_path, first_step=3).close()
+    assert [row["step"] for row in rows(tmp_path)] == [1, 3]
+
+
 def test_a_fresh_start_drops_all_rows(tmp_path):
     (tmp_path / "metrics.jsonl").write_text('{"step": 1, "total": 1.0}\n')
     MetricWriter(tmp_path, first_step=0).close()

@@ -11,7 +11,7 @@ import contextlib
 import dataclasses
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +30,17 @@ from segvae_jax.data.prepare.splits import SPLITS, Assignment, assign, duplicate
 from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
 from segvae_jax.data.sources.source import Source
-from segvae_jax.errors import DataError, OutputError
+from segvae_jax.digests import SUMS, compare, sums_of, write_sums
+from segvae_jax.errors import DamagedFile, DataError, OutputError
 from segvae_jax.files import locked, output_errors, remove
+from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
 REPORT = "report.html"
 _DATA_REPORT = "survey.json"  # the name in earlier prepared sets
+_DESCRIPTION_FILES = ("dataset_info.json", "features.json", "metadata.json")  # of tfds
 _MAPS_PER_FILE = 4_096
 _DESCRIPTION = (
     "Semantic label maps for segvae_jax, bit-packed: channel c of `map` unpacked along its last axis is class c of "
@@ -66,11 +69,13 @@ class Prepared:
         """Random access to the examples of a split: `map` (packed), `label_set`, `id` (bytes), `image` (RGB) if stored.
 
         Raises:
-          DataError: if the split is empty.
+          DataError: if the split is empty, or a file of it is damaged.
         """
+        _require_whole(self.directory, _DESCRIPTION_FILES)
         builder = tfds.builder_from_directory(self.directory)
         if name not in builder.info.splits:
             raise DataError(f"the {name} split is empty: a data set of at least 20 maps is needed")
+        _require_whole(self.directory, builder.info.splits[name].filenames)
         return builder.as_data_source(split=name)
 
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
@@ -95,9 +100,10 @@ class Prepared:
         Raises:
           DataError: if an early version prepared it, without a report, or the file of the report is damaged.
         """
+        _require_whole(self.directory, [_DATA_REPORT])
         try:
-            return dict(json.loads((self.directory / _DATA_REPORT).read_text()))
-        except (OSError, ValueError, TypeError) as error:
+            return json_object((self.directory / _DATA_REPORT).read_bytes())
+        except (OSError, ValueError) as error:
             raise DataError(
                 f"{self.directory / _DATA_REPORT}: cannot be read ({error}): prepare the data again"
             ) from None
@@ -148,14 +154,31 @@ def open_prepared(directory: str | Path) -> Prepared:
     """Opens a prepared data set by its directory.
 
     Raises:
-      DataError: if there is none.
+      DataError: if there is none, or its description is damaged.
     """
+    if (Path(directory) / _DESCRIPTION_FILES[0]).exists():
+        _require_whole(Path(directory), _DESCRIPTION_FILES)
     try:
         metadata = tfds.builder_from_directory(directory).info.metadata
-        space = LabelSpace.from_json(metadata["label_space"])
-    except (OSError, ValueError, KeyError, TypeError, tfds.core.DatasetNotFoundError) as error:
-        raise DataError(f"{directory}: no prepared data set in it ({error})") from None
-    return Prepared(Path(directory), space, tuple(metadata["image_size"]), metadata["duplicates"])
+        (height, width), duplicates = metadata["image_size"], metadata["duplicates"]
+        if not all(type(number) is int and number >= 0 for number in (height, width, duplicates)):
+            raise ValueError("image_size and duplicates are no counts")
+        return Prepared(Path(directory), LabelSpace.from_json(metadata["label_space"]), (height, width), duplicates)
+    except Exception as error:  # damaged files make tfds raise nearly anything
+        why = " ".join(str(error).split())[:300]
+        raise DataError(f"{directory}: no prepared data set in it ({why})") from None
+
+
+def _require_whole(directory: Path, names: Iterable[str]) -> None:
+    """Compares files of a prepared set with the digests that were written with it.
+
+    Raises:
+      DataError: naming the first damaged file.
+    """
+    try:
+        compare(directory / SUMS, names)
+    except DamagedFile as error:
+        raise DataError(f"{error}: copy the data set again, or prepare it again in another folder") from None
 
 
 def _check(source: Source, recipe: Recipe) -> None:
@@ -170,11 +193,13 @@ def _is_complete(out: Path, fingerprint: str) -> bool:
 
     Raises:
       OutputError: if the folder holds anything else.
+      DataError: if its description is damaged.
     """
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
+    _require_whole(out, ["metadata.json"])
     with contextlib.suppress(OSError, ValueError):
-        if json.loads((out / "metadata.json").read_text()).get("fingerprint") == fingerprint:
+        if json_object((out / "metadata.json").read_bytes()).get("fingerprint") == fingerprint:
             return True
         raise OutputError(f"{out}: holds a data set of another source or recipe: give another folder")
     raise OutputError(f"{out}: holds other files: give a new or empty folder")
@@ -208,6 +233,7 @@ def _assemble(staging: Staging, directory: Path) -> None:
     (directory / _DATA_REPORT).write_text(json.dumps(report, indent=1))
     files.describe(directory, lengths, _metadata(source, recipe, assignment, _space(source, statistics, assignment)))
     write_page(directory / REPORT, report, open_prepared(str(directory)))
+    write_sums(directory / SUMS, *(sums_of(path, path.name) for path in sorted(directory.iterdir())))
 
 
 def _assigned(source: Source, recipe: Recipe, statistics: MapStatistics) -> Assignment:

@@ -16,6 +16,7 @@ from segvae_jax.data.prepare.conversion import MapStatistics, convert, features_
 from segvae_jax.data.prepare.recipe import FORMAT, Recipe, digest_of
 from segvae_jax.data.shards.records import Serializer, write_records
 from segvae_jax.data.sources.source import Source
+from segvae_jax.digests import is_whole, sums_of, write_sums
 from segvae_jax.files import output_errors, write_atomically
 
 _LEFT_OUT = b"\0"  # takes the place of a record, so that the numbers of the others stay the same
@@ -49,7 +50,7 @@ class Staging:
 
     def missing(self) -> list[int]:
         """Numbers of the chunks that are not complete."""
-        return [chunk for chunk in range(self.num_chunks) if not self._path(chunk, "npz").exists()]
+        return [chunk for chunk in range(self.num_chunks) if not self._is_complete(chunk)]
 
     def convert(self, chunk: int) -> int:
         """Converts a chunk and returns its number.
@@ -67,8 +68,9 @@ class Staging:
 
         with output_errors(self.directory):
             write_atomically(self._path(chunk, "array_record"), lambda path: write_records(path, records()))
-            # The statistics are written last: their file says that the chunk is complete.
             write_atomically(self._path(chunk, "npz"), lambda path: _save(path, MapStatistics.joined(statistics)))
+            # The digests are written last: their file says that the chunk is complete.
+            write_sums(self._path(chunk, "sha256"), *(sums_of(path, path.name) for path in self._parts(chunk)))
         return chunk
 
     def statistics(self) -> MapStatistics:
@@ -85,6 +87,13 @@ class Staging:
             return opened(paths[chunk]).read([row])[0]
 
         return record
+
+    def _parts(self, chunk: int) -> list[Path]:
+        return [self._path(chunk, suffix) for suffix in ("array_record", "npz")]
+
+    def _is_complete(self, chunk: int) -> bool:
+        sums = self._path(chunk, "sha256")
+        return sums.exists() and is_whole(sums, [path.name for path in self._parts(chunk)])
 
     def _ids(self, chunk: int) -> Sequence[str]:
         return self.source.ids[chunk * self.chunk_size : (chunk + 1) * self.chunk_size]

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, UInt8
 
 from segvae_jax.errors import CheckpointError
 from segvae_jax.evaluation.networks.torch_weights import digest_of, variables_of
-from segvae_jax.interop.torch_pickle import read_state_dicts
+from segvae_jax.interop.torch_pickle import read_state_dicts, require_finite
 
 # The same weights, saved by two versions of PyTorch.
 ALEXNET_FILES = ("alexnet-owt-7be5be79.pth", "alexnet-owt-4df8aa71.pth")
@@ -108,6 +108,7 @@ def _linear(path: str | Path) -> tuple[Float[np.ndarray, "_"], ...]:
     shapes = {f"lin{i}.model.1.weight": (1, channels, 1, 1) for i, (_, channels, *_) in enumerate(_LAYERS)}
     if {name: np.shape(value) for name, value in state.items()} != shapes:
         raise CheckpointError(f"{path}: expected {LINEAR_FILE}, with the entries {', '.join(shapes)}")
+    require_finite(path, state)
     return tuple(np.asarray(state[name], np.float64).reshape(-1) for name in shapes)
 
 
