@@ -84,14 +84,17 @@ class ModelCard:
         return digest.hexdigest()[:12]
 
     def write(self, directory: Path) -> None:
-        """Writes the card into a directory, which is made if it is missing; complete or not at all."""
+        """Writes the card into a directory, which is made if it is missing; complete or not at all.
+
+        Raises:
+          OutputError: if it cannot be written.
+        """
         text = json.dumps({
             "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
             "name": self.name, "model": dict(self.arguments),
             "label_sets": [np.packbits(row).tobytes().hex() for row in self.label_sets],
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
         }, indent=1)  # fmt: skip
-        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / CARD, lambda path: path.write_text(text))
 
     @classmethod

@@ -4,9 +4,10 @@ A checkpoint directory holds `model.json` (see `card`) and either numbered steps
 Nothing in it is ever executed.
 """
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import STEPS, placed, reason
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.errors import CheckpointError
+from segvae_jax.files import output_errors
 
 
 class Checkpoints:
@@ -29,6 +31,8 @@ class Checkpoints:
     Args:
       directory: of the checkpoint.
       keep: how many of the latest steps are kept.
+
+    Every method that writes raises an OutputError if it cannot, or if an earlier one could not in the background.
     """
 
     def __init__(self, directory: str | Path, keep: int = 3):
@@ -43,7 +47,23 @@ class Checkpoints:
             best_fn=rank,
             cleanup_tmp_directories=True,
         )
-        self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
+        with output_errors(self.directory):
+            self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Turns an error of writing into one line that says from where the run can go on.
+
+        Raises:
+          OutputError: instead of an error of the operating system.
+        """
+        with output_errors(self.directory, self._advice):
+            yield
+
+    def _advice(self) -> str:
+        latest = self.latest()
+        saved = "the first step" if latest is None else f"step {latest}, which is saved"
+        return f"make room or allow it, and start again to go on from {saved}"
 
     def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
         """Saves a state, and the place in the data, in the background."""
@@ -52,7 +72,13 @@ class Checkpoints:
             optimizer=ocp.args.StandardSave(_optimizer(state)),
             data=grain.checkpoint.CheckpointSave(iterator),
         )
-        self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
+        with self.reporting():
+            self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
+
+    def wait(self) -> None:
+        """Waits until everything is written."""
+        with self.reporting():
+            self._manager.wait_until_finished()
 
     def latest(self) -> int | None:
         """The number of the latest complete step; None if there is none."""
@@ -85,14 +111,18 @@ class Checkpoints:
         return dataclasses.replace(like, **restored.variables, **restored.optimizer)
 
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is written, and closes it."""
+        with self.reporting():
+            self._manager.close()
 
 
 def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
-    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0."""
-    with ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
+    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
+    with output_errors(directory), ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
         manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
     card.write(directory.resolve())
 
