@@ -11,6 +11,7 @@ from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.measure import Row
+from segvae_jax.files import write_atomically
 
 FILE = "benchmarks.json"
 _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
@@ -41,5 +42,6 @@ def write_json(rows: Sequence[Row], directory: Path) -> Path:
     """Writes the rows. Each holds the machine and the versions it was measured with, so that files can be merged."""
     path = directory / FILE
     entries = [{**row.to_json(), "machine": machine.facts()} for row in rows]
-    path.write_text(json.dumps({"rows": entries}, indent=1, allow_nan=False) + "\n")
+    text = json.dumps({"rows": entries}, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, lambda partial: partial.write_text(text))
     return path

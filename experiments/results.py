@@ -16,6 +16,7 @@ from experiments.verdicts import by_chance, verdicts
 from segvae_jax import pictures
 from segvae_jax.evaluation.edits import KINDS
 from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
+from segvae_jax.files import write_atomically
 from segvae_jax.generation import Generator
 
 ANCHORS = ("real_vs_real", "retrieval", "independent_parts", "mean_shape")
@@ -35,9 +36,9 @@ def write(name: str, runs: Sequence[Run], directory: Path) -> list[Path]:
         models = {run.experiment.title: result["rows"][run.experiment.title] for run in runs}
         result |= {"verdicts": verdicts(models, runs[0].experiment.title)}
     page, data = directory / f"{name}.md", directory / f"{name}.json"
-    data.write_text(json.dumps(result, indent=1) + "\n")
+    write_atomically(data, lambda path: path.write_text(json.dumps(result, indent=1) + "\n"))
     saved = _save_pictures([run for run in runs if run.seed == runs[0].seed], directory / name)
-    page.write_text(_page(result, saved))
+    write_atomically(page, lambda path: path.write_text(_page(result, saved)))
     return [page, data, *saved]
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from segvae_jax import pages
 from segvae_jax.errors import DataError
-from segvae_jax.files import output_errors, write_atomically
+from segvae_jax.files import write_atomically
 from segvae_jax.pictures import decode_rgb
 
 Pictures = Sequence[UInt8[np.ndarray, "H W 3"]]
@@ -87,9 +87,7 @@ def write_study(
         )
     study, page = study_page(a, b, pairs, seed)
     out = Path(out).expanduser()
-    with output_errors(out.parent):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, lambda path: path.write_text(page, encoding="utf-8"))
+    write_atomically(out, lambda path: path.write_text(page, encoding="utf-8"))
     return study
 
 

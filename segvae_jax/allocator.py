@@ -8,6 +8,7 @@ glibc reads these settings only when a process starts.
 """
 
 import os
+import signal
 import sys
 
 _VARIABLE = "GLIBC_TUNABLES"
@@ -25,4 +26,5 @@ def restart_with_allocator() -> None:
     """
     if sys.platform == "linux" and _VARIABLE not in os.environ:
         os.environ[_VARIABLE] = _SETTING
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C waits for `termination.interruptible`
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

@@ -14,6 +14,7 @@ import functools
 import hashlib
 import itertools
 import json
+import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -25,7 +26,7 @@ from jaxtyping import Array, Bool, UInt8
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.digests import SUMS, is_whole, sums_of, write_sums
 from segvae_jax.errors import OutputError
-from segvae_jax.files import output_errors, remove, write_atomically
+from segvae_jax.files import locked, output_errors, remove, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.json_objects import json_object
 from segvae_jax.progress import MapProgress
@@ -124,7 +125,7 @@ def write_shards(
       how many maps the complete shards in the directory hold.
 
     Raises:
-      OutputError: if the directory holds something else or cannot be written to.
+      OutputError: if the directory holds something else or cannot be written to, or if another run writes to it.
       CheckpointError: if label-sets are to be sampled and the checkpoint has none.
     """
     request.label_sets_of(range(1), generator)  # fails before the folder is claimed, if there are no label-sets
@@ -132,7 +133,8 @@ def write_shards(
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)
-    with output_errors(directory):
+    # Each process of a job has its own lock.
+    with locked(directory, name=f".lock-{process_index}"), output_errors(directory):
         _claim(directory, settings)
         missing = [shard for shard in share if not _is_whole(directory / form.name(shard))]
         batches = ahead(_dispatched(generator, request, missing, devices or jax.local_devices()), _AHEAD)
@@ -171,7 +173,7 @@ def _dispatched(
 
 def _write_all(form: ShardFormat, directory: Path, batches: Iterable[_Batch], seed: int, report: MapProgress) -> None:
     """Writes one shard after the other, until a SIGTERM."""
-    with termination() as terminated, contextlib.suppress(_Terminated):
+    with termination(signal.SIGTERM) as terminated, contextlib.suppress(_Terminated):
         for shard, group in itertools.groupby(batches, key=lambda batch: batch.shard):
             samples = _samples(_counted(group, report), seed, terminated)
             path = directory / form.name(shard)
@@ -208,7 +210,7 @@ def _finish(form: ShardFormat, directory: Path, request: Request, metadata: dict
     return sum(lengths)
 
 
-def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], bool]) -> Iterator[Sample]:
+def _samples(batches: Iterable[_Batch], seed: int, terminated: Callable[[], object]) -> Iterator[Sample]:
     for batch in batches:
         if terminated():
             raise _Terminated

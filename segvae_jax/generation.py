@@ -24,6 +24,7 @@ from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable
 from segvae_jax.editor import MapEditor
 from segvae_jax.errors import CheckpointError
+from segvae_jax.files import locked
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.registry import names_with
@@ -90,7 +91,9 @@ class Generator(MapEditor):
           OutputError: if the directory cannot be written to, or holds the saved steps of a training run.
         """
         card = dataclasses.replace(self.card, step=self.step, program="")
-        return save_portable(Path(directory).expanduser().resolve(), card, self._loaded, half)
+        path = Path(directory).expanduser().resolve()
+        with locked(path):
+            return save_portable(path, card, self._loaded, half)
 
     def generate(
         self, labels: Iterable[str], num: int = 1, seed: int = 0, temperature: Temperature = 1.0

@@ -10,13 +10,13 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
 from PIL import Image, ImageChops, ImageDraw, PngImagePlugin, UnidentifiedImageError
 
-from segvae_jax.errors import LabelError, MapError
+from segvae_jax.errors import LabelError, MapError, OutputError
+from segvae_jax.files import write_atomically
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.maps import colour
 
@@ -211,9 +211,9 @@ def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: La
     """Writes an index map as a PNG with its palette, and with its class names as JSON under the key `labels`.
 
     Raises:
-      MapError: if it cannot be written.
+      OutputError: if it cannot be written.
     """
-    _save(_coloured(index, space), path, pnginfo=_names_as_text(space))
+    _write(path, index_png_bytes(index, space))
 
 
 def index_png_bytes(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> bytes:
@@ -245,26 +245,31 @@ def _names_as_text(space: LabelSpace) -> PngImagePlugin.PngInfo:
 
 
 def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace) -> None:
-    """Writes numbered index PNGs: `00000.png`, `00001.png`, ..."""
+    """Writes numbered index PNGs: `00000.png`, `00001.png`, ...
+
+    Raises:
+      OutputError: if one cannot be written.
+    """
     for i, index in enumerate(index_maps):
         write_index_png(Path(folder) / f"{i:05d}.png", index, space)
 
 
 def save_picture(path: str | Path, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
-    """Writes an RGB picture.
+    """Writes an RGB picture, in the format that the suffix names.
 
     Raises:
-      MapError: if it cannot be written.
+      OutputError: if it cannot be written.
     """
-    _save(Image.fromarray(rgb), path)
-
-
-def _save(image: Image.Image, path: str | Path, **options: Any) -> None:
+    content = io.BytesIO()
     try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, **options)
-    except (OSError, ValueError) as error:
-        raise MapError(f"{path}: cannot be written ({error}): give a .png file in a folder you may write to") from None
+        Image.fromarray(rgb).save(content, Image.registered_extensions()[Path(path).suffix.lower()])
+    except (KeyError, OSError):
+        raise OutputError(f"{path}: pictures of this suffix cannot be written: give a .png file") from None
+    _write(path, content.getvalue())
+
+
+def _write(path: str | Path, content: bytes) -> None:
+    write_atomically(Path(path), lambda partial: partial.write_bytes(content), shared=True)
 
 
 def png_bytes(rgb: UInt8[np.ndarray, "H W 3"]) -> bytes:

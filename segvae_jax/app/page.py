@@ -1,6 +1,7 @@
 """The layout of the page, and what its controls do to a session. This is the only module that imports Gradio."""
 
 import functools
+import time
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -66,7 +67,11 @@ def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
         app_kwargs={"middleware": [Middleware(_LocalOnly)]},
     )  # fmt: skip
     print(f"open {address} in a browser; Ctrl-C ends it", flush=True)
-    blocks.block_thread()
+    try:
+        while blocks.is_running:  # Gradio's own loop keeps a Ctrl-C to itself
+            time.sleep(0.2)
+    finally:
+        blocks.close(verbose=False)
 
 
 def build(generator: Generator, checkpoint: str) -> gr.Blocks:

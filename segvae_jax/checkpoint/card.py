@@ -91,7 +91,11 @@ class ModelCard:
         return digest.hexdigest()[:12]
 
     def write(self, directory: Path) -> None:
-        """Writes the card into a directory, which is made if it is missing; complete or not at all."""
+        """Writes the card into a directory, which is made if it is missing; complete or not at all.
+
+        Raises:
+          OutputError: if it cannot be written.
+        """
         content = {
             "format": _FORMAT, "label_space": json.loads(self.space.to_json()),
             "name": self.name, "model": dict(self.arguments),
@@ -100,7 +104,6 @@ class ModelCard:
             "program": self.program,
         }  # fmt: skip
         text = json.dumps(sealed(content), indent=1)
-        directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / CARD, lambda path: path.write_text(text))
 
     @classmethod

@@ -13,7 +13,7 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from segvae_jax.errors import CheckpointError
-from segvae_jax.files import output_errors, write_atomically
+from segvae_jax.files import write_atomically
 
 WEIGHTS = "weights.npz"
 _LARGEST = float(np.finfo(np.float16).max)
@@ -36,9 +36,7 @@ def write_weights(directory: Path, variables: Mapping[str, Any], half: bool = Fa
     arrays = {path: np.asarray(array) for path, array in flatten_dict(dict(variables), sep="/").items()}
     content = io.BytesIO()
     np.savez(content, allow_pickle=False, **{path: _rounded(a) if half else a for path, a in arrays.items()})
-    with output_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / WEIGHTS, lambda path: path.write_bytes(content.getvalue()))
+    write_atomically(directory / WEIGHTS, lambda path: path.write_bytes(content.getvalue()))
     return hashlib.sha256(content.getvalue()).hexdigest()
 
 

@@ -7,7 +7,7 @@ Nothing in it is ever executed.
 import contextlib
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from segvae_jax.checkpoint.loading import STEPS, placed
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import CheckpointError, DamagedFile
+from segvae_jax.files import output_errors
 from segvae_jax.json_objects import json_object
 
 
@@ -34,6 +35,8 @@ class Checkpoints:
     Args:
       directory: of the checkpoint.
       keep: how many of the latest steps are kept.
+
+    Every method that writes raises an OutputError if it cannot, or if an earlier one could not in the background.
     """
 
     def __init__(self, directory: str | Path, keep: int = 3):
@@ -49,8 +52,24 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             async_options=_with_sums(self.directory),
         )
-        _set_damaged_losses_aside(self.directory)
-        self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
+        with output_errors(self.directory):
+            _set_damaged_losses_aside(self.directory)
+            self._manager = ocp.CheckpointManager(self.directory / STEPS, options=options)
+
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Turns an error of writing into one line that says from where the run can go on.
+
+        Raises:
+          OutputError: instead of an error of the operating system.
+        """
+        with output_errors(self.directory, self._advice):
+            yield
+
+    def _advice(self) -> str:
+        latest = self.latest()
+        saved = "the first step" if latest is None else f"step {latest}, which is saved"
+        return f"make room or allow it, and start again to go on from {saved}"
 
     def save(self, state: TrainState, iterator: grain.DatasetIterator, validation_loss: float = math.inf) -> None:
         """Saves a state, and the place in the data, in the background."""
@@ -59,7 +78,13 @@ class Checkpoints:
             optimizer=ocp.args.StandardSave(_optimizer(state)),
             data=grain.checkpoint.CheckpointSave(iterator),
         )
-        self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
+        with self.reporting():
+            self._manager.save(int(state.step), args=items, metrics={"validation_loss": validation_loss})
+
+    def wait(self) -> None:
+        """Waits until everything is written."""
+        with self.reporting():
+            self._manager.wait_until_finished()
 
     def latest(self) -> int | None:
         """The number of the latest complete step; None if there is none."""
@@ -97,16 +122,20 @@ class Checkpoints:
         return dataclasses.replace(like, **restored.variables, **restored.optimizer)
 
     def close(self) -> None:
-        """Waits until everything is written."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Waits until everything is written, and closes it."""
+        with self.reporting():
+            self._manager.close()
 
 
 def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
-    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0."""
+    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0.
+
+    Raises:
+      OutputError: if it cannot be written.
+    """
     directory = directory.resolve()
     options = ocp.CheckpointManagerOptions(async_options=_with_sums(directory))
-    with ocp.CheckpointManager(directory / STEPS, options=options) as manager:
+    with output_errors(directory), ocp.CheckpointManager(directory / STEPS, options=options) as manager:
         manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
     card.write(directory)
 

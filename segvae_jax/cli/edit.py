@@ -11,7 +11,6 @@ Writes numbered index PNGs and `sheet.png`, which shows the map and its edits be
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from jaxtyping import Bool, UInt8
 
 from segvae_jax.cli.script import checkpoint_help, define_temperature_flag, temperature_of
 from segvae_jax.errors import LabelError, MapError, SegVAEError
+from segvae_jax.files import locked, writable_directory
 
 if TYPE_CHECKING:
     import segvae_jax.editing
@@ -51,13 +51,15 @@ def main(given: flags.FlagValues) -> None:
 
     generator = Generator.load(given.checkpoint, given.step)
     index = pictures.read_index_map(given.map, generator.space)
-    try:
-        edits = _edited(given, generator, index)
-    except (LabelError, MapError) as error:
-        raise SegVAEError(f"{given.map}: {error}") from None
-    pictures.write_index_pngs(given.out, edits.index_maps, generator.space)
-    sheet = Path(given.out) / "sheet.png"
-    pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
+    out = writable_directory(given.out, "--out")
+    sheet = out / "sheet.png"
+    with locked(out):
+        try:
+            edits = _edited(given, generator, index)
+        except (LabelError, MapError) as error:
+            raise SegVAEError(f"{given.map}: {error}") from None
+        pictures.write_index_pngs(out, edits.index_maps, generator.space)
+        pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
     for name in _names([*given.add, *given.restyle, *given.complete]):
         seen = (edits.index_maps == generator.space.channel(name)).any((1, 2))
         if not seen.all():

@@ -14,7 +14,7 @@ from absl import flags
 
 from segvae_jax.cli.script import checkpoint_help
 from segvae_jax.errors import ConfigError
-from segvae_jax.files import writable_directory
+from segvae_jax.files import locked, writable_directory
 
 if TYPE_CHECKING:
     import segvae_jax.evaluation.target
@@ -54,8 +54,9 @@ def main(given: flags.FlagValues) -> None:
         target, seed = _target(given), given.seed
         out = writable_directory(given.out or Path(given.maps or given.checkpoint) / "evaluation", "--out")
         weights = {"inception_weights": given.inception_weights, "lpips_weights": given.lpips_weights}
-        result = evaluate(target, suite=given.suite, **weights, seed=seed, progress=say)
-        write_report(out, result, target.space, albums(target, seed=seed, progress=say))
+        with locked(out):
+            result = evaluate(target, suite=given.suite, **weights, seed=seed, progress=say)
+            write_report(out, result, target.space, albums(target, seed=seed, progress=say))
     print_table(result, console, fid=given.fid)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
 

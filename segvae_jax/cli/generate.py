@@ -8,6 +8,7 @@ whatever means, continues when it is started again. Several hosts share the work
 `--checkpoint` the shipped model of cartoon faces is used.
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ from segvae_jax.cli.script import (
     temperature_of,
 )
 from segvae_jax.errors import SegVAEError
-from segvae_jax.files import output_errors
+from segvae_jax.files import locked, writable_directory, write_atomically
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def main(given: flags.FlagValues) -> None:
     request = Request(given.num, label_sets, given.seed, temperature_of(given))
     if given.format:
         _stream(given, generator, request)
-    else:
+        return
+    with locked(writable_directory(given.save_maps, "--save_maps")) if given.save_maps else contextlib.nullcontext():
         _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator))
 
 
@@ -104,6 +106,6 @@ def _generate_at_once(
     if given.save_maps:
         folder = Path(given.save_maps).expanduser()
         pictures.write_index_pngs(folder, index_maps, generator.space)
-        with output_errors(folder):
-            (folder / LABEL_SETS_FILE).write_text(label_sets_text(label_sets, generator.space), "utf-8")
+        text = label_sets_text(label_sets, generator.space)
+        write_atomically(folder / LABEL_SETS_FILE, lambda path: path.write_text(text, "utf-8"))
         print(f"wrote {len(index_maps)} index PNGs to {given.save_maps}")

@@ -1,6 +1,8 @@
-"""The command `segvae`: runs one of `COMMANDS`, each in a module of its own."""
+"""The command `segvae`: runs one of `COMMANDS`, each in a module of its own.
 
-import difflib
+What takes time is imported by `main`, so that Ctrl-C ends in one line from the beginning.
+"""
+
 import importlib
 import os
 import sys
@@ -8,46 +10,55 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from segvae_jax.allocator import restart_with_allocator
-from segvae_jax.cli.script import run_command
+from segvae_jax.termination import interruptible
 
 _PACKAGE = "segvae_jax.cli"
 COMMANDS = ("train", "generate", "edit", "eval", "prepare", "export", "demo", "import-release", "verify")
 # Worker processes would inherit the allocator, and keep memory that they do not need.
 _WITHOUT_ALLOCATOR = {"prepare"}
+# What Ctrl-C leaves behind, and how to go on.
+_KEPT = {
+    "train": "saved steps are kept, start again to go on from the latest",
+    "prepare": "converted maps are kept, start again to go on",
+    "demo": "the page is closed",
+}
+_COMPLETE = "complete files are kept, start again for the others"
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(words: Sequence[str] | None = None, whole_process: bool = False) -> int:
     """Runs one command in this process.
 
     Args:
       words: the name of the command, its flags and its arguments; those of the process if not given.
+      whole_process: whether the process does nothing else, as it is if there are no words.
 
     Returns:
-      The exit status: 0; 2 after a mistake of the user, which is reported in one line on stderr.
+      The exit status: 0; 2 after a mistake of the user, 130 after Ctrl-C, both of which take one line on stderr.
     """
     if words is None:
-        words = sys.argv[1:]
+        words, whole_process = sys.argv[1:], True
         sys.path.insert(0, os.getcwd())  # as `python -m` does: configurations import one another from there
-        _prepare_process(words)
     name, *rest = words or ["--help"]
+    if whole_process and name not in _WITHOUT_ALLOCATOR:
+        restart_with_allocator()
+    return interruptible(lambda: _run(name, rest), _KEPT.get(name, _COMPLETE), whole_process)
+
+
+def run_script(name: str) -> None:
+    """Runs the command of that name as the whole of a script, with the flags of the process, and exits."""
+    sys.exit(main([name, *sys.argv[1:]], whole_process=True))
+
+
+def _run(name: str, words: Sequence[str]) -> int:
     if name in ("--help", "-h"):
         print(_overview())
         return 0
     if name not in COMMANDS:
         print(f"error: unknown command {name!r}{_suggestion(name)}", file=sys.stderr)
         return 2
-    return run_command(_module(name), rest)
+    from segvae_jax.cli.script import run_command
 
-
-def run_script(name: str) -> None:
-    """Runs the command of that name as the whole of a script, with the flags of the process, and exits."""
-    _prepare_process([name])
-    sys.exit(main([name, *sys.argv[1:]]))
-
-
-def _prepare_process(words: Sequence[str]) -> None:
-    if words and words[0] not in _WITHOUT_ALLOCATOR:
-        restart_with_allocator()
+    return run_command(_module(name), words)
 
 
 def _overview() -> str:
@@ -65,6 +76,8 @@ def _summary(name: str) -> str:
 
 
 def _suggestion(name: str) -> str:
+    import difflib
+
     if near := difflib.get_close_matches(name, COMMANDS, 1):
         return f": did you mean {near[0]!r}?"
     return f": expected one of {', '.join(COMMANDS)}"

@@ -1,5 +1,6 @@
 """What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
+import functools
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from absl import app, flags, logging
 
 from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.shipped import checkpoint_names
+from segvae_jax.termination import interruptible
 
 _HELP = {"--help", "-h"}
 _SHUTDOWN_TIMEOUT = 24 * 3600  # seconds that a finished process waits for the others; JAX waits only 300 by default
@@ -30,7 +32,7 @@ def run_command(command: ModuleType, words: Sequence[str]) -> int:
       The exit status: 0, or 2 after a mistake of the user, which is reported in one line on stderr.
     """
     own = flags.FlagValues()
-    logging.set_verbosity(logging.WARNING)
+    _quieten()
     try:
         words = getattr(command, "complete", list)(words)
         command.define_flags(own, words)
@@ -47,7 +49,7 @@ def run_command(command: ModuleType, words: Sequence[str]) -> int:
 def run_user_script(main: Callable[[list[str]], None]) -> None:
     """Runs `main(argv)` of a script with absl's global flags, and exits.
 
-    A mistake of the user is reported in one line on stderr, and the exit status is 2.
+    A mistake of the user is reported in one line on stderr, and the exit status is 2; it is 130 after Ctrl-C.
     """
 
     def parse(argv: list[str]) -> list[str]:
@@ -57,13 +59,14 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
             sys.exit(_report(error))
 
     def guarded(argv: list[str]) -> None:
-        logging.set_verbosity(logging.WARNING)
+        _quieten()
         try:
             main(argv)
         except SegVAEError as error:
             sys.exit(_report(error))
 
-    app.run(guarded, flags_parser=parse)
+    run = functools.partial(app.run, guarded, flags_parser=parse)
+    sys.exit(interruptible(run, "complete files are kept, start again for the others", whole_process=True))
 
 
 def checkpoint_help() -> str:
@@ -146,6 +149,16 @@ def _flags_help(own: flags.FlagValues) -> str:
     """The help of every flag, without the headings that name the modules that define them."""
     parts = (own.module_help(module).strip() for module in own.flags_by_module_dict())
     return "\n".join(part.partition("\n")[2] for part in parts)
+
+
+def _quieten() -> None:
+    """Silences what libraries log without need. Orbax logs an error in each of its threads, before it raises it."""
+    logging.set_verbosity(logging.WARNING)
+    logging.get_absl_logger().addFilter(_is_news)
+
+
+def _is_news(record: Any) -> bool:
+    return "orbax" not in record.pathname or record.levelname != "ERROR"
 
 
 def _report(error: SegVAEError) -> int:

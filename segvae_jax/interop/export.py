@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 from segvae_jax import sampling
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable
-from segvae_jax.files import output_errors, write_atomically
+from segvae_jax.files import locked, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
@@ -45,17 +45,18 @@ def export(
 
     Raises:
       CheckpointError: if the checkpoint cannot be loaded.
-      OutputError: if `out` cannot be written to, or holds the saved steps of a training run.
+      OutputError: if `out` cannot be written to, holds the saved steps of a training run, or another process
+        is writing to it.
     """
     card, variables, step = load_variables(checkpoint, step)
     path = Path(out).expanduser().resolve()
     content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize() if program else b""
     digest = hashlib.sha256(content).hexdigest() if program else ""
-    files = save_portable(path, dataclasses.replace(card, step=step, program=digest), variables, half)
-    if program:
-        with output_errors(path):
+    with locked(path):
+        files = save_portable(path, dataclasses.replace(card, step=step, program=digest), variables, half)
+        if program:
             write_atomically(path / PROGRAM, lambda partial: partial.write_bytes(content))
-        files.append(path / PROGRAM)
+            files.append(path / PROGRAM)
     return files
 
 

@@ -17,6 +17,7 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
+from segvae_jax.files import locked
 from segvae_jax.interop.torch_pickle import read_state_dicts, require_finite
 from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
 from segvae_jax.model.layers import level_widths
@@ -169,6 +170,7 @@ def import_checkpoint(path: str | Path, directory: str | Path) -> None:
     Raises:
       CheckpointError: if the file is not such a checkpoint, refers to anything executable, or has another
         number of classes than the known data sets.
+      OutputError: if the folder cannot be written to, or another process is writing to it.
     """
     arguments, variables = read_release(path)
     space = _SPACES.get(num_channels := arguments.pop("num_channels"))
@@ -177,7 +179,8 @@ def import_checkpoint(path: str | Path, directory: str | Path) -> None:
             f"{path}: the model has {num_channels} channels: expected {' or '.join(map(str, _SPACES))}"
         )
     no_label_sets = np.zeros((0, num_channels), bool), np.zeros(0, int)
-    save_variables(Path(directory), ModelCard(space, arguments, *no_label_sets), variables)
+    with locked(Path(directory)):
+        save_variables(Path(directory), ModelCard(space, arguments, *no_label_sets), variables)
 
 
 def _foreign(name: str, reason: str) -> CheckpointError:

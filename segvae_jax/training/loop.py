@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import math
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,16 @@ from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
-from segvae_jax.files import writable_directory
+from segvae_jax.files import locked, writable_directory, write_atomically
 from segvae_jax.json_objects import json_object
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
 from segvae_jax.training.config import check, model_arguments
 from segvae_jax.training.cost import Cost, Gauges, cost_of
+from segvae_jax.training.memory import least_memory, memory_of_device
 from segvae_jax.training.monitor import Monitor
+from segvae_jax.training.packing import least_budget
 from segvae_jax.training.state import create_state
 from segvae_jax.training.step import jit_train_step
 from segvae_jax.training.validation import Validate, validator
@@ -49,9 +52,18 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
       the final state; after a SIGTERM the state that was reached, which is saved.
 
     Raises:
-      SegVAEError: if configuration, data or checkpoint cannot be used, or training diverges.
+      SegVAEError: if configuration, data or checkpoint cannot be used, another process trains in `workdir`, a step
+        cannot fit in memory, training diverges, or nothing more can be saved.
+      KeyboardInterrupt: after a Ctrl-C; the step that was reached is saved.
     """
     workdir = writable_directory(workdir, "--workdir").resolve()
+    check(config)
+    with locked(workdir, name=f".lock-{jax.process_index()}"):  # each process of a job has its own
+        return _train(config, workdir)
+
+
+def _train(config: ConfigDict, workdir: Path) -> TrainState:
+    """`train` in a directory that exists and is locked."""
     data = _prepare_in_turn(config)
     mesh = device_mesh()
     _require_even_parts(config, mesh)
@@ -62,12 +74,13 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
         if int(state.step) >= run.num_steps:
             print(f"{workdir}: trained already, {int(state.step)} of {run.num_steps} steps are done")
             return state
-        _describe(run, state)
+        with checkpoints.reporting():
+            _describe(run, state)
         step, cost = _compiled(run, state)
         validate = validator(run.model, run.step_config, data, config.batch_size, mesh, state.variables(averaged=True))
         quiet, gauges = jax.process_index() > 0, Gauges(cost, feed)
         begun = workdir, int(state.step), run.num_steps, config.batch_size
-        with Monitor(*begun, checkpoints.latest, quiet, gauges) as monitor:
+        with checkpoints.reporting(), Monitor(*begun, checkpoints.latest, quiet, gauges) as monitor:
             return _advance(run, checkpoints, monitor, validate, step, state)
 
 
@@ -90,15 +103,34 @@ class Run:
 
         Raises:
           CheckpointError: if the run cannot be continued from what is saved.
+          ConfigError: if a step cannot fit in memory.
         """
         use_ema = self.step_config.ema_decay > 0
-        create = functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema)
         everywhere = replicated(self.mesh)
+        create = jax.jit(
+            functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema),
+            out_shardings=everywhere,
+        )
         if checkpoints.latest() is None:
-            return jax.jit(create, out_shardings=everywhere)()
+            self._require_memory(create.eval_shape())
+            return create()
         ModelCard.read(self.workdir).require_same_model(self.card, self.workdir)
         self._require_same_batches()
-        return checkpoints.restore(jax.eval_shape(create), everywhere, self.feed.iterator)
+        self._require_memory(create.eval_shape())
+        return checkpoints.restore(create.eval_shape(), everywhere, self.feed.iterator)
+
+    def _require_memory(self, state: TrainState) -> None:
+        """Makes sure that a step is not certain to need more memory than a device has."""
+        config, devices = self.config, self.mesh.size
+        rows = config.batch_size // devices
+        label_sets = self.data.label_sets("train")
+        least = least_budget(label_sets, self.space, rows // config.accumulate) if setup.can_pack(config) else None
+        batch = (rows, *_map_shape(self.data))
+        needed = least_memory(self.model, self.step_config, state, jax.ShapeDtypeStruct(batch, jnp.uint8), least)
+        if needed > (there := memory_of_device()):
+            figures = f"a step needs at least {needed / 1e9:,.1f} GB on a device that has {there / 1e9:,.1f} GB"
+            mend = "lower it, or the sizes of the model, or raise config.accumulate"
+            raise ConfigError(f"config.batch_size={config.batch_size}: {figures}: {mend}")
 
     def _require_same_batches(self) -> None:
         """Makes sure that batch size and seed are those of the saved data iterator."""
@@ -120,7 +152,7 @@ class Run:
 def _advance(
     run: Run, checkpoints: Checkpoints, monitor: Monitor, validate: Validate, step: Step, state: TrainState
 ) -> TrainState:
-    """Takes steps until the end or a SIGTERM, with reports, checkpoints and validation on the way."""
+    """Takes steps until the end or a signal, with reports, checkpoints and validation on the way."""
     with _termination() as terminated:
         for number in range(int(state.step) + 1, run.num_steps + 1):
             state, metrics = step(state, number)
@@ -135,14 +167,17 @@ def _advance(
             if due or stop:
                 checkpoints.save(state, run.feed.iterator, losses.get("validation_total", math.inf))
             if stop:
-                monitor.console.print(f"stopped by SIGTERM after step {number}, saved: start again to go on")
+                checkpoints.wait()
+                where = f"after step {number}, saved: start again to go on"
+                if stop == signal.SIGINT:
+                    raise KeyboardInterrupt(where)
+                monitor.console.print(f"stopped by SIGTERM {where}")
                 break
     return state
 
 
 def _prepare_in_turn(config: ConfigDict) -> Prepared:
     """Process 0 prepares the data first; the others find them on the shared disk."""
-    check(config)
     if jax.process_count() == 1:
         return setup.prepare_data(config)
     if jax.process_index() == 0:
@@ -163,7 +198,7 @@ def _require_even_parts(config: ConfigDict, mesh: Mesh) -> None:
 
 def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     """Compiles the step and computes its cost; compiled now, so that the time does not count towards the ETA."""
-    shape = (run.config.batch_size, *run.data.image_size, maps.packed_channels(run.data.space.num_channels))
+    shape = (run.config.batch_size, *_map_shape(run.data))
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
     step = jit_train_step(run.model, run.optimizer, run.step_config, run.mesh)
     packing = setup.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
@@ -177,21 +212,27 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     return lambda state, number: compiled(budget_of(number - 1))(state, run.feed.next()), cost
 
 
+def _map_shape(data: Prepared) -> tuple[int, ...]:
+    """The shape of a packed map."""
+    return *data.image_size, maps.packed_channels(data.space.num_channels)
+
+
 def _describe(run: Run, state: TrainState) -> None:
     """Writes the model card and the configuration, and prints an overview of the parameters."""
     if jax.process_index() > 0:
         return
     run.card.write(run.workdir)
-    (run.workdir / _CONFIG).write_text(run.config.to_json_best_effort(indent=1))
+    text = run.config.to_json_best_effort(indent=1)
+    write_atomically(run.workdir / _CONFIG, lambda path: path.write_text(text))
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 
 
 @contextlib.contextmanager
-def _termination() -> Iterator[Callable[[int], bool]]:
-    """A function that returns whether to stop after a step, because some process received a SIGTERM."""
+def _termination() -> Iterator[Callable[[int], signal.Signals | bool | None]]:
+    """A function that returns whether to stop after a step: at Ctrl-C, or because some process received a SIGTERM."""
     if jax.process_count() > 1:  # JAX's own handler agrees on one step for all processes
         yield multihost_utils.reached_preemption_sync_point
         return
-    with termination() as received:
+    with termination(signal.SIGTERM, signal.SIGINT) as received:
         yield lambda step: received()

@@ -68,5 +68,11 @@ class Packing:
         return rows.sum(axis=1).max(axis=(0, 1)) + np.array([1, 0])
 
 
+def least_budget(label_sets: Bool[np.ndarray, "N C"], space: LabelSpace, rows: int) -> Budget:
+    """Slots that any group of so many maps of this data needs at least."""
+    shapes, contexts = rows * _demand(label_sets, space).min(axis=0)
+    return Budget(1, int(shapes) + 1, int(contexts))
+
+
 def _demand(label_sets: Bool[np.ndarray, "N C"], space: LabelSpace) -> Int[np.ndarray, "N 2"]:
     return demand(label_sets[:, space.order])

@@ -117,14 +117,19 @@ def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
     return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
 
 
-def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
-    """How batches are packed, in as many groups as there are devices; None if they are not.
+def can_pack(config: ConfigDict) -> bool:
+    """Whether batches are packed, if that saves enough.
 
     Batches with random orders are not packed, since the slots that a batch needs depend on its order. Nor are those
     of a few classes of each map, which have hardly any absent ones.
     """
-    packable = config.pack and MODELS[config.model.name].can_pack and not config.loss.classes_per_map
-    if not packable or config.model.order == "random":
+    able = config.pack and MODELS[config.model.name].can_pack
+    return able and not config.loss.classes_per_map and config.model.order != "random"
+
+
+def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
+    """How batches are packed, in as many groups as there are devices; None if they are not."""
+    if not can_pack(config):
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)

@@ -26,6 +26,8 @@ from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 
+_ONLY_CONVOLUTIONS = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
+
 Metrics = dict[str, Any]
 # Number of maps that have the class of each step; sum and sum of squares of the means of their posteriors.
 Moments = tuple[Float[Array, "K"], Float[Array, "K Z"], Float[Array, "K Z"]]
@@ -155,8 +157,7 @@ def _gradient(
         steps = _random_steps(config, state.step, present)
         present = jnp.take_along_axis(present, steps, axis=1)
     rows, kl_weight = RowCounts.of(present), config.kl_weight_at(state.step)
-    policy = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
-    run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1)) if config.remat else _run
+    run = jax.checkpoint(_run, policy=_ONLY_CONVOLUTIONS, static_argnums=(0, 1)) if config.remat else _run
 
     def loss(params: Any, maps_of_part: Array, eps: Array, present: Array, steps: Array | None) -> tuple[Array, Any]:
         variables = {"params": params, "spectral": state.spectral}
@@ -185,6 +186,32 @@ def _run(
     steps: Array | None,
 ) -> Any:
     return forward(model, variables, class_maps, eps, budget, order, steps, mutable=["spectral"])
+
+
+def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: Any, budget: Budget | None) -> Any:
+    """Shapes of what the forward pass of a batch keeps for the gradient, whatever the compiler makes of it.
+
+    These are its inputs, and the outputs of products and convolutions; with `config.remat` of convolutions only.
+
+    Args:
+      model, config, budget: as in `train_step`.
+      state: shapes of the state before the update.
+      packed: shape of the batch.
+    """
+
+    def saved(state: TrainState, packed: Array) -> Any:
+        class_maps = maps.unpack(packed, model.num_channels)
+        eps = _noise(model, config, packed.shape[0], 0, config.classes_per_map)
+        order, present = random_order(model, config, 0), _present(model, class_maps)
+        steps = _random_steps(config, 0, present) if config.classes_per_map else None
+        policy = _ONLY_CONVOLUTIONS if config.remat else jax.checkpoint_policies.dots_saveable
+        run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1))
+        output = lambda params: run(
+            model, budget, order, {"params": params, "spectral": state.spectral}, class_maps, eps, steps
+        )
+        return jax.vjp(output, state.params)[1]
+
+    return jax.eval_shape(saved, state, packed)
 
 
 def _random_steps(config: StepConfig, step: Any, present: Float[Array, "B K"]) -> Int[Array, "B M"]:

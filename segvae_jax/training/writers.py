@@ -4,20 +4,26 @@ The methods are named as in `clu.metric_writers`, whose writers cannot be import
 """
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from absl import logging
 from jaxtyping import UInt8
-from tensorboardX import SummaryWriter
+from tensorboardX import summary
+from tensorboardX.event_file_writer import EventsWriter
+from tensorboardX.proto.event_pb2 import Event, SessionLog
 
 from segvae_jax.files import write_atomically
 from segvae_jax.json_objects import json_object
 
 
 class MetricWriter:
-    """Appends to `metrics.jsonl` and to TensorBoard events in one directory.
+    """Appends to `metrics.jsonl` and to TensorBoard events in one directory. Every method may raise an OSError.
+
+    tensorboardX's `SummaryWriter` writes in a thread, which dies with a traceback when the disk is full.
 
     Args:
       directory: made if it is missing.
@@ -28,24 +34,30 @@ class MetricWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "metrics.jsonl"
         _drop_rows_after(self._path, first_step)
-        self._events = SummaryWriter(str(directory / "tensorboard"), purge_step=first_step + 1)
+        events = directory / "tensorboard" / "events"
+        events.parent.mkdir(exist_ok=True)
+        self._events = EventsWriter(str(events))
+        self._add(first_step + 1, session_log=SessionLog(status=SessionLog.START))  # drops what was later
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         """Writes one row, and one point per scalar."""
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, **scalars}) + "\n")
         for name, value in scalars.items():
-            self._events.add_scalar(name, value, step)
+            self._add(step, summary=summary.scalar(name, value))
 
     def write_images(self, step: int, images: Mapping[str, UInt8[np.ndarray, "H W 3"]]) -> None:
         """Writes pictures for TensorBoard, and flushes, so that a killed run loses little of what it shows."""
         for name, image in images.items():
-            self._events.add_image(name, image, step, dataformats="HWC")
+            self._add(step, summary=summary.image(name, image, dataformats="HWC"))
         self._events.flush()
 
     def close(self) -> None:
         """Flushes what is buffered."""
         self._events.close()
+
+    def _add(self, step: int, **content: Any) -> None:
+        self._events.write_event(Event(wall_time=time.time(), step=step, **content))
 
 
 def _drop_rows_after(path: Path, step: int) -> None:

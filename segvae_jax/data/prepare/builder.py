@@ -141,8 +141,7 @@ def build(
     with _quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
             with output_errors(out):
-                temporary.mkdir(parents=True, exist_ok=True)
-                with locked(temporary / "lock"):
+                with locked(temporary, wait=True):
                     if not _is_complete(out, recipe.fingerprint(source)):  # another process may have built it meanwhile
                         _build(Staging(temporary / "chunks", source, recipe, chunk_size), out, run)
         with contextlib.suppress(OSError):

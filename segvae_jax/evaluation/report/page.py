@@ -15,7 +15,7 @@ from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
 from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
-from segvae_jax.files import output_errors, write_atomically
+from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
 
@@ -61,7 +61,7 @@ class Table:
 
 
 def write_report(directory: str | Path, result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album]) -> None:
-    """Writes `scores.json` and `report.html`, each completely or not at all.
+    """Writes `scores.json` and `report.html`, both completely or not at all.
 
     Args:
       directory: created if it does not exist.
@@ -75,10 +75,12 @@ def write_report(directory: str | Path, result: Mapping[str, Any], space: LabelS
     directory = Path(directory).expanduser()
     scores = json.dumps(result, indent=1, allow_nan=False) + "\n"
     page = _page(result, space, albums)
-    with output_errors(directory):
-        directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / SCORES, lambda path: path.write_text(scores, encoding="utf-8"))
+
+    def write(path: Path) -> None:
+        path.write_text(scores, encoding="utf-8")
         write_atomically(directory / REPORT, lambda path: path.write_text(page, encoding="utf-8"))
+
+    write_atomically(directory / SCORES, write)
 
 
 def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album]) -> str:
