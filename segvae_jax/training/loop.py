@@ -23,6 +23,7 @@ from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.files import writable_directory
+from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -38,6 +39,7 @@ _CONFIG = "config.json"  # of a run, beside its checkpoints
 Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
 
 
+@fixed_numerics()
 def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     """Trains by `config` in `workdir`, and continues an earlier run there.
 
