@@ -1,7 +1,6 @@
 """Samples, training and exports do not depend on the settings of JAX in the environment or in the program around."""
 
 import contextlib
-import functools
 import re
 
 import jax
@@ -21,7 +20,8 @@ from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.streams import seed_key
-from segvae_jax.training import loop, step
+from segvae_jax.training import loop
+from segvae_jax.training.step import StepConfig, _random_steps
 
 SPACE = LabelSpace(("face", "eye"))
 LABEL_SETS = np.array([[0, 1, 1], [0, 1, 0]], bool)
@@ -109,7 +109,8 @@ def test_exports_and_networks_of_metrics_are_the_same(generator):
 
 
 def test_keys_know_no_offset_and_gumbel_noise_is_of_one_kind():
-    key, noise = jax.random.key_data(seed_key(3)), functools.partial(step._random_steps, STEPS, 0, np.ones((2, 9)))
+    config = StepConfig("bce", 1.0, 0.0, seed=3, classes_per_map=4)
+    key, noise = jax.random.key_data(seed_key(3)), lambda: _random_steps(config, 0, jnp.ones((40, 9)))
     np.testing.assert_array_equal(key, jax.random.key_data(jax.random.key(3, impl="threefry2x32")))
     expected = noise()
     with other_settings(*WITHOUT_CONTEXT):
@@ -131,7 +132,8 @@ def test_training_scoring_and_exporting_run_with_the_fixed_settings(monkeypatch,
     monkeypatch.setattr(suite, "_check", seen)
     calls = (
         lambda: loop.train(ConfigDict(), tmp_path), lambda: export.export("cartoon", tmp_path),
-        lambda: suite.run_suite(None, None, {}, SPACE), lambda: suite.score_anchors({}, SPACE),
+        lambda: suite.run_suite(lambda label_sets, seed: label_sets, None, {}, SPACE),
+        lambda: suite.score_anchors({}, SPACE),
     )  # fmt: skip
     for call in calls:
         with other_settings(*OTHER), pytest.raises(Seen) as caught:
