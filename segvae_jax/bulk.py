@@ -23,9 +23,10 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
+from segvae_jax import arguments
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.digests import SUMS, is_whole, sums_of, write_sums
-from segvae_jax.errors import OutputError
+from segvae_jax.errors import ArgumentError, OutputError
 from segvae_jax.files import locked, output_errors, remove, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.json_objects import json_object
@@ -50,6 +51,10 @@ class Request:
       temperature: of the prior.
       format: a key of `FORMATS`.
       shard_size: maps per shard; a killed run loses at most as many.
+
+    Raises:
+      ArgumentError: if a number is out of its range, as in `Generator.generate`, or the format is unknown.
+      LabelError: if the label-sets are not bool of shape `[M, C]`.
     """
 
     num: int
@@ -58,6 +63,17 @@ class Request:
     temperature: Temperature = 1.0
     format: str = "arrayrecord"
     shard_size: int = 10_000
+
+    def __post_init__(self):
+        fill = lambda name, value: object.__setattr__(self, name, value)
+        fill("num", arguments.whole("num", self.num, 1))
+        fill("seed", arguments.whole("seed", self.seed))
+        fill("shard_size", arguments.whole("shard_size", self.shard_size, 1))
+        fill("temperature", arguments.checked_temperature(self.temperature))
+        if self.label_sets is not None:
+            fill("label_sets", arguments.label_sets(self.label_sets))
+        if self.format not in tuple(FORMATS):
+            raise ArgumentError(f"format={arguments.shown(self.format)}: expected one of {', '.join(FORMATS)}")
 
     @property
     def num_shards(self) -> int:
@@ -73,10 +89,13 @@ class Request:
 
         Raises:
           CheckpointError: if they are to be sampled and the checkpoint has none.
+          LabelError: if they are of another number of channels than the checkpoint.
         """
         if self.label_sets is None:
             return generator.random_label_sets(len(numbers), self.seed, numbers.start)
-        return self.label_sets[np.asarray(numbers) % len(self.label_sets)]
+        return arguments.label_sets(self.label_sets, generator.space.num_channels)[
+            np.asarray(numbers) % len(self.label_sets)
+        ]
 
     def settings(self, generator: Generator) -> dict[str, Any]:
         """The settings, as JSON can hold them, that two runs must have in common to share a folder."""
@@ -126,10 +145,15 @@ def write_shards(
 
     Raises:
       OutputError: if the directory holds something else or cannot be written to, or if another run writes to it.
-      CheckpointError: if label-sets are to be sampled and the checkpoint has none.
+      CheckpointError: if label-sets are to be sampled and the checkpoint has none, or has no such scale of the latent.
+      LabelError: if the label-sets are of another number of channels than the checkpoint.
+      ArgumentError: if `directory` is no path, or the number of a process is out of its range.
     """
-    request.label_sets_of(range(1), generator)  # fails before the folder is claimed, if there are no label-sets
-    settings, directory = request.settings(generator), Path(directory).expanduser().resolve()
+    process_count = arguments.whole("process_count", process_count, 1)
+    process_index = arguments.whole("process_index", process_index, 0, process_count - 1)
+    request.label_sets_of(range(1), generator)  # what the checkpoint cannot do fails before the folder is claimed
+    generator.temperature_array(request.temperature)
+    settings, directory = request.settings(generator), arguments.path("directory", directory).resolve()
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)

@@ -19,10 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
-from segvae_jax import maps
+from segvae_jax import arguments, maps
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.index_maps import IndexMaps
-from segvae_jax.labels import LabelSpace
+from segvae_jax.labels import LabelSpace, first_repeated, names_of
 from segvae_jax.model.gaussian import kl_divergence
 from segvae_jax.model.losses import bce
 from segvae_jax.model.protocol import Generated, GivenShapes, MapModel, VAEOutput
@@ -50,8 +50,13 @@ class Edits:
     uncovered: Bool[np.ndarray, "N H W"]
 
     def first(self, num: int) -> "Edits":
-        """The first `num` alternatives."""
-        return Edits(*(getattr(self, field.name)[:num] for field in dataclasses.fields(self)))
+        """The first `num` alternatives; all if there are fewer.
+
+        Raises:
+          ArgumentError: if that is no number from 1 on.
+        """
+        end = arguments.whole("num", num, 1)
+        return Edits(*(getattr(self, field.name)[:end] for field in dataclasses.fields(self)))
 
     def _repr_png_(self) -> bytes | None:
         """The picture that a notebook shows, if the maps know their label space."""
@@ -65,7 +70,7 @@ class Change:
     Attributes:
       space: the classes.
       index_map: the map, integers `[H, W]`.
-      add, remove, restyle: names of classes.
+      add, remove, restyle: one name of a class or several; tuples once they are checked.
       region: pixels that may change; all if None.
 
     Raises:
@@ -75,20 +80,22 @@ class Change:
 
     space: LabelSpace
     index_map: np.ndarray
-    add: tuple[str, ...] = ()
-    remove: tuple[str, ...] = ()
-    restyle: tuple[str, ...] = ()
+    add: str | Iterable[str] = ()
+    remove: str | Iterable[str] = ()
+    restyle: str | Iterable[str] = ()
     region: Bool[np.ndarray, "h w"] | None = None
 
     def __post_init__(self):
-        _check_map(self.index_map, self.space)
-        object.__setattr__(self, "index_map", self.index_map.astype(np.uint8))
+        fill = lambda name, value: object.__setattr__(self, name, value)
+        fill("index_map", checked_map(self.index_map, self.space))
         _check_region(self.region, self.index_map.shape)
+        for field in ("add", "remove", "restyle"):
+            fill(field, names_of(getattr(self, field)))
         named = (*self.add, *self.remove, *self.restyle)
         if not named:
             raise LabelError("nothing to edit: name classes to add, remove or restyle")
-        if twice := [name for name in named if named.count(name) > 1]:
-            raise LabelError(f"{twice[0]!r} is named twice: name it once, to add, to remove or to restyle")
+        if twice := first_repeated(named):
+            raise LabelError(f"{twice!r} is named twice: name it once, to add, to remove or to restyle")
         for name in named:
             self.space.channel(name)
         present = present_classes(self.index_map, self.space)
@@ -111,7 +118,7 @@ class Change:
     @property
     def touched(self) -> Bool[np.ndarray, "C"]:
         """Classes that are generated or removed."""
-        return self.generated | np.isin(self.space.names, self.remove)
+        return self.generated | np.isin(self.space.names, (*self.remove,))
 
     def kept(self) -> Bool[np.ndarray, "H W C"]:
         """Shapes of all classes that stay, and the parts of the other classes that lie outside the region."""
@@ -132,23 +139,22 @@ def present_classes(index_map: Integer[np.ndarray, "H W"], space: LabelSpace) ->
     return tuple(name for name in space.classes if (index_map == space.channel(name)).any())
 
 
-def names_of(labels: str | Iterable[str]) -> tuple[str, ...]:
-    """Class names as a tuple, from one name or several."""
-    return (labels,) if isinstance(labels, str) else tuple(labels)
+def checked_map(index_map: Any, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
+    """An index map of any type of whole numbers as uint8.
+
+    Raises:
+      MapError: if it is none, or holds an index that is no channel of `space`.
+    """
+    return arguments.index_maps(index_map, space.num_channels, 2).astype(np.uint8)
 
 
-def _check_map(index_map: np.ndarray, space: LabelSpace) -> None:
-    if index_map.ndim != 2 or not index_map.size or not np.issubdtype(index_map.dtype, np.integer):
-        raise MapError(f"a map of shape {index_map.shape}, {index_map.dtype}: expected one class index per pixel")
-    if (worst := index_map.max()) >= space.num_channels or index_map.min() < 0:
-        raise MapError(
-            f"the map holds index {worst}: the model knows 0 to {space.num_channels - 1}: merge or remove that class"
-        )
-
-
-def _check_region(region: Bool[np.ndarray, "h w"] | None, shape: tuple[int, ...]) -> None:
+def _check_region(region: Any, shape: tuple[int, ...]) -> None:
     if region is None:
         return
+    if not isinstance(region, np.ndarray) or region.dtype != bool:
+        raise MapError(
+            f"a region of {arguments.shown(region)}: expected an array of bool, True where pixels may change"
+        )
     if region.shape != shape:
         raise MapError(f"a region of {region.shape} pixels: expected that of the map, {shape}")
     if not region.any():

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer
 
-from segvae_jax import maps, sampling
+from segvae_jax import arguments, maps, sampling
 from segvae_jax.batching import BATCH, call_on_maps, padded_size
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.editing import (
@@ -16,18 +16,21 @@ from segvae_jax.editing import (
     Edits,
     can_rank_candidates,
     candidate_noise,
+    checked_map,
     compose,
     lies_above,
-    names_of,
     noise_between,
     present_classes,
     sample_shapes,
 )
 from segvae_jax.errors import CheckpointError, LabelError
-from segvae_jax.labels import LabelSpace
+from segvae_jax.labels import LabelSpace, names_of
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import names_with
+from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sampling import Latents, Temperature, temperature_array
+
+_MAX_CANDIDATES = 256  # as each makes the program longer
 
 
 class MapEditor:
@@ -56,22 +59,28 @@ class MapEditor:
         """Whether the model has a posterior for each class."""
         return self._model.can_infer
 
+    @fixed_numerics()
     def posterior(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Latents:
         """Posterior and prior of the latents of given maps; each class sees the true shapes of earlier ones.
 
         Raises:
           CheckpointError: if the model has no posterior for each class; see `can_infer`.
+          MapError: if the class maps are not bool of shape `[N, H, W, C]` in the size of the model.
         """
         if not self.can_infer:
             able = names_with("can_infer")
             raise CheckpointError(f"a {self.card.name} model has no posterior for each class: use {able}")
-        inferred = call_on_maps(self._infer, self._variables, class_maps)
+        inferred = call_on_maps(self._infer, self._variables, self._checked_class_maps(class_maps))
         return Latents(**inferred, scales=self._model.latent_scales)
 
     @property
     def latent_scales(self) -> tuple[str, ...]:
         """Names of the scales of the latent, from coarse to fine; none if it has a single one."""
         return tuple(self._model.latent_scales)
+
+    def temperature_array(self, temperature: Temperature) -> Float[np.ndarray, "*Z"]:
+        """The temperature as the model takes it, checked; see `segvae_jax.sampling.temperature_array`."""
+        return temperature_array(self._model, temperature)
 
     @property
     def can_edit(self) -> bool:
@@ -129,13 +138,15 @@ class MapEditor:
 
         Raises:
           LabelError: if the map has all of the classes.
-          LabelError, MapError, CheckpointError: as in `edit`.
+          LabelError, MapError, ArgumentError, CheckpointError: as in `edit`.
         """
-        missing = [name for name in names_of(labels) if name not in present_classes(index_map, self.space)]
+        present = present_classes(checked_map(index_map, self.space), self.space)
+        missing = [name for name in names_of(labels) if name not in present]
         if not missing:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
         return self.add(index_map, missing, num, seed, temperature, region)
 
+    @fixed_numerics()
     def edit(
         self,
         index_map: Integer[np.ndarray, "H W"],
@@ -155,24 +166,29 @@ class MapEditor:
           add: names of classes to add, which the map does not have.
           remove: names of classes to remove.
           restyle: names of classes that get new shapes.
-          num: how many alternatives; alternative i depends on the map, the seed and i alone. There is only one if
-            no shape is generated.
-          seed: of the noise.
-          temperature: of the prior; below 1 more typical shapes, above 1 more varied ones.
+          num: how many alternatives, 1 to 2^31 - 1; alternative i depends on the map, the seed and i alone. There is
+            only one if no shape is generated.
+          seed: of the noise, 0 to 2^31 - 1.
+          temperature: of the prior, 0 to 10; below 1 more typical shapes, above 1 more varied ones.
           region: pixels that may change; all if None.
-          candidates: how many candidates are generated per alternative, of which the likeliest is kept.
+          candidates: how many candidates are generated per alternative, 1 to 256, of which the likeliest is kept.
 
         Raises:
           LabelError: if a class is unknown, one to add is in the map, or one to remove or restyle is not.
           MapError: if the map holds an index that the model does not know, or the region does not fit the map.
-          CheckpointError: if the model generates all classes at once; see `can_edit`.
+          ArgumentError: if a number is out of its range.
+          CheckpointError: if the model generates all classes at once, see `can_edit`; or has no such scale of the
+            latent.
         """
         change = self._change(index_map, add=add, remove=remove, restyle=restyle, region=region)
+        num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
+        candidates = arguments.whole("candidates", candidates, 1, _MAX_CANDIDATES)
         num, candidates = num if change.generated.any() else 1, candidates if can_rank_candidates(change) else 1
         size = min(max(BATCH // candidates, 1), padded_size(num))
         noise = (self._noise(seed, start + np.arange(size), candidates) for start in range(0, num, size))
         return self._composed(change, noise, temperature).first(num)
 
+    @fixed_numerics()
     def reshape(
         self, index_map: Integer[np.ndarray, "H W"], labels: str | Iterable[str], steps: int, seed: int = 0
     ) -> Edits:
@@ -185,25 +201,28 @@ class MapEditor:
           seed: of the last shapes, which are those of the first alternative of `restyle` with one candidate.
 
         Raises:
-          LabelError, MapError, CheckpointError: as in `edit`.
+          LabelError, MapError, ArgumentError, CheckpointError: as in `edit`.
         """
         change = self._change(index_map, restyle=labels)
-        shapes = maps.resize(maps.index_to_shapes(index_map, self.space), self._model.image_size)
+        steps, seed = arguments.whole("steps", steps, 1), arguments.whole("seed", seed)
+        shapes = maps.resize(maps.index_to_shapes(change.index_map, self.space), self._model.image_size)
         end = self._noise(seed, np.zeros(1, int), 1)[0, 0]
         eps = noise_between(self.posterior(shapes[None]), end, steps)
         return self._composed(change, (eps[start : start + BATCH, None] for start in range(0, steps, BATCH)), 1.0)
 
     def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
-        """The change that is asked for, checked; classes are given by one name or several."""
+        """The change that is asked for, checked."""
         if not self.can_edit:
             able = names_with("can_edit")
             raise CheckpointError(f"a {self.card.name} model cannot edit maps: use {able}")
-        region = asked.pop("region", None)
-        return Change(self.space, np.asarray(index_map), region=region, **{k: names_of(v) for k, v in asked.items()})
+        return Change(self.space, index_map, **asked)
+
+    def _checked_class_maps(self, class_maps: Any) -> Bool[np.ndarray, "N H W C"]:
+        return arguments.class_maps(class_maps, (*self._model.image_size, self.space.num_channels))
 
     def _composed(self, change: Change, noise: Iterable[Float[Array, "N M K Z"]], temperature: Temperature) -> Edits:
         """One alternative per row of noise."""
         canvas = change.canvas(self._model.image_size)
-        scaled = temperature_array(self._model, temperature)
+        scaled = self.temperature_array(temperature)
         rows = [jax.device_get(self._sample_shapes(self._variables, *canvas, eps, scaled)) for eps in noise]
         return compose(change, *map(np.concatenate, zip(*rows, strict=True)))

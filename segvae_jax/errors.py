@@ -9,6 +9,10 @@ class SegVAEError(Exception):
     """
 
 
+class ArgumentError(SegVAEError):
+    """A number or path that a function cannot use."""
+
+
 class LabelError(SegVAEError):
     """A class name or label-set that the label space does not hold."""
 

@@ -17,18 +17,19 @@ import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from segvae_jax import pictures, sampling
-from segvae_jax.batching import batches, call_on_label_sets, call_on_maps, padded_size
+from segvae_jax import arguments, pictures, sampling
+from segvae_jax.batching import BATCH, batches, call_on_label_sets, call_on_maps, padded_size
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable
 from segvae_jax.editor import MapEditor
-from segvae_jax.errors import CheckpointError
+from segvae_jax.errors import ArgumentError, CheckpointError
 from segvae_jax.files import locked
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.registry import names_with
-from segvae_jax.sampling import Temperature, temperature_array
+from segvae_jax.numerics import fixed_numerics
+from segvae_jax.sampling import Temperature
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 
 Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], Temperature], UInt8[Array, "B H W"]]
@@ -51,6 +52,7 @@ class Generator(MapEditor):
       can_reconstruct: whether the model has a posterior to reconstruct maps from.
     """
 
+    @fixed_numerics()
     def __init__(self, card: ModelCard, variables: dict[str, Any], step: int = 0):
         super().__init__(card, *fold_spectral_norm(card.model(), variables))
         self.step: int = step
@@ -77,6 +79,7 @@ class Generator(MapEditor):
 
     from_pretrained = load  # the name of this method in other libraries
 
+    @fixed_numerics()
     def save(self, directory: str | Path, half: bool = False) -> list[Path]:
         """Saves a checkpoint of two files, `model.json` and `weights.npz`, which `load` reads.
 
@@ -88,42 +91,54 @@ class Generator(MapEditor):
           the two files.
 
         Raises:
+          ArgumentError: if `directory` is no path.
           OutputError: if the directory cannot be written to, or holds the saved steps of a training run.
         """
         card = dataclasses.replace(self.card, step=self.step, program="")
-        path = Path(directory).expanduser().resolve()
+        path = arguments.path("directory", directory).resolve()
         with locked(path):
             return save_portable(path, card, self._loaded, half)
 
     def generate(
-        self, labels: Iterable[str], num: int = 1, seed: int = 0, temperature: Temperature = 1.0
+        self, labels: str | Iterable[str], num: int = 1, seed: int = 0, temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "N H W"]:
         """Generates `num` index maps of one label-set.
 
         Args:
           labels: class names.
-          num: how many maps.
-          seed: of the noise.
-          temperature: of the prior; below 1 more typical maps, above 1 more varied ones. A model with several scales
-            of the latent also takes a mapping from some of these (`latent_scales`) to their temperatures.
+          num: how many maps, 1 to 2^31 - 1.
+          seed: of the noise, 0 to 2^31 - 1.
+          temperature: of the prior, 0 to 10; below 1 more typical maps, above 1 more varied ones. A model with several
+            scales of the latent also takes a mapping from some of these (`latent_scales`) to their temperatures.
 
         Raises:
-          LabelError: if a class is unknown; the message names the nearest known one.
+          LabelError: if a class is unknown, named twice, or none is named; the message names the nearest known one.
+          ArgumentError: if a number is out of its range.
           CheckpointError: if the model has no such scale.
         """
-        return self.generate_each(np.tile(self.space.encode(labels), (num, 1)), seed, temperature)
+        label_set = self.space.encode(labels)
+        shape = arguments.whole("num", num, 1), self.space.num_channels
+        return self.generate_each(np.broadcast_to(label_set, shape), seed, temperature)
 
+    @fixed_numerics()
     def generate_each(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "N H W"]:
-        """Generates one index map per label-set; map i has the noise of sample i of the seed."""
+        """Generates one index map per label-set; map i has the noise of sample i of the seed.
+
+        Raises:
+          LabelError: if the label-sets are not bool of shape `[N, C]`.
+          ArgumentError, CheckpointError: as in `generate`.
+        """
+        label_sets = arguments.label_sets(label_sets, self.space.num_channels)
         sample = functools.partial(call_on_label_sets, self._sample_index_maps, self._variables)
-        scaled = temperature_array(self._model, temperature)
-        index_maps = [sample(rows, seed, scaled, start) for start, rows in batches(label_sets)]
+        noise = arguments.whole("seed", seed), self.temperature_array(temperature)
+        index_maps = [sample(rows, *noise, start) for start, rows in batches(label_sets)]
         return IndexMaps(np.concatenate(index_maps), self.space)
 
+    @fixed_numerics()
     def interpolate(
-        self, labels: Iterable[str], steps: int, seeds: tuple[int, int], temperature: Temperature = 1.0
+        self, labels: str | Iterable[str], steps: int, seeds: tuple[int, int], temperature: Temperature = 1.0
     ) -> UInt8[IndexMaps, "S H W"]:
         """Generates index maps on the way from one map of a label-set to another.
 
@@ -137,15 +152,19 @@ class Generator(MapEditor):
           temperature: of the prior.
 
         Raises:
-          LabelError: if a class is unknown; the message names the nearest known one.
+          LabelError, ArgumentError, CheckpointError: as in `generate`.
         """
-        size = padded_size(steps)
-        label_sets = np.tile(self.space.encode(labels), (size, 1)).astype(np.float32)
-        shares = np.minimum(np.arange(size) / max(steps - 1, 1), 1).astype(np.float32)
-        scaled = temperature_array(self._model, temperature)
-        index_maps = self._sample_between(self._variables, label_sets, np.asarray(seeds), shares, scaled)
-        return IndexMaps(np.asarray(index_maps)[:steps], self.space)
+        label_set, steps, ends = self.space.encode(labels), arguments.whole("steps", steps, 1), _pair_of_seeds(seeds)
+        size, scaled = min(BATCH, padded_size(steps)), self.temperature_array(temperature)
+        label_sets = np.tile(label_set, (size, 1)).astype(np.float32)
+        share = lambda number: np.minimum(number / max(steps - 1, 1), 1).astype(np.float32)
+        sample = lambda start: self._sample_between(
+            self._variables, label_sets, ends, share(start + np.arange(size)), scaled
+        )
+        index_maps = [np.asarray(sample(start)) for start in range(0, steps, size)]
+        return IndexMaps(np.concatenate(index_maps)[:steps], self.space)
 
+    @fixed_numerics()
     def generate_class_maps(
         self, label_sets: Bool[np.ndarray, "N C"], seed: int = 0, temperature: Temperature = 1.0, first: int = 0
     ) -> Float[np.ndarray, "N H W C"]:
@@ -156,10 +175,16 @@ class Generator(MapEditor):
           seed: of the noise.
           temperature: of the prior.
           first: number of the first map; map i has the noise of sample `first + i` of the seed.
-        """
-        scaled = temperature_array(self._model, temperature)
-        return call_on_label_sets(self._sample, self._variables, label_sets, seed, scaled, first)
 
+        Raises:
+          LabelError, ArgumentError, CheckpointError: as in `generate_each`.
+        """
+        label_sets = arguments.label_sets(label_sets, self.space.num_channels)
+        first = arguments.whole("first", first, 0, arguments.LARGEST - len(label_sets))
+        noise = arguments.whole("seed", seed), self.temperature_array(temperature)
+        return call_on_label_sets(self._sample, self._variables, label_sets, *noise, first)
+
+    @fixed_numerics()
     def sampler(self, devices: Sequence[jax.Device]) -> Sampler:
         """A function that computes what `generate_each` does on several devices, without waiting for the result.
 
@@ -169,7 +194,14 @@ class Generator(MapEditor):
         Returns:
           a function of label-sets `[B, C]` float32, the seed, numbers of the samples `[B]` and the temperature, which
           returns index maps `[B, H, W]` uint8 on the devices; B is a multiple of the number of devices.
+
+        Raises:
+          ArgumentError: if there is no device.
         """
+        if not isinstance(devices, Sequence) or not all(isinstance(device, jax.Device) for device in devices or [None]):
+            raise ArgumentError(
+                f"devices={arguments.shown(devices)}: expected a list of devices, as jax.devices() gives"
+            )
         mesh = device_mesh(devices)
         everywhere, split = replicated(mesh), split_batch(mesh)
         sample = jax.jit(
@@ -178,20 +210,25 @@ class Generator(MapEditor):
             out_shardings=split,
         )
         variables = jax.device_put(self._variables, everywhere)
-        scaled = functools.partial(temperature_array, self._model)
-        return lambda rows, seed, numbers, temperature: sample(variables, rows, seed, numbers, scaled(temperature))
+        scaled = self.temperature_array
+        return fixed_numerics()(
+            lambda rows, seed, numbers, temperature: sample(variables, rows, seed, numbers, scaled(temperature))
+        )
 
+    @fixed_numerics()
     def reconstruct(self, class_maps: Bool[np.ndarray, "N H W C"]) -> Float[np.ndarray, "N H W C"]:
         """Soft class maps decoded from the mean of the posterior; each class sees the true shapes of earlier ones.
 
         Raises:
           CheckpointError: if the model has no posterior; see `can_reconstruct`.
+          MapError: if the class maps are not bool of shape `[N, H, W, C]` in the size of the model.
         """
         if not self.can_reconstruct:
             able = names_with("can_reconstruct")
             raise CheckpointError(f"a {self.card.name} model has no posterior to reconstruct maps from: use {able}")
-        return call_on_maps(self._reconstruct, self._variables, class_maps)
+        return call_on_maps(self._reconstruct, self._variables, self._checked_class_maps(class_maps))
 
+    @fixed_numerics()
     def random_label_sets(self, num: int, seed: int = 0, first: int = 0) -> Bool[np.ndarray, "N C"]:
         """Samples label-sets with their frequencies in the training data; each depends on the seed and its number.
 
@@ -201,10 +238,13 @@ class Generator(MapEditor):
           first: number of the first one.
 
         Raises:
+          ArgumentError: if a number is out of its range, as in `generate`.
           CheckpointError: if the checkpoint has no label-sets, as an imported one.
         """
         if not len(self.card.label_sets):
             raise CheckpointError("this checkpoint knows no label-sets of training data: name the labels instead")
+        num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
+        first = arguments.whole("first", first, 0, arguments.LARGEST - num)
         share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
         rows = sampling.sample_rows(share, seed, first + np.arange(padded_size(num)))
         return self.card.label_sets[np.asarray(rows)[:num]]
@@ -218,8 +258,15 @@ class Generator(MapEditor):
 
         Args:
           index_maps: in the channels of `space`.
-          columns: maps per row; None for a nearly square sheet.
+          columns: maps per row, or as many as there are; None for a nearly square sheet.
+
+        Raises:
+          MapError: if they are no index maps of these classes.
+          ArgumentError: if `columns` is no number.
         """
+        index_maps = arguments.index_maps(index_maps, self.space.num_channels, 3)
+        if columns is not None:
+            columns = min(arguments.whole("columns", columns, 1), len(index_maps))
         return pictures.sheet_with_legend(index_maps, self.space, columns)
 
     def __repr__(self) -> str:
@@ -229,3 +276,9 @@ class Generator(MapEditor):
         trained = f"{self.step:,} steps on {maps if len(self.card.counts) else 'unknown maps'}"
         about = f"{self.card.name}, {len(self.space.classes)} classes, {height} x {width} pixels"
         return f"<Generator: {about}, trained for {trained}>"
+
+
+def _pair_of_seeds(seeds: Any) -> Int[np.ndarray, "2"]:
+    if not isinstance(seeds, Sequence | np.ndarray) or len(seeds) != 2:
+        raise ArgumentError(f"seeds={arguments.shown(seeds)}: expected two whole numbers")
+    return np.array([arguments.whole("seed", seed) for seed in seeds])

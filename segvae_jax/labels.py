@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from segvae_jax.arguments import shown
 from segvae_jax.errors import LabelError
 from segvae_jax.json_objects import json_object
 
@@ -114,23 +115,32 @@ class LabelSpace:
         """
         if name in self.classes:
             return self.classes.index(name) + 1
-        near = difflib.get_close_matches(name, self.classes, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), self.classes, n=1, cutoff=0.5)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         raise LabelError(f"unknown label {name!r}{hint}: known labels are {', '.join(self.classes)}")
 
-    def encode(self, names: Iterable[str]) -> Bool[np.ndarray, "C"]:
-        """The label-set of the given class names.
+    def encode(self, names: str | Iterable[str]) -> Bool[np.ndarray, "C"]:
+        """The label-set of one class name or several.
 
         Raises:
-          LabelError: if a name is unknown, or no name is given.
+          LabelError: if a name is unknown or given twice, or no name is given.
         """
+        names = names_of(names)
+        if twice := first_repeated(names):
+            raise LabelError(f"{twice!r} is named twice: name it once")
         channels = [self.channel(name) for name in names]
         if not channels:
             raise LabelError(f"no label given: choose from {', '.join(self.classes)}")
         return np.isin(np.arange(self.num_channels), channels)
 
     def decode(self, label_set: Sequence[Any] | np.ndarray) -> tuple[str, ...]:
-        """The class names of a label-set `[C]`, ordered by channel, without the background."""
+        """The class names of a label-set `[C]`, ordered by channel, without the background.
+
+        Raises:
+          LabelError: if it is of another number of channels.
+        """
+        if np.shape(label_set) != (self.num_channels,):
+            raise LabelError(f"a label-set of shape {np.shape(label_set)}: expected ({self.num_channels},)")
         return tuple(name for name, present in zip(self.classes, label_set[1:], strict=True) if present)
 
     def palette_array(self) -> UInt8[np.ndarray, "C 3"]:
@@ -171,6 +181,28 @@ def _check_types(classes: Any, palette: Any = (), covered_by: Any = (), pairs: A
         raise TypeError("a name is no text")
     if not all(len(colour) == 3 and all(type(n) is int and 0 <= n < 256 for n in colour) for colour in palette):
         raise ValueError("a colour is not three numbers from 0 to 255")
+
+
+def names_of(labels: str | Iterable[str]) -> tuple[str, ...]:
+    """Class names as a tuple, from one name or several.
+
+    Raises:
+      LabelError: if something is no name.
+    """
+    names = (labels,) if isinstance(labels, str) or not isinstance(labels, Iterable) else tuple(labels)
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise LabelError(f"label {shown(odd[0])}: expected the name of a class")
+    return names
+
+
+def first_repeated(names: Iterable[str]) -> str | None:
+    """The first name that was there before; None if there is none."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
 
 
 def label_sets_text(label_sets: Iterable[Bool[np.ndarray, "C"]], space: LabelSpace) -> str:

@@ -13,13 +13,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from segvae_jax import maps
+from segvae_jax.arguments import Temperature, checked_temperature
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.gaussian import scale_slices
 from segvae_jax.model.protocol import MapModel, VAEOutput
 from segvae_jax.streams import sample_noise, slerp, stream_key
-
-Temperature = float | Mapping[str, float]  # of all scales of the latent, or by name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +56,10 @@ def temperature_array(model: MapModel, temperature: Temperature) -> Float[np.nda
         named.
 
     Raises:
+      ArgumentError: if it is no number from 0 to 10.
       CheckpointError: if the latent has no scale of that name.
     """
+    temperature = checked_temperature(temperature)
     if not isinstance(temperature, Mapping):
         return np.asarray(temperature, np.float32)
     scales = model.latent_scales

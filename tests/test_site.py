@@ -56,7 +56,7 @@ def test_the_reference_has_every_public_module(site):
 def test_shapes_and_shared_descriptions_read_well(site):
     page = (site / "reference/segvae_jax/index.html").read_text()
     text = html.unescape(re.sub(r"<[^>]+>|\s+", "", page))
-    assert "encode(names:Iterable[str])->Bool[np.ndarray,'C']" in text
+    assert "encode(names:str|Iterable[str])->Bool[np.ndarray,'C']" in text
     assert "logvar_posterior(Float[ndarray,'NKZ'])–oftheposterior" in text
 
 

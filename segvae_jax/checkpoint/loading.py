@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jax.sharding import Sharding, SingleDeviceSharding
 
+from segvae_jax.arguments import whole
 from segvae_jax.checkpoint.card import ModelCard, reason
 from segvae_jax.checkpoint.npz import read_weights
 from segvae_jax.digests import SUMS, compare
@@ -28,8 +29,10 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
 
     Raises:
       CheckpointError: if there is no such checkpoint or step, or it is damaged.
+      ArgumentError: if `directory` is no path, or `step` no whole number.
     """
     path = checkpoint_directory(directory)
+    step = None if step is None else whole("step", step)
     card = ModelCard.read(path)
     if not card.weights:
         return card, *_load_step(path, step)

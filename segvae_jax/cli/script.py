@@ -1,7 +1,6 @@
 """What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
 import functools
-import math
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -9,6 +8,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from segvae_jax.arguments import HIGHEST_TEMPERATURE, Temperature, checked_temperature
 from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.shipped import checkpoint_names
 from segvae_jax.termination import interruptible
@@ -76,15 +76,16 @@ def checkpoint_help() -> str:
 
 def define_temperature_flag(own: flags.FlagValues) -> None:
     """Defines `--temperature`, which `temperature_of` reads."""
-    about = "Temperature of the prior; lower is more typical. A number, or SCALE=NUMBER,.. for scales of the latent."
+    number = f"A number from 0 to {HIGHEST_TEMPERATURE:g}, or SCALE=NUMBER,.. for scales of the latent."
+    about = f"Temperature of the prior; lower is more typical. {number}"
     flags.DEFINE_list("temperature", ["1"], about, flag_values=own)
 
 
-def temperature_of(given: flags.FlagValues) -> float | dict[str, float]:
+def temperature_of(given: flags.FlagValues) -> Temperature:
     """The value of `--temperature`: of all scales of the latent, or of some by name.
 
     Raises:
-      SegVAEError: if it is neither a number that is at least 0 nor such numbers by name.
+      SegVAEError: if it is neither a number from 0 to 10 nor such numbers by name.
     """
     words = given.temperature
     try:
@@ -92,13 +93,12 @@ def temperature_of(given: flags.FlagValues) -> float | dict[str, float]:
     except ValueError:
         numbers = []
     names = [word.rpartition("=")[0].strip() for word in words]
-    good = numbers and all(0 <= number < math.inf for number in numbers)
-    if good and names == [""]:
-        return numbers[0]
-    if not (good and all(names)):
-        expected = "expected a number that is at least 0, or SCALE=NUMBER,SCALE=NUMBER,.."
-        raise SegVAEError(f"--temperature={','.join(words)}: {expected}")
-    return dict(zip(names, numbers, strict=True))
+    if numbers and names == [""]:
+        return checked_temperature(numbers[0])
+    if not numbers or not all(names) or len(set(names)) < len(names):
+        expected = "expected a number, or SCALE=NUMBER,SCALE=NUMBER,.. with each scale once"
+        raise ConfigError(f"--temperature={','.join(words)}: {expected}")
+    return checked_temperature(dict(zip(names, numbers, strict=True)))
 
 
 def define_host_flags(own: flags.FlagValues) -> None:

@@ -23,8 +23,10 @@ from segvae_jax.evaluation.suite import ScoredAnchors, run_suite
 from segvae_jax.evaluation.target import EvaluationTarget
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LABEL_SETS_FILE
+from segvae_jax.numerics import fixed_numerics
 
 
+@fixed_numerics()
 def evaluate(
     target: EvaluationTarget,
     *,

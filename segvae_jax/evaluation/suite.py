@@ -24,6 +24,7 @@ from segvae_jax.evaluation.quick_scoring import ClassMaps, without_nan
 from segvae_jax.evaluation.scorer import Generate, MapSource, Scorer, painted, sample_sets, visible
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import label_set_of
+from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sampling import Latents
 
 Reconstruct = Callable[[ClassMaps], Float[np.ndarray, "N H W C"]]
@@ -47,6 +48,7 @@ class ScoredAnchors:
     from_train: int
 
 
+@fixed_numerics()
 def score_anchors(
     splits: Mapping[str, ClassMaps],
     space: LabelSpace,
@@ -67,6 +69,7 @@ def score_anchors(
     return ScoredAnchors(scorer, rows, from_train)
 
 
+@fixed_numerics()
 def run_suite(
     source: MapSource,
     reconstruct: Reconstruct | None,

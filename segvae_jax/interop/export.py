@@ -16,18 +16,20 @@ import jax.numpy as jnp
 from flax.traverse_util import flatten_dict, unflatten_dict
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
-from segvae_jax import sampling
+from segvae_jax import arguments, sampling
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable
 from segvae_jax.files import locked, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
+from segvae_jax.numerics import fixed_numerics
 
 PROGRAM = "draw.stablehlo"  # the name in earlier exports, which readers of the file know
 _PLATFORMS = ("cpu", "cuda", "tpu")
 
 
+@fixed_numerics()
 def export(
     checkpoint: str | Path, out: str | Path, *, step: int | None = None, half: bool = False, program: bool = True
 ) -> list[Path]:
@@ -45,11 +47,12 @@ def export(
 
     Raises:
       CheckpointError: if the checkpoint cannot be loaded.
+      ArgumentError: if `checkpoint` or `out` is no path, or `step` no whole number.
       OutputError: if `out` cannot be written to, holds the saved steps of a training run, or another process
         is writing to it.
     """
     card, variables, step = load_variables(checkpoint, step)
-    path = Path(out).expanduser().resolve()
+    path = arguments.path("out", out).resolve()
     content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize() if program else b""
     digest = hashlib.sha256(content).hexdigest() if program else ""
     with locked(path):
@@ -60,6 +63,7 @@ def export(
     return files
 
 
+@fixed_numerics()
 def sampling_program(model: MapModel, variables: Mapping[str, Any], space: LabelSpace) -> jax.export.Exported:
     """The computation of `Generator.generate_each` for any number of maps, on CPUs, NVIDIA GPUs and TPUs.
 

@@ -25,6 +25,7 @@ from segvae_jax.maps import BACKGROUND_THRESHOLD, with_background
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.numerics import fixed_numerics
 
 TOLERANCE = 1e-4  # absolute for features, Gaussians and maps; relative for losses
 GRADIENT_TOLERANCE = 1e-3  # relative to the largest entry of a tensor
@@ -34,6 +35,7 @@ _SURE_GRADIENT = 1e-2  # relative to the largest entry of a tensor: well above r
 Report = dict[str, dict[str, Any]]
 
 
+@fixed_numerics()
 def verify(checkpoint: str | Path, fixture: str | Path) -> Report:
     """Compares every quantity of the fixture with the value that this project computes.
 

@@ -8,6 +8,7 @@ Nothing of an add-on is imported. `addons/` in the repository has an example.
 from importlib.util import find_spec
 from pathlib import Path
 
+from segvae_jax.arguments import path
 from segvae_jax.errors import CheckpointError
 
 NAMES = ("cartoon", "fashion")
@@ -30,13 +31,15 @@ def checkpoint_directory(checkpoint: str | Path) -> Path:
         `./cartoon`. A shipped checkpoint is never replaced: an add-on's checkpoint of the same name is ignored.
 
     Raises:
+      ArgumentError: if it is no path.
       CheckpointError: if the name is that of an add-on which is not installed or damaged, or of several add-ons.
     """
+    directory = path("checkpoint", checkpoint)
     if checkpoint in NAMES:
         return Path(__file__).resolve().parent / checkpoint
     packages = sorted({package for name, package in _entry_points() if name == checkpoint})
     if not packages and checkpoint not in ADD_ONS:
-        return Path(checkpoint).expanduser().resolve()
+        return directory.resolve()
     return _folder_of_add_on(str(checkpoint), packages)
 
 

@@ -25,6 +25,7 @@ from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.files import locked, writable_directory, write_atomically
 from segvae_jax.json_objects import json_object
+from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -42,6 +43,7 @@ _CONFIG = "config.json"  # of a run, beside its checkpoints
 Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
 
 
+@fixed_numerics()
 def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     """Trains by `config` in `workdir`, and continues an earlier run there.
 

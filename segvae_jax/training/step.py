@@ -216,7 +216,7 @@ def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: 
 
 def _random_steps(config: StepConfig, step: Any, present: Float[Array, "B K"]) -> Int[Array, "B M"]:
     """Numbers of random steps whose classes the maps have; of others too, if a map has fewer."""
-    noise = jax.random.gumbel(stream_key(config.seed, "classes", step), present.shape)
+    noise = jax.random.gumbel(stream_key(config.seed, "classes", step), present.shape, mode="low")
     return lax.top_k(jnp.where(present > 0, noise, -jnp.inf), min(config.classes_per_map, present.shape[1]))[1]
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from segvae_jax.evaluation.networks.random_cnn import in_batches
 from segvae_jax.model.convolution import conv
+from segvae_jax.streams import seed_key
 
 STEPS = 200
 BATCH_SIZE = 32
@@ -82,7 +83,7 @@ def classify_maps(
       a logit for each of `held`: higher where it looks like side 1.
     """
     blank = jnp.zeros((1, *fit.shape[1:3], fit.shape[-1] - 1))
-    variables = MapClassifier().init(jax.random.key(seed, impl="threefry2x32"), blank)
+    variables = MapClassifier().init(seed_key(seed), blank)
     state, rng = (variables, _OPTIMISER.init(variables["params"])), np.random.default_rng(seed)
     framed = np.pad(fit[..., 1:], ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="edge")
     for _ in range(STEPS):

@@ -22,6 +22,7 @@ from segvae_jax.errors import DataError
 from segvae_jax.evaluation.networks.random_cnn import in_batches
 from segvae_jax.model.convolution import conv
 from segvae_jax.model.losses import bce_dice
+from segvae_jax.streams import seed_key
 
 SEED = 0
 STEPS = 400
@@ -82,7 +83,7 @@ def fit_map_encoder(train: Bool[np.ndarray, "T H W C"], *, seed: int = SEED, ste
     network = MapNetwork(small.shape[-1] - 1)
     optimiser = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps))
     blank = jnp.zeros((1, *small.shape[1:3], network.num_classes))
-    params = network.init(jax.random.key(seed, impl="threefry2x32"), blank)["params"]
+    params = network.init(seed_key(seed), blank)["params"]
     state = params, optimiser.init(params)
     rng = np.random.default_rng(seed)
     for pick in rng.integers(len(rows), size=(steps, BATCH_SIZE)):

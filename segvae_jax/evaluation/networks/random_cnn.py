@@ -9,6 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Shaped
 
+from segvae_jax.streams import seed_key
+
 SEEDS = (0, 1, 2)
 WIDTHS = (16, 16, 16)  # each layer halves the map: the last one has a receptive field of 15 x 15 pixels
 BATCH_SIZE = 64
@@ -19,7 +21,7 @@ def random_cnn(seed: int, num_classes: int) -> list[Float[Array, "3 3 _ _"]]:
 
     The fan-in of the first layer counts one class, as at most one is set in a pixel.
     """
-    keys = jax.random.split(jax.random.key(seed, impl="threefry2x32"), len(WIDTHS))
+    keys = jax.random.split(seed_key(seed), len(WIDTHS))
     inputs = (num_classes, *WIDTHS[:-1])
     active = (1, *WIDTHS[:-1])
     return [
