@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 _OUT = "Folder for the prepared data set: new, empty, or begun before."
-_LABELS = "folder: .txt, .json or .csv file with the name of each index, or of each colour."
+_LABELS = "folder: .txt, .json, .yaml or .csv file with the name of each index, or of each colour."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
