@@ -20,6 +20,7 @@ _STYLES = (
     r"(?P<name>[^:=,;\t#]+?)\s*[:=,;\t]\s*(?P<index>\d+)",
 )
 _PLAIN = rf"(?!\d+\s){_NAME}{_COLOUR}"
+_MOST_BRACKETS = 2_000  # PyYAML takes a time that grows with the square of their depth
 _COMMENT = rf"\s*(//|#(?!{HEX[1:]}\s))"
 _COLUMNS = {
     "index": ("index", "id", "idx", "class id", "label id", "class index", "label index", "value", "pixel value"),
@@ -95,6 +96,8 @@ def _json_rows(text: str) -> list[Row]:
 
 
 def _yaml_rows(text: str) -> list[Row]:
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise ValueError(f"it has more than {_MOST_BRACKETS} opening brackets")
     return _listed(_plain(yaml.compose(text, yaml.SafeLoader), set()))
 
 
