@@ -24,6 +24,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def get_config(variant: str) -> ConfigDict:
+def get_config(variant: str = "") -> ConfigDict:
     """One of the variants."""
     return with_variant(celeba.get_config("segvae"), variant, VARIANTS)

@@ -109,7 +109,7 @@ def _data() -> ConfigDict:
     data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
     data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
     data.prepared = "~/.cache/segvae_jax"  # cache for prepared data sets, or one of `prepare.py`
-    data.labels = ""  # folder: .txt, .json or .csv file with the name of each index, or colour
+    data.labels = ""  # folder: .txt, .json, .yaml or .csv file with the name of each index, or colour
     data.merge = ""  # folder: "old,old=new;old=new"; classes that become `background` are left out
     data.classes = ""  # folder: classes to keep, in drawing order; all, big ones first, if empty
     data.ignore = -1  # folder: index of pixels that become background, often 255; -1 for none

@@ -3,7 +3,7 @@
     python train.py --config=configs/folder.py:tiny --config.data.path=FOLDER \\
         --config.data.labels=labels.json --workdir=runs/mine
 
-The list is text with one name per line, JSON (a list, or an object index -> name) or CSV (index,name or
+The list is text with one name per line, JSON or YAML (a list, or an object index -> name) or CSV (index,name or
 index,name,red,green,blue). --config.data.merge="pants,jeans=trousers;purse=bag" joins classes, and
 --config.data.classes="skin,hair,trousers,bag" chooses classes in drawing order; all others become background. Without
 it all classes are kept, large ones first. --config.data.ignore=255 makes pixels of that index background; any other

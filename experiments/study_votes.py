@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from experiments.study_page import Study, a_is_left
 from segvae_jax.errors import DataError
+from segvae_jax.text_files import read_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,13 +64,10 @@ def read_votes(path: str | Path) -> Votes:
     Raises:
       DataError: if the file cannot be read or does not hold the votes of a study. The message names the file.
     """
+    text = read_text(path, "the JSON file that a study saves", DataError)
     try:
-        saved = json.loads(Path(path).expanduser().read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}): expected the JSON file that a study saves") from None
-    try:
-        return _parse(str(path), saved)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        return _parse(str(path), json.loads(text))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         problem = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
             f"{path}: not the votes of a study ({problem}): expected the file that the page saved"

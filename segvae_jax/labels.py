@@ -19,6 +19,7 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.arguments import shown
 from segvae_jax.errors import LabelError
 from segvae_jax.json_objects import json_object
+from segvae_jax.text_files import read_lines
 
 BACKGROUND = "background"
 LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map
@@ -216,11 +217,8 @@ def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M 
     Raises:
       LabelError: naming file and line, if a name is unknown; or if the file cannot be read or has no label-set.
     """
-    try:
-        lines = Path(path).expanduser().read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise LabelError(f"{path}: cannot be read ({error}): give a text file with one label-set per line") from None
-    rows = [_encode_line(line, f"{path}:{number}", space) for number, line in enumerate(lines, 1) if line.strip()]
+    lines = read_lines(path, "a text file with one label-set per line", LabelError)
+    rows = [_encode_line(line, place, space) for place, line in lines]
     if not rows:
         raise LabelError(f"{path}: holds no label-set: expected one per line, class names separated by commas")
     return np.stack(rows)

@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 
 _OUT = "Folder for the prepared data set: new, empty, or begun before."
-_LABELS = "folder: .txt, .json or .csv file with the name of each index, or of each colour."
+_LABELS = "folder: .txt, .json, .yaml or .csv file with the name of each index, or of each colour."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ def _define_options(own: flags.FlagValues) -> None:
     flags.DEFINE_string("classes", "", "folder: classes to keep, in drawing order; all if empty.", own)
     flags.DEFINE_integer("ignore", -1, "folder: index of pixels that become background; -1 for none.", -1, 255, own)
     flags.DEFINE_enum("kind", "faces", ["faces", "people"], "cartoon: what is drawn.", own)
-    flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", 1, flag_values=own)
+    flags.DEFINE_integer("num_maps", 8_000, "cartoon: how many are drawn.", 1, 10_000_000, own)
     flags.DEFINE_integer("seed", 0, "cartoon: equal seeds draw equal maps.", 0, flag_values=own)
 
 

@@ -1,10 +1,10 @@
 """What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
 import functools
+import re
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
 
 from absl import app, flags, logging
 
@@ -13,6 +13,14 @@ from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.shipped import checkpoint_names
 from segvae_jax.termination import interruptible
 
+# What parsers of values say, and what they expect.
+_EXPECTED = {
+    r"(invalid literal for int\(\)|Exceeds the limit).*": "a whole number",
+    r"could not convert string to float.*": "a number",
+    r"\('Non-boolean argument.*": "True or False",
+    r"Failed to parse .* as a ConfigDict.*": "a value for one of the keys in it",
+    r"Error while parsing string.*as tuple.*": "values in parentheses, as in '(64, 64)'",
+}
 _HELP = {"--help", "-h"}
 _SHUTDOWN_TIMEOUT = 24 * 3600  # seconds that a finished process waits for the others; JAX waits only 300 by default
 
@@ -125,16 +133,15 @@ def _parsed(own: flags.FlagValues, argv: Sequence[str]) -> list[str]:
       SegVAEError: if a flag, or a key of the configuration, is unknown or has a wrong value.
     """
     try:
-        arguments = own(argv)
-        if "config" in own:
-            config: Any = own["config"].value
-            config.to_dict()  # a file that failed to load reports it only when it is used
-        return arguments
+        return own(argv)
     except (AttributeError, KeyError) as error:
         key = str(error.args[0]).replace("\\n", ": ").replace("\\", "").replace("'", "")
         raise ConfigError(f"unknown configuration key {key}") from None
     except (TypeError, ValueError, OSError, flags.Error) as error:
-        raise ConfigError(str(error)) from None
+        text = str(error)
+        for reason, expected in _EXPECTED.items():
+            text = re.sub(reason, f"expected {expected}", text, flags=re.DOTALL)
+        raise ConfigError(text) from None
 
 
 def _as_expected(arguments: Sequence[str], names: Sequence[str]) -> Sequence[str]:

@@ -3,13 +3,17 @@
 Experiments live in `configs/`; `configs/default.py` has every key. `setup` builds what a configuration describes.
 """
 
+import difflib
 import functools
-import math
+import reprlib
 from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from segvae_jax.configs import default
+from segvae_jax.data.cartoon import CARTOON_SPACES
+from segvae_jax.data.sources.reading import FITS
 from segvae_jax.errors import ConfigError
 from segvae_jax.model.losses import RECONSTRUCTION, REDUCTIONS
 from segvae_jax.model.registry import MODELS, hyperparameters, make_model, names_with
@@ -17,20 +21,27 @@ from segvae_jax.model.registry import MODELS, hyperparameters, make_model, names
 _CHOICES = {
     "loss.reconstruction": tuple(RECONSTRUCTION), "loss.reduction": REDUCTIONS, "model.name": tuple(MODELS),
     "model.order": ("default", "area", "organs_first", "random"), "model.dtype": ("float32", "bfloat16"),
+    "data.kind": tuple(CARTOON_SPACES), "data.fit": FITS,
 }  # fmt: skip
-_COUNT, _SHARE = (1, math.inf), (0.0, 1.0)
+MAX_STEPS = 2**31 - 1  # they are counted in 32 bits
+_CHANNELS, _SHARE = (1, 16_384), (0.0, 1.0)
 _RANGES = {
-    "seed": (0, 2**32 - 1), "batch_size": _COUNT, "num_steps": (0, math.inf), "num_epochs": (0, math.inf),
-    "log_every": _COUNT, "checkpoint_every": _COUNT, "keep_checkpoints": _COUNT, "accumulate": _COUNT,
-    "data.resident_gib": (0.0, math.inf), "data.num_maps": _COUNT, "data.ignore": (-1, 255),
-    "data.rotate": (0.0, 180.0), "data.scale": (0.0, 0.9), "data.shift": _SHARE, "data.drop_classes": _SHARE,
-    "model.ngf": _COUNT, "model.context_dim": _COUNT, "model.hidden_dim": _COUNT, "model.latent_dim": _COUNT,
-    "model.draw_steps": _COUNT, "model.widths": _COUNT, "model.patch": _COUNT, "model.latent_channels": _COUNT,
-    "loss.kl_weight": (0.0, math.inf), "loss.kl_warmup": (0, math.inf), "loss.classes_per_map": (0, math.inf),
-    "optimizer.learning_rate": (0.0, math.inf), "optimizer.betas": (0.0, 0.999999),
-    "optimizer.warmup_steps": (0, math.inf), "optimizer.decay_from": _SHARE, "optimizer.ema_decay": _SHARE,
-    "optimizer.weight_decay": (0.0, math.inf), "optimizer.clip_norm": (0.0, math.inf),
+    "seed": (0, 2**32 - 1), "batch_size": (1, 1_000_000), "num_steps": (0, MAX_STEPS), "num_epochs": (0, 1_000_000),
+    "log_every": (1, MAX_STEPS), "checkpoint_every": (1, MAX_STEPS), "keep_checkpoints": (1, 1_000_000),
+    "accumulate": (1, 1_000_000), "data.resident_gib": (0.0, 1e6), "data.num_maps": (1, 10_000_000),
+    "data.ignore": (-1, 255), "data.rotate": (0.0, 180.0), "data.scale": (0.0, 0.9), "data.shift": _SHARE,
+    "data.drop_classes": _SHARE, "model.image_size": (8, 8_192), "model.ngf": _CHANNELS, "model.context_dim": _CHANNELS,
+    "model.hidden_dim": _CHANNELS, "model.latent_dim": _CHANNELS, "model.widths": _CHANNELS, "model.patch": (1, 1_024),
+    "model.latent_channels": _CHANNELS, "model.gain": (1e-6, 1e3), "model.draw_steps": (1, 1_000),
+    "loss.kl_weight": (0.0, 1e6), "loss.kl_warmup": (0, MAX_STEPS), "loss.classes_per_map": (0, 255),
+    "optimizer.learning_rate": (0.0, 10.0), "optimizer.betas": (0.0, 0.999999), "optimizer.decay_from": _SHARE,
+    "optimizer.warmup_steps": (0, MAX_STEPS), "optimizer.ema_decay": (0.0, 0.999999),
+    "optimizer.weight_decay": (0.0, 1e3), "optimizer.clip_norm": (0.0, 1e9),
 }  # fmt: skip
+_LENGTHS = {
+    "model.image_size": (2, 2), "optimizer.betas": (2, 2), "model.widths": (1, 16), "model.latent_channels": (0, 16),
+}  # fmt: skip
+_KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", ConfigDict: "keys below it"}
 
 
 def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mapping[str, Any]]) -> ConfigDict:
@@ -52,28 +63,62 @@ def with_variant(config: ConfigDict, variant: str, variants: Mapping[str, Mappin
 
 
 def check(config: ConfigDict) -> None:
-    """Checks values, as far as this is possible without data; types are checked elsewhere.
+    """Checks keys, types and values, as far as this is possible without data.
 
     Raises:
-      ConfigError: naming the first key whose value cannot be used.
+      ConfigError: naming the first key that is missing or unknown, or whose value cannot be used.
     """
-    for key, kind in (("model.image_size", int), ("optimizer.betas", int | float)):
-        pair = _value(config, key)
-        if len(pair) != 2 or not all(isinstance(number, kind) for number in pair):
-            raise ConfigError(f"config.{key}={pair}: expected two {'whole ' if kind is int else ''}numbers")
+    _check_keys(config, default.get_config(), "config")
     for key, (low, high) in _RANGES.items():
         value = _value(config, key)
         if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
-            bounds = f"at least {low}" if high == math.inf else f"{low} to {high}"
-            raise ConfigError(f"config.{key}={value}: expected {bounds}")
+            raise ConfigError(f"config.{key}={_brief(value)}: expected {low} to {high}")
+    if not config.data.prepared:
+        raise ConfigError("config.data.prepared='': expected a folder for prepared data sets")
     if bool(config.num_steps) == bool(config.num_epochs):
         raise ConfigError(
             f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
         )
     for key, known in _CHOICES.items():
         if _value(config, key) not in known:
-            raise ConfigError(f"config.{key}={_value(config, key)!r}: expected one of {', '.join(known)}")
+            raise ConfigError(f"config.{key}={_brief(_value(config, key))}: expected one of {', '.join(known)}")
     _check_model(config)
+
+
+def _check_keys(given: Any, expected: Any, place: str) -> None:
+    """Checks that a value has the keys of the default, and its types, at any depth."""
+    if isinstance(expected, ConfigDict) and isinstance(given, ConfigDict):
+        if unknown := sorted(set(given) - set(expected)):
+            near = difflib.get_close_matches(unknown[0], expected, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise ConfigError(f"{place}.{unknown[0]}: unknown key{hint}: expected those of configs/default.py")
+        for key in expected:
+            if key not in given:
+                raise ConfigError(f"{place}.{key} is missing: begin with the configuration of configs/default.py")
+            _check_keys(given[key], expected[key], f"{place}.{key}")
+    elif isinstance(expected, tuple):
+        low, high = _LENGTHS[place.removeprefix("config.")]
+        alike = isinstance(given, tuple) and all(_is_like(number, expected[0]) for number in given)
+        if not (alike and low <= len(given) <= high):
+            count = "two" if low == high else f"{low} to {high}"
+            kind = "whole numbers" if isinstance(expected[0], int) else "numbers"
+            raise ConfigError(f"{place}={_brief(given)}: expected {count} {kind} in parentheses, as in {expected}")
+    elif not _is_like(given, expected):
+        raise ConfigError(f"{place}={_brief(given)}: expected {_KINDS[type(expected)]}")
+
+
+def _is_like(value: Any, expected: Any) -> bool:
+    """Whether a value can stand where the default is `expected`: whole numbers are numbers, True and False are not."""
+    kind = (int, float) if isinstance(expected, float) else type(expected)
+    return isinstance(value, kind) and isinstance(value, bool) == isinstance(expected, bool)
+
+
+def _brief(value: Any) -> str:
+    """A value as it is written, shortened if it is long."""
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # Python writes no numbers of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def model_arguments(config: ConfigDict) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import MODELS, make_model
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import check, model_arguments
+from segvae_jax.training.config import MAX_STEPS, check, model_arguments
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
@@ -137,8 +137,15 @@ def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups:
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:
-    """Steps of the whole run on `num_examples` maps."""
-    return config.num_steps or max(1, config.num_epochs * num_examples // config.batch_size)
+    """Steps of the whole run on `num_examples` maps.
+
+    Raises:
+      ConfigError: if there are more than can be counted.
+    """
+    steps = config.num_steps or max(1, config.num_epochs * num_examples // config.batch_size)
+    if steps > MAX_STEPS:
+        raise ConfigError(f"config.num_epochs={config.num_epochs}: gives {steps} steps: expected at most {MAX_STEPS}")
+    return steps
 
 
 def build_optimizer(config: ConfigDict, num_steps: int) -> optax.GradientTransformation:

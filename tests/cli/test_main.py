@@ -76,7 +76,10 @@ def test_help_and_mistakes_need_no_slow_imports(words, status):
         (["edit", "--map=x.png"], "flag --out=None: Flag --out must have a value other than None."),
         (["eval"], "nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR"),
         (["eval", "--checkpoint=cartoon", "--inception_weights=x"], "--inception_weights is for the FID"),
-        (["train", "--config=absent.py", "--workdir=x"], "Configuration is not available"),
+        (
+            ["train", "--config=absent.py", "--workdir=x"],
+            "--config=absent.py: no such file: expected an experiment, as in configs/cartoon.py",
+        ),
         (["verify", "x"], "expected 2 arguments, IN.pth FIXTURE.npz, got 1"),
         (["import-release", "absent.pth", "x"], "absent.pth: cannot be read"),
     ],

@@ -98,7 +98,7 @@ def test_orders_by_area_are_found_in_the_training_maps(prepared):
     [
         ("name", "gan", "expected one of hierarchical, segvae, cvae_global"),
         ("order", "size", "expected one of default, area, organs_first, random"),
-        ("draw_steps", 0, "expected at least 1"),
+        ("draw_steps", 0, "expected 1 to 1000"),
     ],
 )
 def test_an_unknown_model_or_order_is_named(key, value, expected):

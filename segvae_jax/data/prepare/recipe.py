@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 
 from segvae_jax.data.prepare.splits import by_number, official_partition
@@ -12,6 +13,7 @@ from segvae_jax.data.sources.source import Size, Source
 from segvae_jax.errors import DataError
 
 FORMAT = "3"  # of the prepared files and of the conversion to them
+_LARGEST = 8_192  # pixels of a side
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,9 +92,11 @@ def parse_size(flag: str, words: Sequence[str]) -> Size:
     Raises:
       DataError: naming the flag, if there are other words.
     """
-    if len(words) not in (1, 2) or not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise DataError(f"--{flag}={','.join(words)}: expected SIDE, or HEIGHT,WIDTH, in pixels")
-    return int(words[0]), int(words[-1])
+    sizes = [int(word) for word in words if re.fullmatch(r"\s*[0-9]{1,4}\s*", word)]
+    if len(words) not in (1, 2) or len(sizes) < len(words) or not all(1 <= size <= _LARGEST for size in sizes):
+        expected = f"expected SIDE, or HEIGHT,WIDTH, from 1 to {_LARGEST} pixels"
+        raise DataError(f"--{flag}={','.join(words)}: {expected}")
+    return sizes[0], sizes[-1]
 
 
 def digest_of(parts: list[str]) -> str:

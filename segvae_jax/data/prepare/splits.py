@@ -10,6 +10,7 @@ import scipy.sparse
 from jaxtyping import Int
 
 from segvae_jax.errors import DataError
+from segvae_jax.text_files import read_lines
 
 SPLITS = ("train", "validation", "test")
 _UPPER = (0.75, 0.80, 1.0)  # of the unit interval that ids hash into
@@ -120,11 +121,7 @@ def by_number(official: dict[str, str], ids: Sequence[str]) -> dict[str, str]:
 
 def _rows(path: str | Path, columns: int) -> list[tuple[str, list[str]]]:
     """The words of each line that is not blank, with file and line number."""
-    try:
-        lines = Path(path).expanduser().read_text("utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({error}): give the text file of the data set") from None
-    rows = [(f"{path}:{number}", line.split()) for number, line in enumerate(lines, 1) if line.strip()]
+    rows = [(place, line.split()) for place, line in read_lines(path, "the text file of the data set", DataError)]
     if odd := [place for place, words in rows if len(words) != columns]:
         raise DataError(f"{odd[0]}: expected {columns} columns")
     return rows

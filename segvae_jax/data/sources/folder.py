@@ -1,5 +1,6 @@
 """The user's own maps: a folder of PNGs, and a list that says what their indices or colours mean."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,7 +22,7 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
 
     Args:
       path: of the folder.
-      labels: file that names the indices, see `label_list`; index 0 is the background, whatever its name.
+      labels: file that names the indices or the colours, see `label_list`.
       merge: classes to join by name, `old,old=new;old=new`; a class that becomes `background` is left out.
       classes: names of the classes to keep, in drawing order, separated by commas; all others become background.
         If empty, all classes are kept, in an order that preparing determines.
@@ -32,7 +33,8 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
       LabelError: if a name is unknown.
     """
     listed = read_labels(labels)
-    renamed = merged({i: name for i, name in listed.names.items() if i != ignore or i == 0}, merge)
+    named = {i: name for i, name in listed.names.items() if i != ignore or i in listed.background}
+    renamed = merged(dataclasses.replace(listed, names=named), merge)
     found = tuple(dict.fromkeys(renamed[i] for i in sorted(renamed) if renamed[i] != BACKGROUND))
     keep = tuple(n.strip() for n in classes.split(",") if n.strip()) or found
     if unknown := [name for name in keep if name not in (*found, BACKGROUND)]:
@@ -50,7 +52,7 @@ def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...
     own = {name: i for i, name in listed.names.items()}
     first = {name: i for i, name in sorted(renamed.items(), reverse=True)}
     indices = [own[name] if renamed.get(own.get(name, -1)) == name else first[name] for name in keep]
-    return tuple(listed.colours.get(i, (0, 0, 0)) for i in (0, *indices))
+    return tuple(listed.colours.get(i, (0, 0, 0)) for i in (min(listed.background), *indices))
 
 
 def _reader(
@@ -67,6 +69,9 @@ def _reader(
         pixels = read_index_or_rgb_png(file)
         if pixels.ndim == 3:
             return _channels_of(pixels, colours, str(file), labels)
+        if not listed.by_index:
+            why = f"{labels} has no indices, and the background is not its first entry"
+            raise MapError(f"{file}: holds indices, but {why}: write the index before each name")
         if nameless := sorted(set(np.unique(pixels)) - set(known.nonzero()[0])):
             value = nameless[0]
             raise MapError(

@@ -28,7 +28,7 @@ class SourceOptions:
       path: folder or .zip of the data set.
       layout: name of a layout of the data set; detected if empty.
       fit: "stretch" resizes maps to the requested size, "pad" keeps their aspect ratio by adding background.
-      labels: .txt, .json or .csv file with the name of each index, or of each colour.
+      labels: .txt, .json, .yaml or .csv file with the name of each index, or of each colour.
       merge: classes to join, `old,old=new;old=new`.
       classes: classes to keep, in drawing order; all, large ones first, if empty.
       ignore: index of the pixels that become background; -1 for none.

@@ -16,7 +16,15 @@ def test_options_that_are_not_given_change_nothing():
 
 
 @pytest.mark.parametrize(
-    ("flag", "words"), [("size", ["12", "x"]), ("size", ["0"]), ("size", []), ("image_size", ["1", "2", "3"])]
+    ("flag", "words"),
+    [
+        ("size", ["12", "x"]),
+        ("size", ["0"]),
+        ("size", ["8193"]),
+        ("size", ["9" * 5000]),
+        ("size", []),
+        ("image_size", ["1", "2", "3"]),
+    ],
 )
 def test_a_size_that_cannot_be_used_is_refused(flag, words):
     with pytest.raises(DataError, match=f"--{flag}={','.join(words)}: expected SIDE, or HEIGHT,WIDTH"):

@@ -95,6 +95,26 @@ def test_ignored_pixels_are_background(tmp_path, listed):
     assert "index 254 has no name" in refusal(source.read, "one", (1, 4), error_type=MapError)
 
 
+def test_index_0_is_a_class_where_another_index_is_the_background(tmp_path):
+    write_maps(tmp_path / "maps", one=np.uint8([[0, 1, 7, 255]]))
+    labels = write_labels(tmp_path / "names.json", {"0": "wall", "1": "floor", "7": "Void", "255": "ignore"})
+    source = folder(tmp_path / "maps", labels)
+    assert source.space.classes == ("wall", "floor")
+    assert names_painted(source, "one", (1, 4)) == ["wall", "floor", "background", "background"]
+    without = folder(tmp_path / "maps", labels, ignore=0)
+    assert names_painted(without, "one", (1, 4)) == ["background", "floor", "background", "background"]
+
+
+def test_colours_without_indices_and_with_the_background_elsewhere_tell_rgb_maps_alone(tmp_path):
+    write_maps(tmp_path / "maps", index=np.uint8([[0, 1]]), rgb=np.uint8([[[9, 0, 0], [0, 0, 9], [5, 5, 5]]]))
+    labels = write_labels(tmp_path / "names.json", {"wall": [9, 0, 0], "Void": [5, 5, 5], "floor": [0, 0, 9]})
+    source = folder(tmp_path / "maps", labels)
+    assert names_painted(source, "rgb", (1, 3)) == ["wall", "floor", "background"]
+    assert source.space.palette == ((5, 5, 5), (9, 0, 0), (0, 0, 9))
+    error = refusal(source.read, "index", (1, 2), error_type=MapError)
+    assert error.startswith(f"{tmp_path / 'maps' / 'index.png'}: holds indices, but {labels} has no indices")
+
+
 @pytest.fixture
 def coloured(tmp_path):
     """A folder with one RGB map of the classes 0 to 5, and its label list."""
