@@ -103,7 +103,7 @@ def read_pictures(folder: str | Path) -> list[UInt8[np.ndarray, "H W 3"]]:
     files = sorted(Path(folder).expanduser().glob("*.png"))
     if not files:
         raise DataError(f"{folder}: there is no PNG file in it: expected a folder of pictures")
-    return [decode_rgb(file.read_bytes(), str(file)) for file in files]
+    return [decode_rgb(file.read_bytes(), str(file))[0] for file in files]
 
 
 def study_page(a: Pictures, b: Pictures, pairs: int, seed: int) -> tuple[Study, str]:
