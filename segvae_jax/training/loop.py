@@ -52,6 +52,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     """
     workdir = writable_directory(workdir, "--workdir").resolve()
     data = _prepare_in_turn(config)
+    data.split("validation")  # an empty split is reported now, not after minutes of compiling
     mesh = device_mesh()
     _require_even_parts(config, mesh)
     feed = Feed(data, config.batch_size, config.seed, mesh, config.data.resident_gib * 2**30)
@@ -179,6 +180,7 @@ def _describe(run: Run, state: TrainState) -> None:
         return
     run.card.write(run.workdir)
     (run.workdir / _CONFIG).write_text(run.config.to_json_best_effort(indent=1))
+    print(f"data: {run.data.summary()}")
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 

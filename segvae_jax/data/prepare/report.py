@@ -44,7 +44,11 @@ def make_data_report(
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, statistics.column[kept]),
     }
-    return report | {"warnings": _warnings(report)}
+    filled = [
+        f"{count} maps are in the {name} split because the rule on names left it empty"
+        for name, count in assignment.filled.items()
+    ]
+    return report | {"warnings": [*_warnings(report), *filled]}
 
 
 def _classes(
