@@ -25,6 +25,7 @@ from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.errors import OutputError
 from segvae_jax.files import output_errors, write_atomically
 from segvae_jax.generation import Generator
+from segvae_jax.paths import FOR_DATA_SETS, require_literal
 from segvae_jax.progress import MapProgress
 from segvae_jax.sampling import Temperature
 from segvae_jax.termination import termination
@@ -121,9 +122,11 @@ def write_shards(
       how many maps the complete shards in the directory hold.
 
     Raises:
-      OutputError: if the directory holds something else or cannot be written to.
+      OutputError: if the directory holds something else or cannot be written to, or tfds would not take its path
+        literally.
       CheckpointError: if label-sets are to be sampled and the checkpoint has none.
     """
+    require_literal(directory, FOR_DATA_SETS)
     request.label_sets_of(range(1), generator)  # fails before the folder is claimed, if there are no label-sets
     settings, directory = request.settings(generator), Path(directory).expanduser().resolve()
     size, space = tuple(generator.card.arguments["image_size"]), generator.space

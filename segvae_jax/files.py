@@ -1,6 +1,7 @@
 """Writes files and folders so that whatever has its final name is complete, even if the process was killed."""
 
 import contextlib
+import glob
 import os
 import platform
 import shutil
@@ -27,7 +28,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, shared: boo
         write(partial)
         partial.replace(path)
     finally:
-        for stale in [partial] if shared else path.parent.glob(f".{path.name}.*.partial"):
+        for stale in [partial] if shared else path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
             remove(stale)
 
 

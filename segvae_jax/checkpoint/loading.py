@@ -10,6 +10,7 @@ from jax.sharding import Sharding, SingleDeviceSharding
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.npz import read_weights
 from segvae_jax.errors import CheckpointError
+from segvae_jax.paths import FOR_LOADING, require_literal
 from segvae_jax.shipped import checkpoint_directory
 
 STEPS = "steps"  # folder of the numbered steps in a checkpoint directory
@@ -28,6 +29,7 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
 
     Raises:
       CheckpointError: if there is no such checkpoint or step, or it is damaged.
+      OutputError: if there are saved steps, and Orbax would not take the path of the directory literally.
     """
     path = checkpoint_directory(directory)
     card = ModelCard.read(path)
@@ -46,6 +48,7 @@ def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
     nothing = f"{path}: no saved step in it: train longer, or give another directory"
     if not (path / STEPS).is_dir():
         raise CheckpointError(nothing)
+    require_literal(path, FOR_LOADING)
     with ocp.CheckpointManager(path / STEPS) as manager:
         known = sorted(manager.all_steps())
         if not known:

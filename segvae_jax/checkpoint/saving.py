@@ -19,6 +19,7 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import STEPS, placed, reason
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.errors import CheckpointError
+from segvae_jax.paths import FOR_SAVING, require_literal
 
 
 class Checkpoints:
@@ -29,9 +30,13 @@ class Checkpoints:
     Args:
       directory: of the checkpoint.
       keep: how many of the latest steps are kept.
+
+    Raises:
+      OutputError: if Orbax would not take the path of the directory literally.
     """
 
     def __init__(self, directory: str | Path, keep: int = 3):
+        require_literal(directory, FOR_SAVING)
         self.directory = Path(directory).resolve()
         rank = lambda metrics: -metrics["validation_loss"]
         policies = [
@@ -91,7 +96,12 @@ class Checkpoints:
 
 
 def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any]) -> None:
-    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0."""
+    """Writes a checkpoint of a model without training state, as for an imported model; its step is 0.
+
+    Raises:
+      OutputError: if Orbax would not take the path of the directory literally.
+    """
+    require_literal(directory, FOR_SAVING)
     with ocp.CheckpointManager(directory.resolve() / STEPS) as manager:
         manager.save(0, args=ocp.args.Composite(variables=ocp.args.StandardSave(dict(variables))))
     card.write(directory.resolve())

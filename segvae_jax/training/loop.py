@@ -23,6 +23,7 @@ from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.files import writable_directory
+from segvae_jax.paths import FOR_SAVING, require_literal
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -50,6 +51,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     Raises:
       SegVAEError: if configuration, data or checkpoint cannot be used, or training diverges.
     """
+    require_literal(workdir, FOR_SAVING)
     workdir = writable_directory(workdir, "--workdir").resolve()
     data = _prepare_in_turn(config)
     data.split("validation")  # an empty split is reported now, not after minutes of compiling

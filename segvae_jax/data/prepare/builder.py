@@ -42,6 +42,7 @@ from segvae_jax.data.sources.source import Source
 from segvae_jax.errors import DataError, OutputError
 from segvae_jax.files import locked, output_errors, remove
 from segvae_jax.labels import LabelSpace
+from segvae_jax.paths import FOR_DATA_SETS, require_literal
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
@@ -150,8 +151,9 @@ def build(
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
-      OutputError: if the folder holds something else or cannot be written.
+      OutputError: if the folder holds something else or cannot be written, or tfds would not take its path literally.
     """
+    require_literal(out, FOR_DATA_SETS)
     out = Path(out).expanduser().resolve()
     temporary = out.with_name(f".{out.name}.preparing")
     _check(source, recipe)
@@ -172,7 +174,9 @@ def open_prepared(directory: str | Path) -> Prepared:
 
     Raises:
       DataError: if there is none.
+      OutputError: if tfds would not take the path literally.
     """
+    require_literal(directory, FOR_DATA_SETS)
     try:
         metadata = tfds.builder_from_directory(directory).info.metadata
         space = LabelSpace.from_json(metadata["label_space"])
