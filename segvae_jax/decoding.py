@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +17,10 @@ from segvae_jax.errors import MapError
 
 MAX_PIXELS = 64_000_000
 _STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # between two grey values of 1, 2 and 4 bits, as viewers show them
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type of a PNG
+_ALL = ((0, 0, 1, 1),)
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+_AT_ONCE = 2**20  # bytes
 
 Colour = tuple[int, int, int]
 Encoded = str | Path | io.BytesIO  # a file, or its content
@@ -96,6 +102,8 @@ def _loaded(file: Encoded, place: str, formats: tuple[str, ...], max_pixels: int
                 size = f"{image.width} x {image.height} pixels"
                 raise MapError(f"{place}: {size}: expected at most {max_pixels:,} pixels")
             raw_mode = str(image.tile[0].args) if image.tile else ""
+            if image.format == "PNG":
+                _check_whole(file)
             image.load()
             image.info.pop("transparency", None)  # opacity does not matter, and a text may have that name
             return image, raw_mode
@@ -106,6 +114,43 @@ def _loaded(file: Encoded, place: str, formats: tuple[str, ...], max_pixels: int
         reason = f"not a {' or '.join(formats)} file" if unknown else " ".join(str(error).split())
         reason = reason or type(error).__name__
         raise MapError(f"{place}: cannot be read as an image ({reason}): replace or remove the file") from None
+
+
+def _check_whole(file: Encoded) -> None:
+    """Checks that a PNG has the pixels that its header says, and its checksums; Pillow checks neither for pixels.
+
+    Raises:
+      ValueError: if not.
+    """
+    inflate, size = zlib.decompressobj(), 0
+    with contextlib.nullcontext(file) if isinstance(file, io.BytesIO) else open(file, "rb") as png:
+        png.seek(8)
+        expected = _bytes_of_pixels(*struct.unpack(">IIBBxxB", _chunk(png)[1]))
+        kind = b""
+        while kind != b"IEND":
+            kind, data = _chunk(png)
+            while kind == b"IDAT" and data and size <= expected:
+                size += len(inflate.decompress(data, _AT_ONCE))
+                data = inflate.unconsumed_tail
+    if size != expected or not inflate.eof:
+        raise ValueError(f"{size:,} bytes of pixels, but {expected:,} by its header")
+
+
+def _chunk(png: io.BufferedIOBase) -> tuple[bytes, bytes]:
+    """The type and the content of the next chunk of a PNG."""
+    head = png.read(8)
+    length, kind = struct.unpack(">I4s", head)
+    data = png.read(length)
+    if zlib.crc32(kind + data) != int.from_bytes(png.read(4)):
+        raise ValueError(f"the checksum of its chunk {kind.decode('latin-1')} differs")
+    return kind, data
+
+
+def _bytes_of_pixels(width: int, height: int, bits: int, colour_type: int, interlaced: int) -> int:
+    """How many bytes the pixels of a PNG have before compression: a byte more than its pixels in every row."""
+    bits *= _CHANNELS[colour_type]
+    passes = [(-(-(width - x) // dx), -(-(height - y) // dy)) for x, y, dx, dy in (_ADAM7 if interlaced else _ALL)]
+    return sum(rows * (1 + -(-columns * bits // 8)) for columns, rows in passes if columns > 0 and rows > 0)
 
 
 @contextlib.contextmanager
