@@ -24,7 +24,7 @@ class Assignment:
     Attributes:
       split: id -> split, for every map that is kept.
       duplicates: id of a map that is dropped -> id of the equal map that is kept.
-      groups: ids of near duplicates. A group shares the split of its first map.
+      groups: ids of near duplicates. A group shares the split of its first map, unless nearly all maps are in one.
       moved: number of maps whose group has another split than their id alone would have.
       filled: number of maps that a split got because it would have been empty, by split.
     """
@@ -79,7 +79,7 @@ def assign(
     groups: tuple[tuple[str, ...], ...],
     rule: Callable[[str], str] = split_of,
 ) -> Assignment:
-    """Assigns maps to splits by a rule on their ids; near duplicates stay together.
+    """Assigns maps to splits by a rule on their ids; near duplicates share a split.
 
     If `split_of` leaves a split of at least `LEAST` maps empty, the split gets its share from the largest one.
     """
@@ -94,10 +94,12 @@ def assign(
 def _filled(split: dict[str, str], groups: tuple[tuple[str, ...], ...]) -> dict[str, str]:
     """The splits of maps that move, from splits that have more than their share, because a split would be empty.
 
-    Groups stay together, and no split is emptied: nothing moves if there are fewer groups and single maps than splits.
+    Groups stay together, unless there are fewer groups and single maps than splits. No split is emptied.
     """
     group_of = {example_id: group for group in groups for example_id in group}
     units = sorted(dict.fromkeys(group_of.get(i, (i,)) for i in shuffled(split)), key=len)  # single maps first
+    if len(units) < len(SPLITS):
+        units = [(example_id,) for example_id in shuffled(split)]
     shares = dict(zip(SPLITS, np.diff(_UPPER, prepend=0).tolist(), strict=True))
     moved: dict[str, str] = {}
     for name in SPLITS:

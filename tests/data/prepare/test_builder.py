@@ -349,6 +349,14 @@ def test_a_split_that_names_leave_empty_is_filled_and_the_report_says_so(tmp_pat
     )
 
 
+def test_maps_that_are_all_near_duplicates_fill_the_splits_with_a_warning(tmp_path):
+    face = cartoon_map("faces", 0, 0, (128, 128))
+    read = lambda i, size: maps.resize(np.roll(face, (int(i) % 5 - 2, int(i) // 5 - 2), (0, 1)), size)
+    prepared = prepare(Source("faces", CELEBAMASK_HQ, IDS[:20], read, "1"), Recipe((64, 64)), tmp_path)
+    assert all(len(prepared.split(name)) for name in SPLITS)
+    assert prepared.data_report()["warnings"][-1].startswith("nearly all maps are near duplicates, and some are in sev")
+
+
 def test_few_maps_that_are_all_for_tests_are_not_said_to_be_blank(tmp_path):
     ids = tuple(i for i in KEPT if split_of(i) == "test")
     with pytest.raises(DataError, match=f"no map is left for training, its {len(ids)} maps are for validation and"):
