@@ -57,7 +57,7 @@ class StoredPng(NamedTuple):
         for i, colour in meanings.items():
             owners.setdefault(colour, set()).add(i)
         colours = dict(enumerate(map(tuple, self.shown().tolist())))
-        owned = {i: owners.get(colours.get(i, ()), set()) for i in np.unique(index).tolist()}
+        owned = {i: owners.get(colours.get(i, ()), set()) for i in np.bincount(index.ravel()).nonzero()[0].tolist()}
         return [i for i in owned if owned[i] and i not in owned[i]], [i for i in owned if not owned[i]]
 
     def ambiguous(self, place: str, index: int) -> MapError:
