@@ -13,6 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Int, UInt8
 
 from segvae_jax import pages
+from segvae_jax.data.sources.file_tree import open_tree
+from segvae_jax.data.sources.reading import pictures_in
 from segvae_jax.errors import DataError
 from segvae_jax.files import write_atomically
 from segvae_jax.pictures import decode_rgb
@@ -98,10 +100,11 @@ def read_pictures(folder: str | Path) -> list[UInt8[np.ndarray, "H W 3"]]:
       DataError: if there is no PNG file.
       MapError: if a file cannot be read; it names the file.
     """
-    files = sorted(Path(folder).expanduser().glob("*.png"))
+    tree = open_tree(folder)
+    files = pictures_in(tree, "", ".png").values()
     if not files:
         raise DataError(f"{folder}: there is no PNG file in it: expected a folder of pictures")
-    return [decode_rgb(file.read_bytes(), str(file)) for file in files]
+    return [decode_rgb(tree.read(name), tree.place(name))[0] for name in files]
 
 
 def study_page(a: Pictures, b: Pictures, pairs: int, seed: int) -> tuple[Study, str]:

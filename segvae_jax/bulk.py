@@ -30,6 +30,7 @@ from segvae_jax.errors import ArgumentError, OutputError
 from segvae_jax.files import locked, output_errors, remove, write_atomically
 from segvae_jax.generation import Generator
 from segvae_jax.json_objects import json_object
+from segvae_jax.paths import FOR_DATA_SETS, require_literal
 from segvae_jax.progress import MapProgress
 from segvae_jax.sampling import Temperature
 from segvae_jax.termination import termination
@@ -144,16 +145,19 @@ def write_shards(
       how many maps the complete shards in the directory hold.
 
     Raises:
-      OutputError: if the directory holds something else or cannot be written to, or if another run writes to it.
+      OutputError: if the directory holds something else or cannot be written to, if another run writes to it, or if
+        tfds would not take its path literally.
       CheckpointError: if label-sets are to be sampled and the checkpoint has none, or has no such scale of the latent.
       LabelError: if the label-sets are of another number of channels than the checkpoint.
       ArgumentError: if `directory` is no path, or the number of a process is out of its range.
     """
     process_count = arguments.whole("process_count", process_count, 1)
     process_index = arguments.whole("process_index", process_index, 0, process_count - 1)
+    directory = arguments.path("directory", directory).resolve()
+    require_literal(directory, FOR_DATA_SETS)
     request.label_sets_of(range(1), generator)  # what the checkpoint cannot do fails before the folder is claimed
     generator.temperature_array(request.temperature)
-    settings, directory = request.settings(generator), arguments.path("directory", directory).resolve()
+    settings = request.settings(generator)
     size, space = tuple(generator.card.arguments["image_size"]), generator.space
     form = FORMATS[request.format](space, size, request.num_shards)
     share = range(process_index, request.num_shards, process_count)

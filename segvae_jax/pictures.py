@@ -1,27 +1,23 @@
 """Index PNGs and coloured sheets; the only module that reads and writes images."""
 
-import contextlib
 import functools
 import io
 import json
 import math
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, UInt8
-from PIL import Image, ImageChops, ImageDraw, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageDraw, PngImagePlugin
 
+from segvae_jax.decoding import MAX_PIXELS, Colour, Encoded, StoredPng, open_picture, open_png
 from segvae_jax.errors import LabelError, MapError, OutputError
 from segvae_jax.files import write_atomically
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.maps import colour
 
 INDEX_PNG = "one class index per pixel (a palette or 8-bit greyscale PNG)"  # for error messages
-_MAX_PIXELS = 64_000_000
 _GAP = 2  # pixels between the maps of a sheet
 _LEGIBLE = 192  # pixels: height up to which small maps are magnified
 
@@ -48,7 +44,7 @@ def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H 
     Raises:
       MapError: naming the file, if it cannot be read, or has a class that `space` does not know.
     """
-    return _map_by_names(path, str(path), space, _MAX_PIXELS)
+    return _map_by_names(path, str(path), space, MAX_PIXELS)
 
 
 def decode_index_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
@@ -62,18 +58,38 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
     Raises:
       MapError: naming the file, if it is unreadable, or its metadata holds something else.
     """
-    with _opened(path, str(path), ("PNG",)) as image:
-        return _class_names(image, str(path))
+    return _class_names(open_png(path, str(path)).image, str(path))
 
 
-def read_index_or_rgb_png(path: str | Path) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
+def decode_index_or_rgb_png(
+    data: bytes, place: str, meanings: Mapping[int, Colour], ignore: int = -1
+) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
     """The indices of a palette or greyscale PNG, or the colours of an RGB PNG; opacity is ignored.
 
+    A palette PNG whose palette has the colours of other indices is read by colour, as if it were an RGB PNG: this is
+    what programs that shrink or quantise RGB PNGs write.
+
+    Args:
+      data: content of the file.
+      place: name of the file in error messages.
+      meanings: the colour of each index; may be empty.
+      ignore: an index whose colour in the file means nothing; none if negative.
+
     Raises:
-      MapError: naming the file, if it is unreadable, too large, or of another mode.
+      MapError: naming the file, if it is unreadable, too large, of another mode, or could be read in both ways.
     """
-    with _opened(path, str(path), ("PNG",)) as image:
-        return np.asarray(image.convert("RGB")) if image.mode in ("RGB", "RGBA") else _indices(image, str(path))
+    stored = open_png(io.BytesIO(data), place)
+    image = stored.image
+    if image.mode in ("RGB", "RGBA"):
+        return np.asarray(image.convert("RGB"))
+    index = _indices(image, place)
+    moved, unknown = stored.compare(index, meanings)
+    moved = [value for value in moved if value != ignore]
+    if image.mode == "P" and moved and not unknown:
+        return stored.shown()[index]
+    if moved and (image.mode == "P" or not unknown):
+        raise stored.ambiguous(place, moved[0])
+    return index
 
 
 def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
@@ -90,17 +106,17 @@ def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
     return _mask(path, str(path))
 
 
-def decode_mask_png(data: bytes, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+def decode_mask_png(data: bytes, place: str, max_pixels: int = MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
     """Like `read_mask_png`, from the content of a file with at most `max_pixels`; errors call it `place`."""
     return _mask(io.BytesIO(data), place, max_pixels)
 
 
-def _mask(file: str | Path | io.BytesIO, place: str, max_pixels: int = _MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
-    with _opened(file, place, ("PNG",), max_pixels) as image:
-        if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-            raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
-        bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
-        values = np.asarray(functools.reduce(ImageChops.lighter, bands), np.uint8)
+def _mask(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> Bool[np.ndarray, "H W"]:
+    image = open_png(file, place, max_pixels).image
+    if image.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
+    bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
+    values = np.asarray(functools.reduce(ImageChops.lighter, bands), np.uint8)
     peak = values.max()
     between = (values > 0) & (values < peak)
     if between.any():
@@ -108,18 +124,31 @@ def _mask(file: str | Path | io.BytesIO, place: str, max_pixels: int = _MAX_PIXE
     return values > 0
 
 
-def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
-    """Reads a picture from the content of a JPEG, PNG or WebP file.
+def decode_rgb(data: bytes, place: str) -> tuple[UInt8[np.ndarray, "H W 3"], bool]:
+    """Reads a picture from the content of a JPEG, PNG or WebP file, turned upright by its EXIF orientation.
 
     Args:
       data: content of the file.
       place: name of the file in error messages.
 
+    Returns:
+      the picture, and whether it was turned by a quarter.
+
     Raises:
       MapError: naming the file, if it is unreadable or too large.
     """
-    with _opened(io.BytesIO(data), place, ("JPEG", "PNG", "WEBP")) as image:
-        return np.asarray(image.convert("RGB"))
+    image, turned = open_picture(io.BytesIO(data), place)
+    return np.asarray(image.convert("RGB")), turned
+
+
+def png_size(data: bytes, place: str) -> tuple[int, int]:
+    """(H, W) of a PNG, turned upright.
+
+    Raises:
+      MapError: naming the file, if it is unreadable or too large.
+    """
+    image = open_png(io.BytesIO(data), place).image
+    return image.height, image.width
 
 
 def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[np.ndarray, "h w 3"]:
@@ -127,9 +156,8 @@ def resize_rgb(rgb: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]) -> UInt8[
     return np.asarray(Image.fromarray(rgb).resize((size[1], size[0]), Image.Resampling.BICUBIC))
 
 
-def _index_map(file: str | Path | io.BytesIO, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
-    with _opened(file, place, ("PNG",)) as image:
-        return _in_range(_indices(image, place), place, num_indices)
+def _index_map(file: Encoded, place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
+    return _in_range(_indices(open_png(file, place).image, place), place, num_indices)
 
 
 def _in_range(index: UInt8[np.ndarray, "H W"], place: str, num_indices: int) -> UInt8[np.ndarray, "H W"]:
@@ -148,16 +176,32 @@ def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
     return np.asarray(image, np.uint8)
 
 
-def _map_by_names(
-    file: str | Path | io.BytesIO, place: str, space: LabelSpace, max_pixels: int
-) -> UInt8[np.ndarray, "H W"]:
-    with _opened(file, place, ("PNG",), max_pixels) as image:
-        names = _class_names(image, place) or space.names
-        index = _in_range(_indices(image, place), place, len(names))
+def _map_by_names(file: Encoded, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
+    stored = open_png(file, place, max_pixels)
+    given = _class_names(stored.image, place)
+    names = given or space.names
+    index = _indices(stored.image, place)
+    if stored.image.mode == "P" and names == space.names:
+        index = _in_palette_order(index, stored, space, place, bool(given))
+    index = _in_range(index, place, len(names))
     channels = np.zeros(256, np.uint8)
     for used in np.unique(index):
         channels[used] = _channel(names[used], place, space)
     return channels[index]
+
+
+def _in_palette_order(
+    index: UInt8[np.ndarray, "H W"], stored: StoredPng, space: LabelSpace, place: str, ours: bool
+) -> UInt8[np.ndarray, "H W"]:
+    """The map by channel. Programs that shrink PNGs reorder palettes; a file of `ours` is then read by colour."""
+    moved, unknown = stored.compare(index, dict(enumerate(space.palette)))
+    if unknown or not moved:
+        return index
+    channel = {colour: i for i, colour in enumerate(space.palette)}
+    if not ours or len(channel) < len(space.palette):
+        raise stored.ambiguous(place, moved[0])
+    order = [channel.get((r, g, b), 0) for r, g, b in stored.shown().tolist()]
+    return np.array(order, np.uint8)[index]
 
 
 def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
@@ -165,7 +209,7 @@ def _class_names(image: Image.Image, place: str) -> tuple[str, ...] | None:
         return None
     try:
         names = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise MapError(f"{place}: its metadata `labels` is not a JSON list of class names: correct or remove it")
@@ -177,34 +221,6 @@ def _channel(name: str, place: str, space: LabelSpace) -> int:
         return 0 if name == BACKGROUND else space.channel(name)
     except LabelError as error:
         raise MapError(f"{place}: {error}") from None
-
-
-@contextlib.contextmanager
-def _opened(
-    file: str | Path | io.BytesIO, place: str, formats: tuple[str, ...], max_pixels: int = _MAX_PIXELS
-) -> Iterator[Image.Image]:
-    """Opens an image of at most `max_pixels`; every error of reading it becomes a MapError."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(file, formats=formats)
-        with image:
-            if image.width * image.height > max_pixels:
-                size = f"{image.width} x {image.height} pixels"
-                raise MapError(f"{place}: {size}: expected at most {max_pixels:,} pixels")
-            yield image
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        zlib.error,
-        struct.error,
-        Image.DecompressionBombError,
-    ) as error:
-        unknown = isinstance(error, UnidentifiedImageError)
-        reason = f"not a {' or '.join(formats)} file" if unknown else str(error).replace("\n", " ")
-        raise MapError(f"{place}: cannot be read as an image ({reason}): replace or remove the file") from None
 
 
 def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> None:

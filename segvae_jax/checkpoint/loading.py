@@ -11,6 +11,7 @@ from segvae_jax.checkpoint.card import ModelCard, reason
 from segvae_jax.checkpoint.npz import read_weights
 from segvae_jax.digests import SUMS, compare
 from segvae_jax.errors import CheckpointError
+from segvae_jax.paths import FOR_LOADING, require_literal
 from segvae_jax.shipped import checkpoint_directory
 
 STEPS = "steps"  # folder of the numbered steps in a checkpoint directory
@@ -30,6 +31,7 @@ def load_variables(directory: str | Path, step: int | None = None) -> tuple[Mode
     Raises:
       CheckpointError: if there is no such checkpoint or step, or it is damaged.
       ArgumentError: if `directory` is no path, or `step` no whole number.
+      OutputError: if there are saved steps, and Orbax would not take the path of the directory literally.
     """
     path = checkpoint_directory(directory)
     step = None if step is None else whole("step", step)
@@ -46,10 +48,14 @@ def _load_step(path: Path, step: int | None) -> tuple[dict[str, Any], int]:
     """The variables of a saved step, and its number. Other steps, and other parts of it, are not read."""
     import orbax.checkpoint as ocp  # takes a second to import, and portable checkpoints need none of it
 
+    nothing = f"{path}: no saved step in it: train longer, or give another directory"
+    if not (path / STEPS).is_dir():
+        raise CheckpointError(nothing)
+    require_literal(path, FOR_LOADING)
     names = ocp.path.step.standard_name_format()
-    known = {found.step: Path(found.path) for found in names.find_all(path / STEPS)} if (path / STEPS).is_dir() else {}
+    known = {found.step: Path(found.path) for found in names.find_all(path / STEPS)}
     if not known:
-        raise CheckpointError(f"{path}: no saved step in it: train longer, or give another directory")
+        raise CheckpointError(nothing)
     step = max(known) if step is None else step
     if step not in known:
         saved = ", ".join(map(str, sorted(known)))

@@ -25,6 +25,7 @@ from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import CheckpointError, DamagedFile
 from segvae_jax.files import output_errors
 from segvae_jax.json_objects import json_object
+from segvae_jax.paths import FOR_SAVING, require_literal
 
 
 class Checkpoints:
@@ -36,10 +37,12 @@ class Checkpoints:
       directory: of the checkpoint.
       keep: how many of the latest steps are kept.
 
-    Every method that writes raises an OutputError if it cannot, or if an earlier one could not in the background.
+    Every method that writes raises an OutputError if it cannot, or if an earlier one could not in the background. So
+    does `Checkpoints` if Orbax would not take the path of the directory literally.
     """
 
     def __init__(self, directory: str | Path, keep: int = 3):
+        require_literal(directory, FOR_SAVING)
         self.directory = Path(directory).resolve()
         rank = lambda metrics: -metrics["validation_loss"]
         policies = [
@@ -131,8 +134,9 @@ def save_variables(directory: Path, card: ModelCard, variables: Mapping[str, Any
     """Writes a checkpoint of a model without training state, as for an imported model; its step is 0.
 
     Raises:
-      OutputError: if it cannot be written.
+      OutputError: if it cannot be written, or Orbax would not take the path of the directory literally.
     """
+    require_literal(directory, FOR_SAVING)
     directory = directory.resolve()
     options = ocp.CheckpointManagerOptions(async_options=_with_sums(directory))
     with output_errors(directory), ocp.CheckpointManager(directory / STEPS, options=options) as manager:

@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
 from absl import app, flags, logging
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from segvae_jax.data.sources.file_tree import open_tree
+from segvae_jax.data.sources.reading import pictures_in
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, read_label_sets
 from segvae_jax.pictures import read_index_map
@@ -32,14 +34,14 @@ class MapSet:
 
 
 def read_map_set(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> MapSet:
-    """Reads all PNGs in a folder, sorted by subfolder and name.
+    """Reads all PNGs in a folder, or in its subfolders, sorted by subfolder and name.
 
     If a file's metadata hold class names, as `write_index_png` stores them, its indices refer to these names; otherwise
     they are channels of `space`. Label-sets are read from a `label_sets.txt` beside the maps, with one line per map, as
     `generate.py` writes it.
 
     Args:
-      folder: the folder; its subfolders are read as well.
+      folder: the folder; see `pictures_in` for the files that are found in it.
       space: label space of the real maps.
       size: height and width of the real maps.
 
@@ -51,7 +53,8 @@ def read_map_set(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder: give the folder of index PNGs")
-    files = sorted(folder.rglob("*.png"), key=lambda file: (file.parent, file.name))
+    found = pictures_in(open_tree(folder), "", ".png").values()
+    files = sorted((folder / name for name in found), key=lambda file: (file.parent, file.name))
     if not files:
         raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG per map")
     return MapSet(np.stack([_read(file, space, size) for file in files]), _label_sets(files, space))

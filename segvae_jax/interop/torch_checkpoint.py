@@ -23,6 +23,7 @@ from segvae_jax.labels import CELEBAMASK_RELEASE, HUMAN_PARSING
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.paths import FOR_SAVING, require_literal
 
 NETWORKS = {"shapeE": "context_encoder", "prior": "prior", "posterior": "posterior", "shapeD": "decoder"}
 _SPACES = {space.num_channels: space for space in (HUMAN_PARSING, CELEBAMASK_RELEASE)}
@@ -170,8 +171,10 @@ def import_checkpoint(path: str | Path, directory: str | Path) -> None:
     Raises:
       CheckpointError: if the file is not such a checkpoint, refers to anything executable, or has another
         number of classes than the known data sets.
-      OutputError: if the folder cannot be written to, or another process is writing to it.
+      OutputError: if the folder cannot be written to, another process is writing to it, or Orbax would not take its
+        path literally.
     """
+    require_literal(directory, FOR_SAVING)
     arguments, variables = read_release(path)
     space = _SPACES.get(num_channels := arguments.pop("num_channels"))
     if space is None:

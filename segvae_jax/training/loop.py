@@ -26,6 +26,7 @@ from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.files import locked, writable_directory, write_atomically
 from segvae_jax.json_objects import json_object
 from segvae_jax.numerics import fixed_numerics
+from segvae_jax.paths import FOR_SAVING, require_literal
 from segvae_jax.sharding import device_mesh, replicated
 from segvae_jax.termination import termination
 from segvae_jax.training import setup
@@ -58,6 +59,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
         cannot fit in memory, training diverges, or nothing more can be saved.
       KeyboardInterrupt: after a Ctrl-C; the step that was reached is saved.
     """
+    require_literal(workdir, FOR_SAVING)
     workdir = writable_directory(workdir, "--workdir").resolve()
     check(config)
     with locked(workdir, name=f".lock-{jax.process_index()}"):  # each process of a job has its own
@@ -67,6 +69,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
 def _train(config: ConfigDict, workdir: Path) -> TrainState:
     """`train` in a directory that exists and is locked."""
     data = _prepare_in_turn(config)
+    data.split("validation")  # an empty split is reported now, not after minutes of compiling
     mesh = device_mesh()
     _require_even_parts(config, mesh)
     feed = Feed(data, config.batch_size, config.seed, mesh, config.data.resident_gib * 2**30)
@@ -226,6 +229,7 @@ def _describe(run: Run, state: TrainState) -> None:
     run.card.write(run.workdir)
     text = run.config.to_json_best_effort(indent=1)
     write_atomically(run.workdir / _CONFIG, lambda path: path.write_text(text))
+    print(f"data: {run.data.summary()}")
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 

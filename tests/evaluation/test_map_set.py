@@ -68,6 +68,7 @@ def test_a_sample_keeps_maps_and_label_sets_together_and_in_order():
 def test_files_that_cannot_be_compared_are_named(tmp_path):
     with pytest.raises(DataError, match="no such folder"):
         read_map_set(tmp_path / "absent", SPACE, SIZE)
+    (tmp_path / "notes.txt").write_text("no map")
     with pytest.raises(DataError, match="no PNG file in it"):
         read_map_set(tmp_path, SPACE, SIZE)
     path = tmp_path / "map.png"

@@ -69,6 +69,7 @@ def test_the_page_is_whole_and_tells_neither_folder_nor_network(folders, tmp_pat
 
 def test_folders_that_make_no_study_are_refused(folders, tmp_path):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/notes.txt").write_text("")
     with pytest.raises(DataError, match="no PNG file in it"):
         write_study(tmp_path / "study.html", folders[0], tmp_path / "empty")
     pictures.save_picture(tmp_path / "other" / "0.png", np.zeros((8, 8, 3), np.uint8))

@@ -26,7 +26,16 @@ from segvae_jax.data.prepare.near_duplicates import NEAR_MAPS, NEAR_PICTURES, ne
 from segvae_jax.data.prepare.recipe import FORMAT, Recipe
 from segvae_jax.data.prepare.report import make_data_report
 from segvae_jax.data.prepare.report_page import write_page
-from segvae_jax.data.prepare.splits import SPLITS, Assignment, assign, duplicates_of, groups_of, shuffled, split_of
+from segvae_jax.data.prepare.splits import (
+    LEAST,
+    SPLITS,
+    Assignment,
+    assign,
+    duplicates_of,
+    groups_of,
+    shuffled,
+    split_of,
+)
 from segvae_jax.data.prepare.staging import Staging
 from segvae_jax.data.shards.records import DataSetFiles, write_records
 from segvae_jax.data.sources.source import Source
@@ -35,6 +44,7 @@ from segvae_jax.errors import DamagedFile, DataError, OutputError
 from segvae_jax.files import locked, output_errors, remove
 from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
+from segvae_jax.paths import FOR_DATA_SETS, require_literal
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
 
@@ -74,9 +84,23 @@ class Prepared:
         _require_whole(self.directory, _DESCRIPTION_FILES)
         builder = tfds.builder_from_directory(self.directory)
         if name not in builder.info.splits:
-            raise DataError(f"the {name} split is empty: a data set of at least 20 maps is needed")
+            raise DataError(
+                f"the {name} split is empty: expected at least {LEAST} different maps, got {self.summary()}"
+            )
         _require_whole(self.directory, builder.info.splits[name].filenames)
         return builder.as_data_source(split=name)
+
+    def summary(self) -> str:
+        """How many maps each split has, and how many were left out, in one line."""
+        splits = tfds.builder_from_directory(self.directory).info.splits
+        counts = {name: splits[name].num_examples if name in splits else 0 for name in SPLITS}
+        kept = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        left_out = [f"{self.duplicates:,} equal to others"]
+        with contextlib.suppress(DataError):  # of an early version
+            report = self.data_report()
+            left_out.append(f"{len(report['excluded']):,} blank, broken or excluded")
+            kept += f"; {sum(map(len, report['near_duplicates'])):,} of them near duplicates, which share a split"
+        return f"{sum(counts.values()):,} maps ({kept}), without {' and '.join(left_out)}"
 
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
         """All maps of a split, packed.
@@ -133,8 +157,9 @@ def build(
 
     Raises:
       SegVAEError: if a map cannot be read; names the file.
-      OutputError: if the folder holds something else or cannot be written.
+      OutputError: if the folder holds something else or cannot be written, or tfds would not take its path literally.
     """
+    require_literal(out, FOR_DATA_SETS)
     out = Path(out).expanduser().resolve()
     temporary = out.with_name(f".{out.name}.preparing")
     _check(source, recipe)
@@ -154,7 +179,9 @@ def open_prepared(directory: str | Path) -> Prepared:
 
     Raises:
       DataError: if there is none, or its description is damaged.
+      OutputError: if tfds would not take the path literally.
     """
+    require_literal(directory, FOR_DATA_SETS)
     if (Path(directory) / _DESCRIPTION_FILES[0]).exists():
         _require_whole(Path(directory), _DESCRIPTION_FILES)
     try:
@@ -223,9 +250,12 @@ def _assemble(staging: Staging, directory: Path) -> None:
     """Makes the data set from the chunks, which are complete."""
     source, recipe, statistics = staging.source, staging.recipe, staging.statistics()
     assignment = _assigned(source, recipe, statistics)
-    if "train" not in assignment.split.values():
+    if not assignment.split:
         why = f" ({statistics.reason[statistics.reason != ''][0]})" if (statistics.reason != "").any() else ""
         raise DataError(f"{source.name}: none of its {len(source.ids)} maps is left for training{why}: are they blank?")
+    if "train" not in assignment.split.values():
+        held = f"its {len(assignment.split)} maps are for validation and tests by their names"
+        raise DataError(f"{source.name}: no map is left for training, {held}: expected at least {LEAST} different maps")
     files = DataSetFiles("semantic_maps", "2.0.0", features_of(source, recipe), _DESCRIPTION)
     lengths = _write_splits(staging, assignment, files, directory)
     report = make_data_report(source, recipe, statistics, assignment)

@@ -44,7 +44,13 @@ def make_data_report(
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, statistics.column[kept]),
     }
-    return report | {"warnings": _warnings(report)}
+    filled = [
+        f"{count} maps are in the {name} split because the rule on names left it empty"
+        for name, count in assignment.filled.items()
+    ]
+    if any(len({assignment.split[example_id] for example_id in group}) > 1 for group in assignment.groups):
+        filled.append("nearly all maps are near duplicates, and some are in several splits: scores will be too good")
+    return report | {"warnings": [*_warnings(report), *filled]}
 
 
 def _classes(

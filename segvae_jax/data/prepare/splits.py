@@ -1,5 +1,6 @@
 """Which split a map belongs to: a deterministic rule on its id and content, without random numbers."""
 
+import collections
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -13,6 +14,7 @@ from segvae_jax.errors import DataError
 from segvae_jax.text_files import read_lines
 
 SPLITS = ("train", "validation", "test")
+LEAST = 20  # maps, from which on no split is empty
 _UPPER = (0.75, 0.80, 1.0)  # of the unit interval that ids hash into
 
 
@@ -23,18 +25,20 @@ class Assignment:
     Attributes:
       split: id -> split, for every map that is kept.
       duplicates: id of a map that is dropped -> id of the equal map that is kept.
-      groups: ids of near duplicates. A group shares the split of its first map.
+      groups: ids of near duplicates. A group shares the split of its first map, unless nearly all maps are in one.
       moved: number of maps whose group has another split than their id alone would have.
+      filled: number of maps that a split got because it would have been empty, by split.
     """
 
     split: dict[str, str]
     duplicates: dict[str, str]
     groups: tuple[tuple[str, ...], ...]
     moved: int
+    filled: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 def split_of(example_id: str) -> str:
-    """The split of an id: train 75 %, validation 5 %, test 20 %, whatever other ids there are.
+    """The split of an id: train 75 %, validation 5 %, test 20 %, whatever other ids there are (but see `assign`).
 
     A pure function of the id, so that adding maps moves no other map except their near duplicates, and training and
     test maps never mix. (The release sampled them independently: about 80 % of its test maps were trained on.)
@@ -76,11 +80,40 @@ def assign(
     groups: tuple[tuple[str, ...], ...],
     rule: Callable[[str], str] = split_of,
 ) -> Assignment:
-    """Assigns maps to splits by a rule on their ids; near duplicates stay together."""
+    """Assigns maps to splits by a rule on their ids; near duplicates share a split.
+
+    If `split_of` leaves a split of at least `LEAST` maps empty, the split gets its share from the largest one.
+    """
     own = {example_id: rule(example_id) for example_id in ids}
     together = {example_id: own[group[0]] for group in groups for example_id in group}
     moved = sum(own[example_id] != split for example_id, split in together.items())
-    return Assignment(own | together, duplicates, groups, moved)
+    split = own | together
+    filled = _filled(split, groups) if rule is split_of and len(split) >= LEAST else {}
+    return Assignment(split | filled, duplicates, groups, moved, dict(collections.Counter(filled.values())))
+
+
+def _filled(split: dict[str, str], groups: tuple[tuple[str, ...], ...]) -> dict[str, str]:
+    """The splits of maps that move, from splits that have more than their share, because a split would be empty.
+
+    Groups stay together, unless there are fewer groups and single maps than splits. No split is emptied.
+    """
+    group_of = {example_id: group for group in groups for example_id in group}
+    units = sorted(dict.fromkeys(group_of.get(i, (i,)) for i in shuffled(split)), key=len)  # single maps first
+    if len(units) < len(SPLITS):
+        units = [(example_id,) for example_id in shuffled(split)]
+    shares = dict(zip(SPLITS, np.diff(_UPPER, prepend=0).tolist(), strict=True))
+    moved: dict[str, str] = {}
+    for name in SPLITS:
+        now = split | moved
+        held = {donor: [unit for unit in units if now[unit[0]] == donor] for donor in SPLITS}
+        donors = [donor for donor in SPLITS if len(held[donor]) > 1]
+        if held[name] or not donors:
+            continue
+        donor = max(donors, key=lambda donor: len(held[donor]) - shares[donor] * len(units))
+        ends = np.cumsum([len(unit) for unit in held[donor]])
+        count = 1 + int(np.searchsorted(ends, round(shares[name] * len(split))))
+        moved |= {example_id: name for unit in held[donor][:-1][:count] for example_id in unit}
+    return moved
 
 
 def official_partition(mapping: str | Path, partition: str | Path) -> dict[str, str]:

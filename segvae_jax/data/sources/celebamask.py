@@ -12,6 +12,7 @@ from segvae_jax.data.sources.file_tree import FileTree
 from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
 from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
 from segvae_jax.data.sources.reading import (
+    READING,
     Files,
     IndexMapReader,
     PictureReader,
@@ -114,7 +115,7 @@ def index_maps(tree: FileTree) -> Source:
     """`<id>.png`, index maps in official order in one folder of the tree; skin is restored under facial parts."""
     files = pictures_in(tree, index_folder(tree) or "", ".png", image_id)
     notes = {"layout": "celebamask_index", "skin": RESTORED}
-    version = fingerprint([notes, tree.stamps(files.values())])
+    version = fingerprint([READING, notes, tree.stamps(files.values())])
     read = IndexMapReader(Files(tree, files), CELEBAMASK_HQ)
     ids = tuple(sorted(files))
     return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
@@ -136,7 +137,7 @@ LAYOUTS: Layouts = {
 def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, images: Mapping[str, str]) -> Source:
     notes = {"layout": name, "skin": AS_ANNOTATED}
     files = [file for group in parts.values() for file in group.values()]
-    version = fingerprint([notes, tree.stamps(sorted(files))])
+    version = fingerprint([READING, notes, tree.stamps(sorted(files))])
     read = PartMaps(tree, space, parts)
     image = PictureReader(Files(tree, images)) if images else None
     ids = tuple(sorted(parts))
@@ -145,7 +146,7 @@ def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, im
 
 def _official_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, str], str]]:
     for relative, name in _pngs(tree, folder):
-        match = re.fullmatch(r"[0-9]+/([0-9]{5})_(\w+)\.png", relative)
+        match = re.fullmatch(r"[0-9]+/([0-9]{5})_(\w+)\.(?i:png)", relative)
         if not match or match[2] not in CELEBAMASK_HQ.classes:
             parts = ", ".join(CELEBAMASK_HQ.classes)
             raise DataError(f"{tree.place(name)}: expected <0..14>/<id, 5 digits>_<part>.png, part one of {parts}")
@@ -155,7 +156,7 @@ def _official_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, st
 def _release_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, str], str]]:
     names = CELEBAMASK_RELEASE.names
     for relative, name in _pngs(tree, folder):
-        match = re.fullmatch(r"([0-9]{5})/([0-9]{1,3})\.png", relative)
+        match = re.fullmatch(r"([0-9]{5})/([0-9]{1,3})\.(?i:png)", relative)
         if not match or int(match[2]) >= len(names):
             raise DataError(f"{tree.place(name)}: expected <id, 5 digits>/<channel, 0 to {len(names) - 1}>.png")
         if names[int(match[2])] != BACKGROUND:
@@ -163,7 +164,7 @@ def _release_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, str
 
 
 def _pngs(tree: FileTree, folder: str) -> Iterator[tuple[str, str]]:
-    return ((relative, name) for relative, name in tree.below(folder).items() if relative.endswith(".png"))
+    return ((relative, name) for relative, name in tree.below(folder).items() if relative.lower().endswith(".png"))
 
 
 def _grouped(tree: FileTree, files: Iterator[tuple[tuple[str, str], str]]) -> Parts:

@@ -1,4 +1,4 @@
-"""The files of a folder or of a .zip, read in the same way. Readers of layouts access the disk only through trees.
+"""The files of a folder or of a .zip, found and read in the same way. Readers of maps use nothing else.
 
 Nothing is unpacked. A tree may be pickled or forked into worker processes: each process opens its own handle.
 """
@@ -24,6 +24,7 @@ UNREADABLE = (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.erro
               zipfile.BadZipFile)  # fmt: skip
 """What reading a member of an archive may raise, as it depends on the compression."""
 _ENCRYPTED = 0x1  # of a member's flags
+_METADATA = ("__MACOSX", "@eaDir")  # folders of thumbnails and attributes that macOS and Synology add
 T = TypeVar("T")
 
 
@@ -49,7 +50,8 @@ class FileTree(abc.ABC):
 
     Attributes:
       path: of the folder or archive.
-      names: of its files at any depth, e.g. `a/b.png`, sorted; hidden files are left out.
+      names: of its files at any depth, e.g. `a/b.png`, sorted; without hidden files and those in hidden folders, whose
+        names begin with a dot, and without those in folders of metadata that systems make.
 
     Raises:
       DataError: if there is no file.
@@ -104,10 +106,10 @@ class FileTree(abc.ABC):
 
 
 class DirectoryTree(FileTree):
-    """Files of a folder.
+    """Files of a folder. Links to files are followed, also out of the folder, as in the caches of data hubs.
 
     Raises:
-      DataError: if it is empty or cannot be listed, or if a link in it leads to a folder, to nothing, or out of it.
+      DataError: if it is empty or cannot be listed, or if a link in it leads to a folder or to nothing.
     """
 
     def __init__(self, path: Path):
@@ -141,8 +143,8 @@ class ZipTree(FileTree):
     """Members of a .zip.
 
     Raises:
-      DataError: if it is not an archive, is empty, or has a member that is encrypted or whose name is absolute or
-        has `..`.
+      DataError: if it is not an archive, is empty, or has a member that is encrypted, or whose name is absolute, has
+        `..` or occurs twice.
     """
 
     def __init__(self, path: Path):
@@ -150,7 +152,10 @@ class ZipTree(FileTree):
         members = [member for member in self._archive.get().infolist() if not member.is_dir()]
         for member in members:
             _check_member(path, member)
-        super().__init__(path, {m.filename for m in members if not any(map(_hidden, m.filename.split("/")))})
+        names = [m.filename for m in members if not any(map(_hidden, m.filename.split("/")))]
+        if twice := len(names) - len(set(names)):
+            raise DataError(f"{path}: {twice} of its members have the name of another one: pack it again")
+        super().__init__(path, names)
 
     def read(self, name: str, limit: int = MAX_FILE_BYTES) -> bytes:
         """See `FileTree.read`."""
@@ -212,8 +217,6 @@ def _check_link(root: Path, name: str) -> None:
         target = (root / name).resolve(strict=True)
     except (OSError, RuntimeError):
         raise DataError(f"{place}: is a link that leads nowhere or in a circle: remove it") from None
-    if not target.is_relative_to(root):
-        raise DataError(f"{place}: is a link to {target}, out of the folder: put the files themselves there")
     if target.is_dir():
         raise DataError(f"{place}: is a link to a folder, which could go in circles: put the folder itself there")
 
@@ -239,7 +242,7 @@ def _check_bytes(place: str, size: int, limit: int) -> None:
 
 
 def _hidden(part: str) -> bool:
-    return part.startswith(".") or part == "__MACOSX"
+    return part.startswith(".") or part in _METADATA
 
 
 def _printable(text: str) -> str:

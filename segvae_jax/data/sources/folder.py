@@ -8,11 +8,13 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax import maps
+from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.label_list import Colour, LabelList, merged, read_labels
+from segvae_jax.data.sources.reading import READING, EncodedPicture, Files, pictures_in
 from segvae_jax.data.sources.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
-from segvae_jax.pictures import INDEX_PNG, read_index_or_rgb_png
+from segvae_jax.pictures import INDEX_PNG, decode_index_or_rgb_png
 
 _CODE = np.array([1 << 16, 1 << 8, 1])  # makes one number of an RGB colour
 
@@ -21,7 +23,7 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     """The user's own index PNGs, and RGB PNGs if the list has colours.
 
     Args:
-      path: of the folder.
+      path: of the folder or .zip.
       labels: file that names the indices or the colours, see `label_list`.
       merge: classes to join by name, `old,old=new;old=new`; a class that becomes `background` is left out.
       classes: names of the classes to keep, in drawing order, separated by commas; all others become background.
@@ -57,7 +59,7 @@ def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...
 
 def _reader(
     listed: LabelList, renamed: Mapping[int, str], space: LabelSpace, ignore: int, labels: str | Path
-) -> Callable[[Path], UInt8[np.ndarray, "H W"]]:
+) -> Callable[[EncodedPicture], UInt8[np.ndarray, "H W"]]:
     """A function that reads a map into the channels of `space` and refuses indices and colours without a name."""
     channels = np.zeros(256, np.uint8)
     for index, name in renamed.items():
@@ -65,17 +67,17 @@ def _reader(
     known = np.isin(np.arange(256), [*renamed, ignore])
     colours = _by_colour(listed, channels)
 
-    def read(file: Path) -> UInt8[np.ndarray, "H W"]:
-        pixels = read_index_or_rgb_png(file)
+    def read(file: EncodedPicture) -> UInt8[np.ndarray, "H W"]:
+        pixels = decode_index_or_rgb_png(*file, listed.colours, ignore)
         if pixels.ndim == 3:
-            return _channels_of(pixels, colours, str(file), labels)
+            return _channels_of(pixels, colours, file.place, labels)
         if not listed.by_index:
             why = f"{labels} has no indices, and the background is not its first entry"
-            raise MapError(f"{file}: holds indices, but {why}: write the index before each name")
+            raise MapError(f"{file.place}: holds indices, but {why}: write the index before each name")
         if nameless := sorted(set(np.unique(pixels)) - set(known.nonzero()[0])):
             value = nameless[0]
             raise MapError(
-                f"{file}: index {value} has no name in {labels}: name it there, or make its pixels background"
+                f"{file.place}: index {value} has no name in {labels}: name it there, or make its pixels background"
                 f" with data.ignore={value}"
             )
         return channels[pixels]
@@ -110,32 +112,30 @@ def _channels_of(
 def _index_source(
     path: str | Path,
     space: LabelSpace,
-    read_index: Callable[[Path], UInt8[np.ndarray, "H W"]],
+    read_index: Callable[[EncodedPicture], UInt8[np.ndarray, "H W"]],
     version: object,
     order_by_area: bool,
 ) -> Source:
-    """A folder of PNGs, one per map.
+    """A folder or .zip of PNGs, one per map.
 
     Args:
-      path: of the folder.
+      path: of the folder or .zip.
       space: the classes of its maps.
       read_index: reads a file as an index map in the channels of `space`.
       version: a value that JSON can hold; differs whenever `read_index` may return different maps.
       order_by_area: as in `Source`.
     """
-    path = Path(path).expanduser()
-    if not path.is_dir():
-        raise DataError(f"{path}: no such folder: set data.path to the folder of index PNGs")
-    files = {file.stem: file for file in sorted(path.glob("[!.]*")) if file.suffix.lower() == ".png"}
+    tree = open_tree(path)
+    files = pictures_in(tree, "", ".png")
     if not files:
-        raise DataError(f"{path}: no PNG file in it: expected index maps, one PNG each")
+        raise DataError(f"{tree.path}: no PNG file in it: expected index maps, one PNG each")
+    encoded = Files(tree, files)
 
     def native(example_id: str) -> Bool[np.ndarray, "H W C"]:
-        return maps.index_to_class_maps(read_index(files[example_id]), space.num_channels)
+        return maps.index_to_class_maps(read_index(encoded(example_id)), space.num_channels)
 
     def read(example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
         return maps.resize(native(example_id), size)
 
-    stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files.values()]
-    stamp = fingerprint([str(path.resolve()), stamps, version])
+    stamp = fingerprint([READING, tree.stamps(files.values()), version])
     return Source("folder", space, tuple(sorted(files)), read, stamp, native=native, order_by_area=order_by_area)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from segvae_jax.data.sources.file_tree import FileTree
 from segvae_jax.data.sources.layouts import INDEX_MAPS, Layout, Layouts, holds_index_maps, index_folder
 from segvae_jax.data.sources.parquet import PARQUET, holds_parquet, parquet
-from segvae_jax.data.sources.reading import Files, IndexMapReader, PictureReader, pictures_in
+from segvae_jax.data.sources.reading import READING, Files, IndexMapReader, PictureReader, pictures_in
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import HUMAN_PARSING
@@ -61,9 +61,9 @@ def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str,
     if not files:
         raise DataError(f"{tree.place(folder)}: no PNG file in it: expected index maps, one PNG each")
     notes = {"layout": layout, "fit": fit}
-    version = fingerprint([notes, tree.stamps(files.values())])
+    version = fingerprint([READING, notes, tree.stamps(files.values())])
     read = IndexMapReader(Files(tree, files), HUMAN_PARSING, fit)
     native = read.native if fit == "stretch" else None
-    image = PictureReader(Files(tree, images), fit) if images else None
+    image = PictureReader(Files(tree, images), fit, read.encoded) if images else None
     ids = tuple(sorted(files))
     return Source(_NAME, HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)

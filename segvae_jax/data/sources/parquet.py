@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from segvae_jax.data.sources.file_tree import MAX_FILE_BYTES, UNREADABLE, FileTree, PerProcess
-from segvae_jax.data.sources.reading import EncodedPicture, IndexMapReader, PictureReader
+from segvae_jax.data.sources.reading import READING, EncodedPicture, IndexMapReader, PictureReader
 from segvae_jax.data.sources.source import Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import LabelSpace
@@ -94,7 +94,7 @@ class Column:
 
 def holds_parquet(tree: FileTree) -> bool:
     """Whether there are parquet files."""
-    return any(name.endswith(_SUFFIX) for name in tree.names)
+    return any(name.lower().endswith(_SUFFIX) for name in tree.names)
 
 
 def parquet(
@@ -119,15 +119,15 @@ def parquet(
     Raises:
       DataError: if pyarrow is missing, a file cannot be read, or it has no column of masks.
     """
-    files = [file for file in tree.names if file.endswith(_SUFFIX)]
+    files = [file for file in tree.names if file.lower().endswith(_SUFFIX)]
     listing = _listed(tree, files, key)
     shards = PerProcess(functools.partial(_Shards, tree))
     column = functools.partial(Column, tree, shards, listing.rows)
     read = IndexMapReader(column(listing.mask), space, fit)
     native = read.native if fit == "stretch" else None
-    image = PictureReader(column(listing.image), fit) if listing.image else None
+    image = PictureReader(column(listing.image), fit, read.encoded) if listing.image else None
     notes = {**notes, "ids": "file names" if listing.named else "row numbers"}
-    version = fingerprint([notes, tree.stamps(files)])
+    version = fingerprint([READING, notes, tree.stamps(files)])
     ids = tuple(sorted(listing.rows))
     return Source(name, space, ids, read, version, native=native, image=image, notes=notes)
 

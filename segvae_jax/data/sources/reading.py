@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
@@ -17,6 +18,7 @@ from segvae_jax.errors import DataError, MapError
 from segvae_jax.labels import LabelSpace
 
 FITS = ("stretch", "pad")
+READING = 2  # in the versions of sources; differs whenever equal files may be read as other maps or pictures
 T = TypeVar("T")
 
 
@@ -95,21 +97,32 @@ class PictureReader:
     Attributes:
       encoded: reads the JPEG, PNG or WebP file of an id.
       fit: as for the maps; padding is black.
+      maps: reads the PNG of the map of an id; None where maps are not one file each.
     """
 
     encoded: ReadEncoded
     fit: str = "stretch"
+    maps: ReadEncoded | None = None
 
     def __call__(self, example_id: str, size: Size) -> UInt8[np.ndarray, "H W 3"]:
         """The picture of an id.
 
         Raises:
-          DataError: naming the file, if it cannot be read.
+          DataError: naming the file, if it cannot be read, or lies on its side beside its map.
         """
         encoded = self.encoded(example_id)
         with data_errors():
-            rgb = pictures.decode_rgb(encoded.data, encoded.place)
+            rgb, turned = pictures.decode_rgb(encoded.data, encoded.place)
+            if turned and self.maps:
+                self._check_same_way_up(encoded.place, rgb.shape[:2], self.maps(example_id))
         return pictures.resize_rgb(fitted(rgb, size, self.fit), size)
+
+    def _check_same_way_up(self, place: str, size: Size, of_map: EncodedPicture) -> None:
+        """A map may have been drawn on the picture as it is stored, before its EXIF orientation turns it."""
+        height, width = pictures.png_size(of_map.data, of_map.place)
+        if (size[0] - size[1]) * (height - width) < 0:
+            sizes = f"EXIF data turn it to {size[1]} x {size[0]} pixels, but its map has {width} x {height}"
+            raise DataError(f"{place}: {sizes}: remove the orientation from the picture, or turn the map")
 
 
 def fitted(pixels: Shaped[np.ndarray, "H W C"], size: Size, fit: str) -> Shaped[np.ndarray, "h w C"]:
@@ -137,19 +150,28 @@ def data_errors() -> Iterator[None]:
 
 
 def pictures_in(tree: FileTree, folder: str, suffix: str, key: Callable[[str], str] = str) -> dict[str, str]:
-    """Names of the pictures that lie in a folder itself (`a/b/`, or `""` for the top), by the id in their name.
+    """Names of the pictures in a folder (`a/b/`, or `""` for the top), by the id that their name gives.
+
+    They lie in the folder itself, or all in subfolders; then the ids are paths, from the folder that holds them all.
 
     Args:
       tree: the files.
       folder: with which the names begin.
       suffix: of the pictures, e.g. `.png`, in lower case; files may have it in upper case.
-      key: makes an id of a name without its suffix.
+      key: makes an id of a path without its suffix.
 
     Raises:
-      DataError: if two pictures have the same id.
+      DataError: if there are pictures in the folder itself and in subfolders, or if two have the same id.
     """
-    found = ((PurePosixPath(relative), name) for relative, name in tree.below(folder).items() if "/" not in relative)
-    return unique(tree, ((key(path.stem), name) for path, name in found if path.suffix.lower() == suffix))
+    paths = {PurePosixPath(relative): name for relative, name in tree.below(folder).items()}
+    found = {path: name for path, name in paths.items() if path.suffix.lower() == suffix}
+    parents = {path.parent for path in found}
+    if len(parents) > 1 and PurePosixPath() in parents:
+        here, below = (next(n for path, n in found.items() if bool(path.parent.name) == deep) for deep in (False, True))
+        mixed = "are in one folder and in a subfolder of it: move those that do not belong to the data set"
+        raise DataError(f"{tree.place(here)} and {tree.place(below)} {mixed}")
+    top = os.path.commonpath(parents) if parents else ""
+    return unique(tree, ((key(str(path.relative_to(top).with_suffix(""))), name) for path, name in found.items()))
 
 
 def unique(tree: FileTree, named: Iterator[tuple[T, str]]) -> dict[T, str]:

@@ -322,8 +322,48 @@ def test_an_empty_split_is_refused_when_asked_for(tmp_path):
     prepared = prepare(dataclasses.replace(TOY, ids=train_only), Recipe(SIZE), tmp_path)
     assert prepared.packed("train").shape == (3, *SIZE, 2)
     for read in (prepared.split, prepared.packed, prepared.label_sets):
-        with pytest.raises(DataError, match="the validation split is empty"):
+        with pytest.raises(DataError) as error:
             read("validation")
+        assert str(error.value) == (
+            "the validation split is empty: expected at least 20 different maps, got 3 maps (3 train, 0 validation,"
+            " 0 test; 0 of them near duplicates, which share a split), without 0 equal to others and 0 blank, broken or"
+            " excluded"
+        )
+
+
+def numbered(count, distinct):
+    """Maps `img0`, `img1`, .., none of which the rule on names gives to validation; some are equal."""
+    ids = tuple(f"img{i}" for i in range(count))
+    return dataclasses.replace(TOY, ids=ids, read=lambda i, size: toy_map(str(100 + int(i[3:]) % distinct), size))
+
+
+def test_what_is_left_of_many_maps_is_said(tmp_path):
+    prepared = prepare(numbered(30, 14), Recipe(SIZE), tmp_path)
+    assert prepared.summary().endswith("without 16 equal to others and 0 blank, broken or excluded")
+    with pytest.raises(DataError, match="split is empty: expected at least 20 different maps, got 14 maps"):
+        prepared.split("validation")
+
+
+def test_a_split_that_names_leave_empty_is_filled_and_the_report_says_so(tmp_path):
+    prepared = prepare(numbered(46, 46), Recipe(SIZE), tmp_path)
+    assert [len(prepared.split(name)) for name in SPLITS] == [39, 2, 5]
+    assert prepared.data_report()["warnings"][-1] == (
+        "2 maps are in the validation split because the rule on names left it empty"
+    )
+
+
+def test_maps_that_are_all_near_duplicates_fill_the_splits_with_a_warning(tmp_path):
+    face = cartoon_map("faces", 0, 0, (128, 128))
+    read = lambda i, size: maps.resize(np.roll(face, (int(i) % 5 - 2, int(i) // 5 - 2), (0, 1)), size)
+    prepared = prepare(Source("faces", CELEBAMASK_HQ, IDS[:20], read, "1"), Recipe((64, 64)), tmp_path)
+    assert all(len(prepared.split(name)) for name in SPLITS)
+    assert prepared.data_report()["warnings"][-1].startswith("nearly all maps are near duplicates, and some are in sev")
+
+
+def test_few_maps_that_are_all_for_tests_are_not_said_to_be_blank(tmp_path):
+    ids = tuple(i for i in KEPT if split_of(i) == "test")
+    with pytest.raises(DataError, match=f"no map is left for training, its {len(ids)} maps are for validation and"):
+        prepare(dataclasses.replace(TOY, ids=ids), Recipe(SIZE), tmp_path)
 
 
 def test_a_folder_without_prepared_data_is_refused(tmp_path):

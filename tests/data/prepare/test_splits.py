@@ -108,3 +108,46 @@ def test_malformed_partitions_name_the_line(tmp_path, files, message):
         official_partition(*write(tmp_path, **files))
     with pytest.raises(DataError, match=r"absent.txt: cannot be read"):
         official_partition(tmp_path / "absent.txt", tmp_path / "absent.txt")
+
+
+NUMBERED = [f"img{i}" for i in range(46)]  # of which the rule gives none to validation
+
+
+def test_from_twenty_maps_on_no_split_is_empty_and_no_other_map_moves():
+    by_rule = {example_id: split_of(example_id) for example_id in NUMBERED}
+    assert "validation" not in by_rule.values()
+    assignment = assign(NUMBERED, {}, ())
+    counts = collections.Counter(assignment.split.values())
+    assert assignment.filled == {"validation": 2} and counts["validation"] == 2
+    changed = [i for i in NUMBERED if assignment.split[i] != by_rule[i]]
+    assert len(changed) == 2 and {by_rule[i] for i in changed} == {"train"}
+    assert assign(reversed(NUMBERED), {}, ()).split == assignment.split
+
+
+@pytest.mark.parametrize("only", SPLITS)
+@pytest.mark.parametrize("count", [20, 21, 57])
+def test_sets_whose_names_all_fall_into_one_split_get_all_three(only, count):
+    ids = [i for i in map(str, range(3000)) if split_of(i) == only][:count]
+    assignment = assign(ids, {}, ())
+    counts = collections.Counter(assignment.split.values())
+    shares = {name: max(1, round(share * count)) for name, share in zip(SPLITS, (0.75, 0.05, 0.2), strict=True)}
+    assert all(counts[name] == shares[name] for name in SPLITS if name != only) and counts[only] > 0
+
+
+@pytest.mark.parametrize("ids", [NUMBERED[:19], [str(i) for i in range(46)]], ids=["few", "none is empty"])
+def test_smaller_sets_and_sets_whose_splits_are_filled_keep_theirs(ids):
+    assert assign(ids, {}, ()).split == {i: split_of(i) for i in ids} and not assign(ids, {}, ()).filled
+
+
+def test_splits_are_filled_with_whole_groups_of_near_duplicates():
+    groups = (tuple(sorted(NUMBERED)[:23]), tuple(sorted(NUMBERED)[23:45]))
+    assignment = assign(NUMBERED, {}, groups)
+    assert set(assignment.split.values()) == set(SPLITS)
+    for group in groups:
+        assert len({assignment.split[i] for i in group}) == 1
+    two = assign(sorted(NUMBERED)[:45], {}, groups)
+    assert set(two.split.values()) == set(SPLITS), "two groups cannot fill three splits"
+
+
+def test_a_given_partition_is_not_touched():
+    assert set(assign(NUMBERED, {}, (), lambda _: "train").split.values()) == {"train"}

@@ -3,7 +3,7 @@ import os
 
 import numpy as np
 import pytest
-from layout_writers import names_painted, refusal, write_maps
+from layout_writers import names_painted, refusal, write_maps, zipped
 from PIL import Image
 
 from segvae_jax import maps
@@ -189,8 +189,15 @@ def test_the_home_folder_and_capitals_are_understood_and_hidden_files_left_out(c
     assert source.ids == ("one",) and source.read("one", (2, 3)).any()
 
 
+def test_a_zip_is_read_as_its_folder(clothes):
+    archive = zipped(clothes[0].with_suffix(".zip"), {"one.png": (clothes[0] / "one.png").read_bytes()}, top="Maps/")
+    source, unpacked = folder(archive, clothes[1]), folder(*clothes)
+    assert source.ids == unpacked.ids
+    np.testing.assert_array_equal(source.native("one"), unpacked.native("one"))
+
+
 def test_a_missing_folder_is_refused(clothes):
-    assert "nowhere: no such folder: set data.path" in refusal(folder, "nowhere", clothes[1])
+    assert "nowhere: no such folder or .zip: set data.path" in refusal(folder, "nowhere", clothes[1])
 
 
 def test_the_version_follows_files_and_meaning(clothes):

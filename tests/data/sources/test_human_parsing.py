@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from layout_writers import (
@@ -13,6 +15,7 @@ from layout_writers import (
     refusal,
     rgb_of,
 )
+from PIL import ExifTags, Image
 
 from segvae_jax import maps
 from segvae_jax.labels import HUMAN_PARSING
@@ -98,3 +101,18 @@ def test_a_picture_that_cannot_be_read_is_named(tmp_path):
 def test_pictures_without_maps_are_refused(tmp_path):
     message = refusal(human_parsing, put(tmp_path, {"SegmentationClassAug/one.jpg": b"", "JPEGImages/one.jpg": b""}))
     assert message == f"{tmp_path}/SegmentationClassAug/: no PNG file in it: expected index maps, one PNG each"
+
+
+def test_pictures_are_turned_as_their_maps_lie_or_named(tmp_path):
+    files, upright, exif = body_files(), rgb_of("9_2", (48, 32)), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    buffer = io.BytesIO()
+    Image.fromarray(np.rot90(upright).copy()).save(buffer, "JPEG", exif=exif)
+    files["JPEGImages/9_2.jpg"] = buffer.getvalue()
+    source = human_parsing(put(tmp_path, files))
+    assert np.abs(source.image("9_2", BODY_SIZE).astype(int) - rgb_of("9_2", BODY_SIZE)).mean() < 6
+    put(tmp_path, {"SegmentationClassAug/9_2.png": encoded(np.zeros(BODY_SIZE[::-1], np.uint8))})
+    assert refusal(source.image, "9_2", BODY_SIZE) == (
+        f"{tmp_path}/JPEGImages/9_2.jpg: EXIF data turn it to 32 x 48 pixels, but its map has 24 x 16: remove the"
+        " orientation from the picture, or turn the map"
+    )
