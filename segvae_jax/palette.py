@@ -1,7 +1,7 @@
 """Colours for classes that have none: any first few of them look different, also to colour-blind people.
 
-`tests/golden/palette.py` chose them. The smallest CIEDE2000 distance of two colours, by the number of classes beside the
-background; "colour-blind" is the least of simulated protanopia, deuteranopia and tritanopia:
+`tests/golden/palette.py` chose them. The smallest CIEDE2000 distance of two colours, by the number of classes beside
+the background; "colour-blind" is the least of simulated protanopia, deuteranopia and tritanopia:
 
     classes          10    18    24    30    40    60   100   255
     all colours    23.7  16.7  13.6  12.4   9.9   8.2   6.0   3.6
