@@ -107,10 +107,10 @@ class Guard:
         if path == _UPLOAD:
             self._check_room(len(body))
         else:
-            body = self._checked(path, body)
+            body = await self._checked(path, body)
         return _with_body(scope, receive, body)
 
-    def _checked(self, path: str, body: bytes) -> bytes:
+    async def _checked(self, path: str, body: bytes) -> bytes:
         """The body without what an event does not need."""
         try:
             content = parsed(body)
@@ -119,7 +119,7 @@ class Guard:
             session, event = checked_event(content, self._page.fns, self._uploads)
         except MapError as error:
             raise HTTPException(422, str(error)) from None
-        self._forget(session)
+        await self._make_room(session)
         return event
 
     def _check_room(self, size: int) -> None:
@@ -127,8 +127,8 @@ class Guard:
         if sum(max(kept, _BLOCK) for kept in files) + size > _MAX_UPLOADS:
             raise HTTPException(503, "the server holds too many uploads: try again in some minutes")
 
-    def _forget(self, session: str) -> None:
-        """Refuses a session that does not read its answers; drops those that other sessions left unread for longest."""
+    async def _make_room(self, session: str) -> None:
+        """Refuses a session that does not read its answers; drops those that others left unread for longest."""
         queue = self._page._queue
         unread = queue.pending_event_ids_session
         if len(unread.get(session, ())) >= _UNREAD:
@@ -136,7 +136,8 @@ class Guard:
         unread[session] = unread.pop(session, set())  # moves it to the end
         while len(unread) > SESSIONS or sum(map(len, unread.values())) > _UNREAD_BY_ALL:
             oldest = next(iter(unread))
-            del unread[oldest]
+            await queue.clean_events(session_hash=oldest)  # what waits or runs would write to it
+            unread.pop(oldest, None)
             queue.pending_messages_per_session.pop(oldest, None)
 
 

@@ -62,7 +62,9 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def user(server):
-    return PageClient(server.address)
+    user = PageClient(server.address)
+    yield user
+    user.http.close()
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_the_queue_has_an_end(client):
         slow = [client.event("generate", f"queue{number}", {3: ["face"], 5: SLOW}) for number in range(45)]
         answers = list(pool.map(client.join, slow))
     statuses = [answer.status_code for answer in answers]
-    assert set(statuses) == {200, 503} and 32 <= statuses.count(200) <= 36
+    assert set(statuses) == {200, 503} and 32 <= statuses.count(200) <= 40
     for each, answer in zip(slow, answers, strict=True):
         if answer.status_code == 200:  # so that the next test does not wait
             waiting = {**each, "event_id": answer.json()["event_id"]}
@@ -143,7 +145,7 @@ def test_long_bodies_are_refused_and_cost_no_memory(server, client):
 
 
 BAD = {
-    "no JSON": b"{", "no text": b"\xff\xfe", "nested deeply": b"[" * 10**5, "a list": b"[]", "nothing": b"{}",
+    "no JSON": b"{", "no text": b"\xff\xfe", "nested deeply": b"[" * 10**4, "a list": b"[]", "nothing": b"{}",
     "no number": b'{"data": NaN}', "empty": b"",
 }  # fmt: skip
 
@@ -233,6 +235,8 @@ def test_the_session_that_was_used_least_recently_gives_way(client):
 
 
 def test_answers_that_nobody_reads_are_bounded(client):
+    """Also while they are still to be made."""
+    client.join(client.event("generate", "unread0", {3: ["face"], 5: SLOW}))
     for number in range(SESSIONS + 5):
         assert client.join(client.event("play", f"unread{number}")).status_code in (200, 503)
     assert client.http.get(f"{API}/queue/data", params={"session_hash": "unread0"}).status_code == 404

@@ -13,7 +13,7 @@ from segvae_jax.app.serving import serve_generator
 
 SLOW = 777
 ROOM = 2**16
-SESSIONS = 12
+SESSIONS = 40  # more than the queue is long
 
 
 def slow_generator():
