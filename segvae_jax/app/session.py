@@ -16,7 +16,7 @@ from jaxtyping import Bool, UInt8
 
 import segvae_jax
 from segvae_jax import pictures
-from segvae_jax.app.values import MAX_MAPS, checked_call, checked_number, parsed
+from segvae_jax.app.values import MAX_MAPS, checked_call, checked_number, parsed, short
 from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
@@ -156,7 +156,7 @@ def repeat(generator: Generator, record: str | bytes) -> UInt8[np.ndarray, "H W"
     if not isinstance(content, dict) or not isinstance(calls := content.get("calls"), list) or not calls:
         raise MapError("this is not a record of the page: give the JSON that it wrote")
     if content.get("weights") != generator.fingerprint():
-        raise MapError(f"the record was made with other weights: load {content.get('checkpoint')!r}")
+        raise MapError(f"the record was made with other weights: load {short(content.get('checkpoint'))}")
     session = Session()
     for entry in calls:
         call = dict(entry) if isinstance(entry, dict) else {}

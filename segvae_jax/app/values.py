@@ -1,14 +1,14 @@
 """What comes from outside, checked: the events of the page, and the calls in its records."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeGuard
 
+from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES
 from segvae_jax.errors import MapError
 
-MAX_MAPS = 16  # of one call
+MAX_MAPS = max(*SAMPLES, *ALTERNATIVES)  # of one call
 _MAX_SEED = 2**31 - 1
 
 
@@ -67,15 +67,15 @@ def checked_call(call: Any) -> dict[str, Any]:
       MapError: naming what is wrong.
     """
     if not isinstance(call, Mapping):
-        raise MapError(f"a call is a JSON object: it is {_short(call)}")
+        raise MapError(f"a call is a JSON object: it is {short(call)}")
     name, fields = call.get("call"), {key: value for key, value in call.items() if key != "call"}
     if not isinstance(name, str) or name not in _CALLS:
-        raise MapError(f"unknown call {_short(name)}: expected {', '.join(_CALLS)}")
+        raise MapError(f"unknown call {short(name)}: expected {', '.join(_CALLS)}")
     needed, others = _CALLS[name]
     if missing := [key for key in needed if key not in fields]:
         raise MapError(f"the call {name!r} lacks {missing[0]!r}")
     if unknown := [key for key in fields if key not in (*needed, *others)]:
-        raise MapError(f"the call {name!r} has no {_short(unknown[0])}: expected {', '.join((*needed, *others))}")
+        raise MapError(f"the call {name!r} has no {short(unknown[0])}: expected {', '.join((*needed, *others))}")
     return {"call": name, **{key: _field(key, value) for key, value in fields.items()}}
 
 
@@ -86,7 +86,7 @@ def checked_number(key: str, value: Any, low: int, high: int) -> int:
       MapError: if it is something else, or out of range.
     """
     if not _is_int(value) or not low <= value <= high:
-        raise MapError(f"{key} is {_short(value)}: expected a whole number from {low} to {high}")
+        raise MapError(f"{key} is {short(value)}: expected a whole number from {low} to {high}")
     return int(value)
 
 
@@ -94,7 +94,8 @@ def _field(key: str, value: Any) -> Any:
     if key in ("png", "region"):
         right = isinstance(value, str)
     elif key == "temperature":
-        right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+        right = right and 0 <= value <= MAX_TEMPERATURE
     elif key == "num":
         return checked_number(key, value, 1, MAX_MAPS)
     elif key == "seed":
@@ -103,12 +104,12 @@ def _field(key: str, value: Any) -> Any:
         right = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
         value = list(dict.fromkeys(value)) if right else value
     if not right:
-        raise MapError(f"{key} is {_short(value)}: expected {_EXPECTED.get(key, 'a list of names')}")
+        raise MapError(f"{key} is {short(value)}: expected {_EXPECTED.get(key, 'a list of names')}")
     return value
 
 
-def _short(value: Any) -> str:
-    """A value in an error message; one that is nested deeply has no text."""
+def short(value: Any) -> str:
+    """A value for an error message, in 60 characters at most."""
     try:
         text = repr(value)
     except RecursionError:
@@ -189,4 +190,8 @@ _CALLS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # its fields:
     "edit": ((), ("add", "remove", "restyle", *_NOISE, "region")),
     "complete": (("labels",), (*_NOISE, "region")),
 }
-_EXPECTED = {"png": "a PNG in base64", "region": "a PNG in base64", "temperature": "a number"}
+_EXPECTED = {
+    "png": "a PNG in base64",
+    "region": "a PNG in base64",
+    "temperature": f"a number from 0 to {MAX_TEMPERATURE:g}",
+}
