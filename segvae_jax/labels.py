@@ -4,7 +4,6 @@ All other code converts between channels and names through it. Two numberings of
 indices are written nowhere else.
 """
 
-import colorsys
 import dataclasses
 import difflib
 import json
@@ -19,6 +18,7 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.arguments import shown
 from segvae_jax.errors import LabelError
 from segvae_jax.json_objects import json_object
+from segvae_jax.palette import MOST_CLASSES, colours, derived_palette
 from segvae_jax.text_files import read_lines
 
 BACKGROUND = "background"
@@ -40,7 +40,7 @@ class LabelSpace:
         yield to these classes when a soft map is painted.
       accessories: classes that are shown wherever they reach one half, whatever lies below.
       pairs: (left, right) classes that a horizontal flip exchanges.
-      palette: C RGB triples, background first; generated if empty.
+      palette: C RGB triples, background first; if empty, colours that look different, also to colour-blind people.
 
     Raises:
       LabelError: if a name occurs twice, or an order, pair or palette does not fit the classes.
@@ -58,12 +58,14 @@ class LabelSpace:
         fill = lambda name, value: getattr(self, name) or object.__setattr__(self, name, value)
         fill("drawing_order", self.classes)
         fill("paint_order", self.drawing_order)
-        fill("palette", _derived_palette(len(self.classes) + 1))
+        fill("palette", derived_palette(len(self.classes) + 1))
         self._check()
 
     def _check(self) -> None:
         if not self.classes:
             raise LabelError("the class list is empty: name at least one class")
+        if len(self.classes) > MOST_CLASSES:
+            raise LabelError(f"{len(self.classes)} classes: an index map holds at most {MOST_CLASSES}: merge some")
         if repeated := sorted({n for n in self.classes if self.classes.count(n) > 1}):
             raise LabelError(f"class {repeated[0]!r} is listed twice: name every class once")
         if BACKGROUND in self.classes:
@@ -241,14 +243,6 @@ def _tuples(value: Any) -> Any:
     return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
 
 
-def _derived_palette(num_colours: int) -> tuple[tuple[int, int, int], ...]:
-    """Distinct colours: hues a golden angle apart, in alternating brightness, and black for the background."""
-    hues = [(0.11 + 0.618034 * i) % 1.0 for i in range(num_colours - 1)]
-    values = [(0.95, 0.75, 0.6)[i % 3] for i in range(num_colours - 1)]
-    colours = [colorsys.hsv_to_rgb(h, 0.65, v) for h, v in zip(hues, values, strict=True)]
-    return ((0, 0, 0), *((round(255 * r), round(255 * g), round(255 * b)) for r, g, b in colours))
-
-
 def _words(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
@@ -267,13 +261,9 @@ CELEBAMASK_HQ = LabelSpace(
     covered_by=(("skin", _words("nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip")),),
     accessories=("eye_g", "ear_r", "neck_l"),
     pairs=(("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear")),
-    palette=(
-        (0, 0, 0), (238, 190, 160), (226, 160, 128), (58, 134, 197), (255, 255, 255), (224, 240, 255),
-        (92, 58, 44), (112, 70, 52), (214, 150, 116), (204, 138, 106), (120, 24, 40), (204, 70, 84),
-        (226, 94, 104), (84, 56, 42), (122, 82, 168), (247, 208, 70), (70, 196, 160), (222, 172, 140),
-        (66, 96, 150),
-    ),
-)  # fmt: skip
+    # The derived colours in another order, in which faces look like faces.
+    palette=colours("000 eb9 b88 31a efd bff 203 565 aa2 dbf 767 d21 f1f 620 93c ff0 084 9ab 044"),
+)
 
 # The order of the channels in the authors' release, and so in its checkpoints and in our golden values.
 _RELEASE_CLASSES = _words(

@@ -1,6 +1,7 @@
 """The layout of the page, and what its controls do to a session. This is the only module that imports Gradio."""
 
 import functools
+import signal
 import time
 import types
 from collections.abc import Callable
@@ -9,67 +10,52 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segvae_jax import pages
 from segvae_jax.app import views
 from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES, presets
+from segvae_jax.app.requests import MAX_UPLOAD, SESSIONS, Guard
 from segvae_jax.app.session import Call, Session, loading
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
+from segvae_jax.termination import termination
 
-_MAX_UPLOAD = "4mb"
 _MAX_SEED = 2**31 - 2  # its successor is still a valid seed
 _KEPT = 3600  # seconds for which a session is kept after its last change
-_SESSIONS = 200
+_UPLOAD_KEPT = 600  # seconds; an upload is read at once
+_QUEUE = 32  # events that wait
 _NEXT_SEED = "(seed, advance) => (advance ? seed + 1 : seed)"
 _UNLISTED: Any = {"api_visibility": "private"}
-# Browsers load nothing from other servers and send nothing to them. Gradio evaluates its templates, hence `eval`.
-_POLICY = (
-    b"default-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline' 'unsafe-eval'"
-)
-
+_AS_CHECKED: Any = {"preprocess": False}  # what `values` has checked; a class may have left the map since
 _HERE = Path(__file__).parent
 _file = lambda name: (_HERE / name).read_text("utf-8")
 
 
-class _LocalOnly:
-    """ASGI middleware that sends `_POLICY` with every response."""
-
-    def __init__(self, app: ASGIApp):
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_policy(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"content-security-policy", _POLICY)]
-            await send(message)
-
-        await self._app(scope, receive, with_policy)
-
-
-def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
-    """Serves the page of a generator until it is interrupted; prints the address as soon as the server responds.
+def launch(generator: Generator, checkpoint: str, host: str, port: int, uploads: Path) -> None:
+    """Serves the page of a generator until SIGTERM or an interrupt; prints the address once the server responds.
 
     Args:
       generator: makes the maps.
       checkpoint: the name of the generator on the page.
       host, port: where the server listens.
+      uploads: the folder where Gradio keeps uploads, `GRADIO_TEMP_DIR`.
     """
     fonts: Any = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
     blocks = build(generator, checkpoint)
-    _, address, _ = blocks.queue(max_size=32).launch(
+    guard = Middleware(Guard, page=blocks, uploads=uploads)
+    _, address, _ = blocks.queue(max_size=_QUEUE, api_open=False).launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
         theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", **fonts),
         css=_file("page.css") + views.colours(generator.space),
-        max_file_size=_MAX_UPLOAD, state_session_capacity=_SESSIONS, footer_links=[], run_history=False,
+        max_file_size=MAX_UPLOAD, state_session_capacity=SESSIONS, footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
-        app_kwargs={"middleware": [Middleware(_LocalOnly)]},
+        app_kwargs={"middleware": [guard]},
     )  # fmt: skip
     print(f"open {address} in a browser; Ctrl-C ends it", flush=True)
     try:
-        while blocks.is_running:  # Gradio's own loop keeps a Ctrl-C to itself
-            time.sleep(0.2)
+        with termination(signal.SIGTERM) as stopped:
+            while not stopped():  # Gradio's own loop keeps a Ctrl-C to itself
+                time.sleep(0.1)
     finally:
         blocks.close(verbose=False)
 
@@ -77,7 +63,7 @@ def launch(generator: Generator, checkpoint: str, host: str, port: int) -> None:
 def build(generator: Generator, checkpoint: str) -> gr.Blocks:
     """The page: classes on the left, the map in the middle, edits of it on the right."""
     heading = pages.render(_HERE / "heading.html.jinja", checkpoint=checkpoint)
-    with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(600, _KEPT)) as blocks:
+    with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(60, _UPLOAD_KEPT)) as blocks:
         gr.HTML(heading, elem_id="heading", apply_default_css=False)
         with gr.Row(elem_id="columns"):
             with gr.Column(min_width=290, elem_classes="card"):
@@ -155,9 +141,8 @@ def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
     def on(event: Any, change: Callable[..., Session], *inputs: Any, answering: Any = _answering) -> Any:
         """Handles an event: `change` makes a new session from the current one and the values of the inputs."""
         progress = {"show_progress": "minimal", "show_progress_on": page.canvas}
-        return event(
-            answering(change, render), [*held, *inputs], shown, concurrency_id="model", **progress, **_UNLISTED
-        )
+        answer, limit = answering(change, render), {"concurrency_id": "model"}
+        return event(answer, [*held, *inputs], shown, **limit, **progress, **_UNLISTED, **_AS_CHECKED)
 
     def on_call(event: Any, call: Callable[..., Call], *inputs: Any) -> Any:
         """Handles an event by a call of the generator."""
@@ -174,7 +159,7 @@ def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
     on_sample(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
     on_sample(page.complete.click, _complete, page.ticked, *edited)
     on_call(page.remove.click, _remove, page.present, page.canvas)
-    on_call(page.upload.upload, lambda png: loading(png, generator.space), page.upload)
+    on_call(page.upload.upload, lambda file: loading(Path(file["path"]).read_bytes(), generator.space), page.upload)
     on(page.undo.click, Session.undo)
     on(page.redo.click, Session.redo)
     on(page.samples.select, Session.pick, answering=_answering_number)
@@ -199,8 +184,8 @@ def _remove(labels: list[str], canvas: Any) -> Call:
     return {"call": "edit", "remove": labels, "region": canvas["region"]}
 
 
-def _noise(seed: int | None, temperature: float) -> dict[str, Any]:
-    return {"seed": seed or 0, "temperature": float(temperature)}  # an int would be compiled for again
+def _noise(seed: float | None, temperature: float) -> dict[str, Any]:
+    return {"seed": round(seed or 0), "temperature": float(temperature)}  # an int would be compiled for again
 
 
 def _answering(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:

@@ -1,8 +1,10 @@
 """Serves the page: checks that Gradio is installed and the port is free, and compiles everything before it listens."""
 
 import functools
+import logging
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,19 +34,30 @@ def serve(checkpoint: str, host: str, port: int) -> None:
       ConfigError: if Gradio is not installed, or the address cannot be used.
       CheckpointError: if the checkpoint cannot be loaded.
     """
-    page = _page()
+    _page()  # before minutes of compiling
     _require_free(host, port)
     generator = Generator.load(checkpoint)
     directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
     jax.config.update("jax_compilation_cache_dir", directory)  # makes the second start fast
     for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
         call()
-    page.launch(generator, checkpoint, host, port)
+    serve_generator(generator, checkpoint, host, port)
+
+
+def serve_generator(generator: Generator, checkpoint: str, host: str, port: int) -> None:
+    """Serves the page of a loaded checkpoint, as `serve` does; what users upload is gone when it returns."""
+    page = _page()
+    folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="segvae_page_", dir=folder) as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads  # Gradio looks it up when it makes the page
+        page.launch(generator, checkpoint, host, port, Path(uploads))
 
 
 def _page() -> Any:
     """The module of the page, which needs Gradio."""
     os.environ.update(_QUIET)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # bad forms are answered, and need no line in the log
     try:
         from segvae_jax.app import page
     except ModuleNotFoundError as error:
@@ -55,7 +68,7 @@ def _page() -> Any:
 
 
 def _require_free(host: str, port: int) -> None:
-    """Checks the address before minutes of compiling."""
+    """Checks the address."""
     try:
         with socket.create_server((host, port)):
             pass

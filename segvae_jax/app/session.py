@@ -16,12 +16,15 @@ from jaxtyping import Bool, UInt8
 
 import segvae_jax
 from segvae_jax import pictures
+from segvae_jax.app.values import MAX_MAPS, checked_call, checked_number, parsed, short
 from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
-from segvae_jax.json_objects import json_object, opened, sealed
+from segvae_jax.json_objects import opened, sealed
 from segvae_jax.labels import LabelSpace
 
 HISTORY = 20  # steps that are kept
+MAX_BYTES = 8 * 2**20  # of their maps; the last step is kept in any case
+MAX_RECORD = 2**20  # characters
 MAX_PIXELS = 512 * 512  # of an uploaded map
 
 Call = Mapping[str, Any]
@@ -86,7 +89,9 @@ class Session:
         return self.step.index_map
 
     def apply(self, generator: Generator, call: Call) -> "Session":
-        """The session with one more step, which replaces those that could be redone; at most `HISTORY` are kept.
+        """The session with one more step, which replaces those that could be redone.
+
+        At most `HISTORY` steps are kept, with maps of at most `MAX_BYTES`.
 
         Args:
           generator: makes the maps.
@@ -95,10 +100,11 @@ class Session:
         Raises:
           SegVAEError: if the call fails.
         """
+        call = checked_call(call)
         starts = call["call"] in ("generate", "load")
-        before = () if starts or self.step is None else self.step.calls
+        before = () if starts else _of_bounded_length(self.step.calls if self.step else ())
         step = Step(before, call, perform(generator, None if starts else self.index_map, call))
-        steps = (*self.steps[: self.position + 1], step)[-HISTORY:]
+        steps = _latest((*self.steps[: self.position + 1], step))
         return Session(steps, len(steps) - 1)
 
     def pick(self, number: int) -> "Session":
@@ -137,7 +143,7 @@ class Session:
         return json.dumps(sealed({**about, "calls": self.step.calls if self.step else ()}), indent=1)
 
 
-def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
+def repeat(generator: Generator, record: str | bytes) -> UInt8[np.ndarray, "H W"]:
     """Makes the map of a record again.
 
     Args:
@@ -148,16 +154,32 @@ def repeat(generator: Generator, record: str) -> UInt8[np.ndarray, "H W"]:
       MapError: if this is not a record, or it was made with other weights.
     """
     try:
-        content = opened(json_object(record), ("segvae_jax", "checkpoint", "weights", "calls"))
+        content = opened(parsed(record), ("segvae_jax", "checkpoint", "weights", "calls"))
         weights, calls = content["weights"], content["calls"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise MapError(f"this is not a record of the page ({error!r}): give the JSON that it wrote") from None
+    except (ValueError, KeyError, AttributeError) as error:
+        raise MapError(f"this is not a record of the page ({error!r:.200}): give the JSON that it wrote") from None
+    if not isinstance(calls, list) or not calls:
+        raise MapError("this is not a record of the page: give the JSON that it wrote")
     if weights != generator.fingerprint():
-        raise MapError(f"the record was made with other weights: load {content.get('checkpoint')!r}")
+        raise MapError(f"the record was made with other weights: load {short(content.get('checkpoint'))}")
     session = Session()
-    for call in calls:
-        session = session.apply(generator, {k: v for k, v in call.items() if k != "picked"}).pick(call["picked"])
+    for entry in calls:
+        call = dict(entry) if isinstance(entry, dict) else {}
+        picked = checked_number("picked", call.pop("picked", None), 0, MAX_MAPS - 1)
+        session = session.apply(generator, call).pick(picked)
     return session.index_map
+
+
+def _latest(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The last of the steps, as many as are kept."""
+    sizes = np.cumsum([step.index_maps.nbytes for step in steps[::-1]])
+    return steps[-max(1, min(HISTORY, int((sizes <= MAX_BYTES).sum()))) :]
+
+
+def _of_bounded_length(calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    if len(json.dumps(calls)) > MAX_RECORD:
+        raise MapError("this map has too many edits for one record: download it, and upload it to go on")
+    return calls
 
 
 def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, call: Call) -> UInt8[np.ndarray, "N H W"]:
@@ -166,7 +188,7 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
     Args:
       generator: whose methods are called.
       index_map: the map that "edit" and "complete" start from.
-      call: as the top of this module describes it. "load" has the map as a PNG in base64; "edit" and "complete" may
+      call: as `checked_call` returns it. "load" has the map as a PNG in base64; "edit" and "complete" may
         have a "region", a PNG of two colours in base64, of the size of the map, black where nothing may change.
 
     Raises:
@@ -177,8 +199,6 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
         return _loaded(arguments["png"], generator.space)[None]
     if call["call"] == "generate":
         return generator.generate(**arguments)
-    if call["call"] not in ("edit", "complete"):
-        raise MapError(f"unknown call {call['call']!r}: expected generate, load, edit or complete")
     region = region_of(arguments.pop("region", ""))
     return getattr(generator, call["call"])(index_map, **arguments, region=region).index_maps
 

@@ -178,6 +178,7 @@ def test_a_map_is_uploaded_edited_and_downloaded_with_its_record(open_page, work
     shows(page, page.locator("#samples img").nth(3).get_attribute("src"))
     np.testing.assert_array_equal(index_map(page), repeat(toy_generator(), downloaded(page, "JSON").decode()))
     button(page, "↶ Undo").click()
+    playwright.expect(button(page, "↷ Redo")).to_be_enabled()  # the classes are those of the map before
     page.get_by_label("face").last.check()
     button(page, "Remove").click()
     history(page, "uploaded", "− face")

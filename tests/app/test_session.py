@@ -1,6 +1,7 @@
 """What a user of the page can do, without a page."""
 
 import base64
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -15,7 +16,7 @@ from segvae_jax import pages, pictures
 from segvae_jax.app import views
 from segvae_jax.app.choices import presets
 from segvae_jax.app.serving import serve, warm_up_calls
-from segvae_jax.app.session import HISTORY, Session, loading, perform, repeat
+from segvae_jax.app.session import HISTORY, Session, loading, repeat
 from segvae_jax.errors import ConfigError, LabelError, MapError
 from segvae_jax.labels import LabelSpace
 
@@ -123,8 +124,107 @@ def test_a_record_repeats_the_map(generator, loaded):
         repeat(generator, "[]")
 
 
+def changed(call, /, **values):
+    """A record of one call with other values."""
+    return lambda record: {**record, "calls": [{**call, "picked": 0, **values}]}
+
+
+NESTED = "[" * 900 + "]" * 900
+DAMAGED = {
+    "not an object": lambda record: [record],
+    "other weights, nested": lambda record: {**record, "weights": 0, "checkpoint": json.loads(NESTED)},
+    "no calls": lambda record: {**record, "calls": []},
+    "calls that are a text": lambda record: {**record, "calls": "x"},
+    "calls that are a number": lambda record: {**record, "calls": 0},
+    "a call that is a number": lambda record: {**record, "calls": [3]},
+    "an empty call": lambda record: {**record, "calls": [{}]},
+    "an unknown field": changed(GENERATE, ter=1.0),
+    "a name of a call that is a list": changed(GENERATE, call=["generate"]),
+    "labels that are a number": changed(GENERATE, labels=1),
+    "labels that are one name": changed(GENERATE, labels="face"),
+    "a label that is a number": changed(GENERATE, labels=[1]),
+    "labels in lists": changed(GENERATE, labels=[[[1, 2]]]),
+    "an unknown label": changed(GENERATE, labels=["nose"]),
+    "no label": changed(GENERATE, labels=[]),
+    "no map": changed(GENERATE, num=0),
+    "fewer maps than none": changed(GENERATE, num=-1),
+    "a million maps": changed(GENERATE, num=10**6),
+    "maps by truth": changed(GENERATE, num=True),
+    "maps that are a list": changed(GENERATE, num=[]),
+    "half a map": changed(GENERATE, num=1.5),
+    "a seed in lists": changed(GENERATE, seed=json.loads(NESTED)),
+    "a seed of 32 bits": changed(GENERATE, seed=2**31),
+    "a negative seed": changed(GENERATE, seed=-1),
+    "a temperature that is a text": changed(GENERATE, temperature="1"),
+    "a temperature of 400 digits": changed(GENERATE, temperature=10**400),
+    "a temperature that is none": changed(GENERATE, temperature=float("inf")),
+    "a pick that is an object": changed(GENERATE, picked={}),
+    "half a pick": changed(GENERATE, picked=3.5),
+    "a pick out of range": changed(GENERATE, picked=4),
+    "no pick": changed(GENERATE, picked=None),
+    "a PNG that is a number": changed({"call": "load"}, png=3),
+    "a PNG that is none": changed({"call": "load"}, png="AAAA"),
+    "an edit of nothing": changed({"call": "edit"}, add=["hat"]),
+    "a region that is a list": changed({"call": "edit"}, add=["hat"], region=[]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
+def test_a_damaged_record_is_refused_in_one_line(generator, generated, damage):
+    record = damage(json.loads(generated.record("runs/toy", generator.fingerprint())))
+    with pytest.raises((MapError, LabelError)) as caught:
+        repeat(generator, json.dumps(record))
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 10**5, '{"calls": NaN}', "1" * 5000, "3", "null", b"\xff"])
+def test_what_is_no_json_is_refused_in_one_line(generator, text):
+    with pytest.raises(MapError, match="is not"):
+        repeat(generator, text)
+
+
+def test_any_change_of_a_record_gives_a_map_or_one_line(generator, loaded):
+    session = loaded.apply(generator, {"call": "edit", "remove": ["face"]})
+    record = session.record("runs/toy", generator.fingerprint())
+    random = np.random.default_rng(0)
+    for _ in range(150):
+        text = bytearray(record.encode())
+        for place in random.integers(len(text), size=random.integers(1, 4)):
+            text[place] = random.integers(256) if random.random() < 0.5 else ord(random.choice(list('[]{}",:0-1e')))
+        with contextlib.suppress(MapError, LabelError):
+            assert repeat(generator, bytes(text)).ndim == 2
+
+
+def test_repeated_names_count_once(generator, loaded):
+    added = loaded.apply(generator, edit(add=["hat"] * 1000))
+    assert added.step.call["add"] == ["hat"] and added.step.title == "+ hat"
+    once = Session().apply(generator, GENERATE)
+    twice = Session().apply(generator, {**GENERATE, "labels": ["face", "hat", "face"]})
+    np.testing.assert_array_equal(once.step.index_maps, twice.step.index_maps)
+    assert twice.step.call == once.step.call
+
+
+def test_the_maps_of_a_session_are_bounded(generator, monkeypatch):
+    monkeypatch.setattr("segvae_jax.app.session.MAX_BYTES", 3 * 4 * FACE.size)
+    session = Session()
+    for seed in range(5):
+        session = session.apply(generator, {**GENERATE, "seed": seed})
+    assert [step.call["seed"] for step in session.steps] == [2, 3, 4]
+    assert len(session.apply(generator, {**GENERATE, "num": 16}).steps) == 1
+
+
+def test_the_record_of_a_session_is_bounded(generator, loaded, monkeypatch):
+    monkeypatch.setattr("segvae_jax.app.session.MAX_RECORD", 600)
+    session = loaded
+    with pytest.raises(MapError, match="too many edits for one record: download it"):
+        for _ in range(20):
+            session = session.apply(generator, edit(restyle=session_classes(session), num=4))
+    assert 1 < len(session.steps) < 20
+    assert session.apply(generator, GENERATE).step.calls[0]["call"] == "generate"
+
+
 def test_mistakes_are_told_in_one_line(generator, generated):
-    for call in (edit(add=["face"]), edit(), {"call": "delete"}):
+    for call in (edit(add=["face"]), edit()):
         with pytest.raises((LabelError, MapError)) as caught:
             Session().apply(generator, call)
         assert "no map yet" in str(caught.value)
@@ -132,7 +232,7 @@ def test_mistakes_are_told_in_one_line(generator, generated):
         with pytest.raises(MapError, match="no map"):
             generated.pick(number)
     with pytest.raises(MapError, match="unknown call 'delete'"):
-        perform(generator, FACE, {"call": "delete"})
+        generated.apply(generator, {"call": "delete"})
 
 
 def test_an_upload_is_read_by_the_names_in_it(generator):
