@@ -104,7 +104,7 @@ def read_pictures(folder: str | Path) -> list[UInt8[np.ndarray, "H W 3"]]:
     files = pictures_in(tree, "", ".png").values()
     if not files:
         raise DataError(f"{folder}: there is no PNG file in it: expected a folder of pictures")
-    return [decode_rgb(tree.read(name), tree.place(name))[0] for name in files]
+    return [decode_rgb(tree.read(name), tree.place(name)) for name in files]
 
 
 def study_page(a: Pictures, b: Pictures, pairs: int, seed: int) -> tuple[Study, str]:

@@ -124,19 +124,21 @@ def _mask(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> Bool[np.nd
     return values > 0
 
 
-def decode_rgb(data: bytes, place: str) -> tuple[UInt8[np.ndarray, "H W 3"], bool]:
+def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
     """Reads a picture from the content of a JPEG, PNG or WebP file, turned upright by its EXIF orientation.
 
     Args:
       data: content of the file.
       place: name of the file in error messages.
 
-    Returns:
-      the picture, and whether it was turned by a quarter.
-
     Raises:
       MapError: naming the file, if it is unreadable or too large.
     """
+    return decode_turned_rgb(data, place)[0]
+
+
+def decode_turned_rgb(data: bytes, place: str) -> tuple[UInt8[np.ndarray, "H W 3"], bool]:
+    """Like `decode_rgb`; returns also whether the picture was turned by a quarter."""
     image, turned = open_picture(io.BytesIO(data), place)
     return np.asarray(image.convert("RGB")), turned
 

@@ -165,7 +165,7 @@ def test_pictures_are_turned_upright(kind, orientation):
     upright = np.zeros((24, 16, 3), np.uint8)
     upright[:12, :, 0], upright[:, :8, 2] = 250, 250
     stored = Image.fromarray(np.ascontiguousarray(STORED_AS[orientation](upright)))
-    rgb, turned = pictures.decode_rgb(saved(stored, kind, orientation), "it")
+    rgb, turned = pictures.decode_turned_rgb(saved(stored, kind, orientation), "it")
     assert turned == (orientation >= 5)
     np.testing.assert_allclose(rgb[2:-2:19, 2:-2:11].astype(int), upright[2:-2:19, 2:-2:11], atol=30)
 

@@ -112,7 +112,7 @@ class PictureReader:
         """
         encoded = self.encoded(example_id)
         with data_errors():
-            rgb, turned = pictures.decode_rgb(encoded.data, encoded.place)
+            rgb, turned = pictures.decode_turned_rgb(encoded.data, encoded.place)
             if turned and self.maps:
                 self._check_same_way_up(encoded.place, rgb.shape[:2], self.maps(example_id))
         return pictures.resize_rgb(fitted(rgb, size, self.fit), size)
