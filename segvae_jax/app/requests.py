@@ -5,13 +5,14 @@ sees it. `values` says what an event may hold.
 """
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from segvae_jax.app.values import checked_event, parsed
@@ -63,7 +64,7 @@ class Guard:
             scope, receive = await self._admitted(scope, receive)
             await self._answered(scope, receive, with_policy)
         except HTTPException as error:
-            await PlainTextResponse(error.detail, error.status_code)(scope, receive, with_policy)
+            await _refusal(scope, error)(scope, receive, with_policy)
 
     async def _admitted(self, scope: Scope, receive: Receive) -> tuple[Scope, Receive]:
         """The request as Gradio shall see it."""
@@ -81,12 +82,8 @@ class Guard:
     async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await self._app(scope, receive, send)
-        except (
-            TypeError,
-            KeyError,
-            ValueError,
-            AttributeError,
-        ) as error:  # of Gradio's reader of forms
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            # Gradio's reader of forms has no other words for a bad one.
             if scope["path"].rstrip("/") != _UPLOAD:
                 raise
             raise HTTPException(400, f"this is no form with files ({type(error).__name__})") from None
@@ -123,6 +120,9 @@ class Guard:
         return event
 
     def _check_room(self, size: int) -> None:
+        for folder in self._uploads.iterdir():
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # if it is empty: Gradio makes one for each file, and deletes the file alone
         files = (path.stat().st_size for path in self._uploads.rglob("*") if path.is_file())
         if sum(max(kept, _BLOCK) for kept in files) + size > _MAX_UPLOADS:
             raise HTTPException(503, "the server holds too many uploads: try again in some minutes")
@@ -139,6 +139,13 @@ class Guard:
             await queue.clean_events(session_hash=oldest)  # what waits or runs would write to it
             unread.pop(oldest, None)
             queue.pending_messages_per_session.pop(oldest, None)
+
+
+def _refusal(scope: Scope, error: HTTPException) -> Response:
+    """An answer as the page expects it: text after an upload, else an object."""
+    if scope["path"].rstrip("/") == _UPLOAD:
+        return PlainTextResponse(error.detail, error.status_code)
+    return JSONResponse({"detail": error.detail}, error.status_code)
 
 
 async def _read(scope: Scope, receive: Receive) -> bytes:

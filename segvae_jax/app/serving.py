@@ -37,11 +37,16 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     _page()  # before minutes of compiling
     _require_free(host, port)
     generator = Generator.load(checkpoint)
-    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
-    jax.config.update("jax_compilation_cache_dir", directory)  # makes the second start fast
+    keep_compiled()
     for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
         call()
     serve_generator(generator, checkpoint, host, port)
+
+
+def keep_compiled() -> None:
+    """Stores compiled programs in a folder of the user, which makes the second start fast."""
+    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
+    jax.config.update("jax_compilation_cache_dir", directory)
 
 
 def serve_generator(generator: Generator, checkpoint: str, host: str, port: int) -> None:

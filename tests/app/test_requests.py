@@ -124,6 +124,7 @@ def test_the_queue_has_an_end(client):
         slow = [client.event("generate", f"queue{number}", {3: ["face"], 5: SLOW}) for number in range(45)]
         answers = list(pool.map(client.join, slow))
     statuses = [answer.status_code for answer in answers]
+    assert {answer.json()["detail"][:13] for answer in answers if answer.status_code == 503} == {"Queue is full"}
     assert set(statuses) == {200, 503} and 32 <= statuses.count(200) <= 40
     for each, answer in zip(slow, answers, strict=True):
         if answer.status_code == 200:  # so that the next test does not wait
