@@ -8,10 +8,10 @@ two pictures if theirs differ in at most `NEAR_PICTURES` bits.
 `NEAR_MAPS` was set on 841 annotated faces: the closest of the 353,220 pairs differ in 56 bits; a face and the same face
 moved by one pixel of 512, or halved in size, differ in 12 bits at the median and 26 at most.
 
-`NEAR_PICTURES` was set on coloured cartoons, 600 faces and 600 people of 128 pixels, because no photographs were
-available: the closest of the 359,400 pairs differ in 28 bits; a picture and the same picture as a JPEG of quality 20,
-at a quarter of its size, or at 0.7 or 1.2 of its brightness, differ in 18 bits at most. Of pictures that are moved by
-one pixel, five in six are recognised, and nearly all of those of 256 pixels.
+`NEAR_PICTURES` was set on coloured cartoons, 300 faces and 300 people of 128 pixels, because no photographs were
+available: the closest of the 179,700 pairs differ in 34 bits; a picture and the same picture as a JPEG of quality 20,
+at a quarter of its size, or at 0.7 or 1.2 of its brightness, differ in 20 bits at most. Of pictures that are moved by
+one pixel, nine in ten are recognised.
 `tests/data/prepare/test_near_duplicates.py` checks this on some of them.
 """
 
