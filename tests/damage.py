@@ -19,7 +19,7 @@ import runpy
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -139,10 +139,16 @@ def _expected(name: str, pristine: Path) -> Any:
         return KINDS[name].read(Path(shutil.copytree(pristine, Path(folder) / "copy")))
 
 
+class _Generator(Generator):
+    """Compiles once, not for each shard that is made again."""
+
+    sampler = functools.cache(lambda self, devices: Generator.sampler(self, list(devices)))
+
+
 @functools.cache
 def _generator() -> Generator:
     card = ModelCard(_SPACE, _ARGUMENTS, _LABEL_SETS, np.array([3, 1]))
-    return Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
+    return _Generator(card, jax.tree.map(lambda a: 3 * a, dict(init_variables(card.model(), 0))))
 
 
 def _digest(tree: Any) -> str:
@@ -213,7 +219,7 @@ def _write_exported(folder: Path) -> None:
 
 def _write_maps(folder: Path, form: str) -> dict[str, bytes]:
     """Generates what is missing; returns the files."""
-    write_shards(_generator(), dataclasses.replace(_REQUEST, format=form), folder)
+    write_shards(_generator(), dataclasses.replace(_REQUEST, format=form), folder, tuple(jax.local_devices()))
     return _contents(folder)
 
 
@@ -277,9 +283,8 @@ KINDS = {
 }
 
 
-def campaign(trials: int, seed: int) -> dict[str, collections.Counter[str]]:
-    """Outcomes by kind of so many trials, in child processes."""
-    found: dict[str, collections.Counter[str]] = {}
+def campaign(trials: int, seed: int) -> Iterator[tuple[str, collections.Counter[str]]]:
+    """Yields each kind and the outcomes of its share of the trials, in child processes."""
     each = -(-trials // len(KINDS))
     with tempfile.TemporaryDirectory() as root:
         os.environ["JAX_COMPILATION_CACHE_DIR"] = f"{root}/cache"  # of the child processes
@@ -288,8 +293,7 @@ def campaign(trials: int, seed: int) -> dict[str, collections.Counter[str]]:
             pristine = Path(root) / name
             pristine.mkdir()
             kind.write(pristine)
-            found[name] = _in_children(name, pristine, range(seed, seed + each))
-    return found
+            yield name, _in_children(name, pristine, range(seed, seed + each))
 
 
 def _in_children(name: str, pristine: Path, seeds: range) -> collections.Counter[str]:
@@ -311,13 +315,17 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    found = campaign(given.trials, given.seed)
-    table = [("what is damaged", "trials", *OUTCOMES)]
-    total = sum(found.values(), collections.Counter())
-    for name, outcomes in (found | {"all": total}).items():
-        table.append((name, str(outcomes.total()), *(str(outcomes[outcome]) for outcome in OUTCOMES)))
-    print("\n".join(f"| {' | '.join(row)} |" for row in [table[0], ("---",) * len(table[0]), *table[1:]]))
+    columns, total = ("trials", *OUTCOMES), collections.Counter[str]()
+    print(f"| what is damaged | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for name, outcomes in campaign(given.trials, given.seed):
+        print(_row(name, outcomes), flush=True)
+        total += outcomes
+    print(_row("all", total))
     sys.exit(any(total[outcome] for outcome in (WRONG, FOREIGN, CRASH)))
+
+
+def _row(name: str, outcomes: collections.Counter[str]) -> str:
+    return f"| {name} | {outcomes.total()} | {' | '.join(str(outcomes[outcome]) for outcome in OUTCOMES)} |"
 
 
 if __name__ == "__main__":
