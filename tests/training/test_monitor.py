@@ -5,6 +5,7 @@ import struct
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from full_disk import small_files
 from tensorboardX.proto.event_pb2 import Event
 
 from segvae_jax.errors import TrainingDiverged
@@ -180,6 +181,15 @@ def test_rows_of_a_killed_run_beyond_its_checkpoint_are_dropped(tmp_path):
     assert [row["step"] for row in rows(tmp_path)] == [1, 2, 3, 4]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["metrics.jsonl", "tensorboard"]
     assert any(event.session_log.status for event in events(tmp_path) if event.step == 4), "TensorBoard drops them too"
+
+
+def test_a_full_disk_is_an_error_of_the_writer_and_leaves_no_file_open(tmp_path):
+    writer = MetricWriter(tmp_path, first_step=0)
+    with small_files(10):
+        with pytest.raises(OSError, match="File too large"):
+            writer.write_scalars(1, {"total": 1.0})
+        with pytest.raises(OSError, match="File too large"):
+            writer.close()
 
 
 def test_a_fresh_start_drops_all_rows(tmp_path):
