@@ -94,7 +94,8 @@ def _guard(say: Callable[[], None], interrupted: threading.Event) -> None:
         """Ends the process if a destructor, which cannot raise, swallowed the KeyboardInterrupt."""
         if unraisable.exc_type is KeyboardInterrupt:
             end()
-        sys.__unraisablehook__(unraisable)
+        if str(unraisable.exc_value) != "Event loop is closed":  # TensorStore's threads say so after an error of Orbax
+            sys.__unraisablehook__(unraisable)
 
     sys.unraisablehook = lost
     signal.signal(signal.SIGINT, handle)
@@ -116,7 +117,7 @@ def _watch(raising: Callable[[], bool], end: Callable[[], None]) -> None:
 
     def watch() -> None:
         count, patience = 0, None
-        while select.select([ours], [], [], patience)[0] and count < 2:
+        while count < 2 and select.select([ours], [], [], patience)[0]:
             count += ours.recv(1)[0] == signal.SIGINT
             if count and raising():
                 patience = _PATIENCE

@@ -4,6 +4,7 @@ import functools
 import re
 import sys
 from collections.abc import Callable, Sequence
+from logging import CRITICAL, ERROR, LogRecord, getLogger
 from types import ModuleType
 from typing import Any
 
@@ -160,13 +161,15 @@ def _flags_help(own: flags.FlagValues) -> str:
 
 
 def _quieten() -> None:
-    """Silences what libraries log without need. Orbax logs an error in each of its threads, before it raises it."""
+    """Silences what libraries log without need. Orbax and its tasks log an error in each thread before it is raised."""
     logging.set_verbosity(logging.WARNING)
     logging.get_absl_logger().addFilter(_is_news)
+    for name in ("asyncio", "concurrent.futures"):
+        getLogger(name).setLevel(CRITICAL)
 
 
-def _is_news(record: Any) -> bool:
-    return "orbax" not in record.pathname or record.levelname != "ERROR"
+def _is_news(record: LogRecord) -> bool:
+    return "orbax" not in record.pathname or record.levelno < ERROR
 
 
 def _report(error: SegVAEError) -> int:

@@ -132,7 +132,7 @@ class Run:
         least = least_budget(label_sets, self.space, rows // config.accumulate) if setup.can_pack(config) else None
         batch = (rows, *_map_shape(self.data))
         needed = least_memory(self.model, self.step_config, state, jax.ShapeDtypeStruct(batch, jnp.uint8), least)
-        if needed > (there := memory_of_device()):
+        if needed > (there := memory_of_device(self.mesh.local_devices)):
             figures = f"a step needs at least {needed / 1e9:,.1f} GB on a device that has {there / 1e9:,.1f} GB"
             mend = "lower it, or the sizes of the model, or raise config.accumulate"
             raise ConfigError(f"config.batch_size={config.batch_size}: {figures}: {mend}")

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,11 @@ def least_memory(
     return _bytes((state.opt_state, state.ema, saved)) + _bytes(packed)
 
 
-def memory_of_device() -> float:
-    """The bytes of memory of one device; infinite if unknown. Devices that are CPUs share the memory of the machine."""
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        return (device.memory_stats() or {}).get("bytes_limit", math.inf)
-    return _memory_of_machine() / jax.local_device_count()
+def memory_of_device(devices: Sequence[jax.Device]) -> float:
+    """The bytes of memory of each of some equal devices; infinite if unknown. CPUs share the memory of the machine."""
+    if devices[0].platform == "cpu":
+        return _memory_of_machine() / len(devices)
+    return float((devices[0].memory_stats() or {}).get("bytes_limit", math.inf))
 
 
 def _memory_of_machine() -> float:
@@ -53,7 +53,7 @@ def _memory_of_machine() -> float:
             limits.append(int(Path(path).read_text()))
         except (OSError, ValueError):  # another version, or no limit
             continue
-    return min(limits)
+    return float(min(limits))
 
 
 def _bytes(tree: Any) -> int:

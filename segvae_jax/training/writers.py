@@ -4,6 +4,7 @@ The methods are named as in `clu.metric_writers`, whose writers cannot be import
 """
 
 import json
+import platform
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,8 @@ import numpy as np
 from absl import logging
 from jaxtyping import UInt8
 from tensorboardX import summary
-from tensorboardX.event_file_writer import EventsWriter
 from tensorboardX.proto.event_pb2 import Event, SessionLog
+from tensorboardX.record_writer import RecordWriter
 
 from segvae_jax.files import write_atomically
 from segvae_jax.json_objects import json_object
@@ -34,9 +35,10 @@ class MetricWriter:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = directory / "metrics.jsonl"
         _drop_rows_after(self._path, first_step)
-        events = directory / "tensorboard" / "events"
+        events = directory / "tensorboard" / f"events.out.tfevents.{time.time():.0f}.{platform.node()}"
         events.parent.mkdir(exist_ok=True)
-        self._events = EventsWriter(str(events))
+        self._events = RecordWriter(str(events))
+        self._add(0, file_version="brain.Event:2")
         self._add(first_step + 1, session_log=SessionLog(status=SessionLog.START))  # drops what was later
 
     def write_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -57,7 +59,7 @@ class MetricWriter:
         self._events.close()
 
     def _add(self, step: int, **content: Any) -> None:
-        self._events.write_event(Event(wall_time=time.time(), step=step, **content))
+        self._events.write(Event(wall_time=time.time(), step=step, **content).SerializeToString())
 
 
 def _drop_rows_after(path: Path, step: int) -> None:

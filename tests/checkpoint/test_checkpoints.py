@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from full_disk import small_files
 from jax.sharding import Sharding, SingleDeviceSharding
 
 from segvae_jax.checkpoint.card import ModelCard, distinct_label_sets
@@ -19,7 +20,7 @@ from segvae_jax.checkpoint.portable import save_portable
 from segvae_jax.checkpoint.saving import Checkpoints, save_variables
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.batches import train_batches
-from segvae_jax.errors import CheckpointError
+from segvae_jax.errors import CheckpointError, OutputError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.training.state import adam
 
@@ -117,6 +118,19 @@ def test_a_save_in_the_background_keeps_the_state_of_its_step(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     assert_same(checkpoints.restore(make_state(0), here(), make_batches()).params, expected)
     checkpoints.close()
+
+
+def test_a_full_disk_is_told_in_one_line_with_the_step_to_go_on_from(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    checkpoints.save(make_state(3), make_batches(), 0.5)
+    checkpoints.wait()
+    with small_files(100), pytest.raises(OutputError) as caught:
+        checkpoints.save(make_state(5), make_batches(), 0.5)
+        checkpoints.wait()
+    advice = "make room or allow it, and start again to go on from step 3, which is saved"
+    assert str(caught.value) == f"{tmp_path}: cannot be written (File too large): {advice}"
+    CARD.write(tmp_path)
+    assert load_variables(tmp_path)[2] == 3 and Checkpoints(tmp_path).latest() == 3
 
 
 def test_the_latest_and_the_best_are_kept(tmp_path):

@@ -12,6 +12,7 @@ import pytest
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.errors import CheckpointError, ConfigError, OutputError, TrainingDiverged
+from segvae_jax.files import locked
 from segvae_jax.training import loop
 from segvae_jax.training.loop import train
 
@@ -155,6 +156,24 @@ def test_a_directory_that_cannot_be_made_is_named(config, tmp_path):
         train(config, tmp_path / "file" / "run")
 
 
+def test_a_directory_in_which_another_process_trains_is_refused(run, config):
+    before = {path: path.read_bytes() for path in run.workdir.glob("*.json*")}
+    with locked(run.workdir, name=".lock-0"):
+        with pytest.raises(OutputError, match=f"{run.workdir}: another process is writing to it: wait for its end"):
+            train(config, run.workdir)
+    assert {path: path.read_bytes() for path in run.workdir.glob("*.json*")} == before
+    assert not list(run.workdir.glob(".*")), "nothing is left of locks and temporary files"
+
+
+def test_a_step_that_cannot_fit_is_refused_before_it_is_compiled(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_compiled", None)
+    monkeypatch.setattr(loop, "memory_of_device", lambda devices: 1e9)
+    config.batch_size = 800_000
+    message = r"^config\.batch_size=800000: a step needs at least [1-9][\d.]+ GB on a device that has 1\.0 GB: lower it"
+    with pytest.raises(ConfigError, match=message):
+        train(config, tmp_path)
+
+
 def test_a_bad_value_is_named_before_anything_is_read(config, tmp_path):
     config.log_every, config.data.source = 0, "celebamask_hq"
     with pytest.raises(ConfigError, match=r"config\.log_every=0"):
@@ -166,5 +185,5 @@ def test_the_handler_of_sigterm_is_put_back():
     with loop._termination() as terminated:
         assert not terminated(1)
         signal.raise_signal(signal.SIGTERM)
-        assert terminated(2)
+        assert terminated(2) == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before

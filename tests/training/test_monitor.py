@@ -5,6 +5,7 @@ import struct
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from full_disk import small_files
 from tensorboardX.proto.event_pb2 import Event
 
 from segvae_jax.errors import TrainingDiverged
@@ -190,6 +191,15 @@ def test_damaged_rows_do_not_block_the_others(tmp_path, line):
     (tmp_path / "metrics.jsonl").write_bytes(b"\n".join([good[0], line, *good[1:], b""]))
     MetricWriter(tmp_path, first_step=3).close()
     assert [row["step"] for row in rows(tmp_path)] == [1, 3]
+
+
+def test_a_full_disk_is_an_error_of_the_writer_and_leaves_no_file_open(tmp_path):
+    writer = MetricWriter(tmp_path, first_step=0)
+    with small_files(10):
+        with pytest.raises(OSError, match="File too large"):
+            writer.write_scalars(1, {"total": 1.0})
+        with pytest.raises(OSError, match="File too large"):
+            writer.close()
 
 
 def test_a_fresh_start_drops_all_rows(tmp_path):

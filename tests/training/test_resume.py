@@ -97,28 +97,42 @@ def writing(workdir: Path, after: int) -> bool:
     return any(int(step) > after and mark for step, mark, _ in found)
 
 
-def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("number", "name", "status"), [(signal.SIGTERM, "SIGTERM", 0), (signal.SIGINT, "Ctrl-C", 130)])
+def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, monkeypatch, capsys, number, name, status):
     """In this process; checkpoints are every 3 steps, and step 5 is told to stop."""
     compiled = loop._compiled
 
     def stopping(*given):
         step, cost = compiled(*given)
 
-        def stopped(state, number):
-            if number == 5:
-                signal.raise_signal(signal.SIGTERM)
-            return step(state, number)
+        def stopped(state, step_number):
+            if step_number == 5:
+                signal.raise_signal(number)
+            return step(state, step_number)
 
         return stopped, cost
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_compiled", stopping)
-        assert main(["train", *arguments(run, tmp_path)]) == 0
-    assert "stopped by SIGTERM after step 5, saved" in capsys.readouterr().err
+        assert main(["train", *arguments(run, tmp_path)]) == status
+    assert f"\nstopped by {name} after step 5, saved: start again to go on\n" in capsys.readouterr().err
     assert last_row(tmp_path) == 5 and "5" in names(tmp_path / "steps")
     assert main(["train", *arguments(run, tmp_path)]) == 0
     assert_same(everything(tmp_path, 24), everything(run.workdir, 24))
     assert measured(tmp_path) == measured(run.workdir)
+
+
+@pytest.mark.slow
+def test_a_full_disk_ends_a_run_in_one_line(run, tmp_path):
+    """Files end at 40 KiB, which those of a checkpoint exceed. Orbax tells in several threads."""
+    limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", sys.executable, "train.py"]
+    command = [*limited, *arguments(run, tmp_path / "run")]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    advice = "make room or allow it, and start again to go on from the first step"
+    expected = f"error: {tmp_path / 'run'}: cannot be written (File too large): {advice}"
+    assert done.stderr.splitlines()[-1] == expected
 
 
 @pytest.mark.slow

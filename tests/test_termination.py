@@ -1,0 +1,97 @@
+"""Programs that are stopped: at a point where nothing is half done, and by Ctrl-C in one line."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from segvae_jax.cli import generate
+from segvae_jax.cli.main import main
+from segvae_jax.termination import INTERRUPTED, interruptible, termination
+
+PROGRAM = """
+import hashlib, signal, sys, time
+from segvae_jax.termination import interruptible, termination
+
+def busy():  # in compiled code, which Python cannot interrupt
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2**30)
+
+def polite():  # ends only by a second Ctrl-C
+    with termination(signal.SIGINT):
+        busy()
+
+def importing():  # as modules in C do
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise ImportError("initialisation failed")
+
+class Sleeper:
+    def __del__(self):
+        time.sleep(60)
+
+def destructor():
+    sleeper = Sleeper()
+    del sleeper
+
+def waiting():
+    time.sleep(60)
+
+print("begin", flush=True)
+sys.exit(interruptible(globals()[sys.argv[1]], "all is kept", True))
+"""
+LINE = "stopped by Ctrl-C: all is kept\n"
+
+
+@pytest.mark.parametrize(
+    ("what", "times", "patience"),
+    [("waiting", 1, 2), ("importing", 1, 2), ("destructor", 1, 2), ("busy", 1, 8), ("busy", 2, 2), ("polite", 2, 2)],
+)
+def test_ctrl_c_ends_a_process_in_one_line_whatever_it_does(what, times, patience):
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, what], stdout=-1, stderr=-1, text=True) as process:
+        process.stdout.readline()
+        time.sleep(0.2)
+        for _ in range(times):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.1)
+        sent = time.monotonic()
+        assert process.communicate(timeout=60)[1] == LINE
+    assert process.returncode == INTERRUPTED == 130
+    assert time.monotonic() - sent < patience
+
+
+def test_a_program_that_does_not_own_the_process_returns_and_may_say_where_it_stopped(capsys):
+    def stopped():
+        raise KeyboardInterrupt("after step 5, saved")
+
+    assert interruptible(stopped, "all is kept", False) == INTERRUPTED
+    assert capsys.readouterr().err == "stopped by Ctrl-C after step 5, saved\n"
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_other_errors_and_statuses_pass(capsys):
+    assert interruptible(lambda: 2, "", False) == 2
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0, "", False)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_every_command_ends_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(generate, "main", lambda given: signal.raise_signal(signal.SIGINT))
+    assert main(["generate", "--num=1"]) == INTERRUPTED
+    assert capsys.readouterr().err == "stopped by Ctrl-C: complete files are kept, start again for the others\n"
+
+
+def test_the_first_signal_is_told_and_only_a_second_ctrl_c_raises():
+    before = signal.getsignal(signal.SIGINT)
+    with termination(signal.SIGTERM, signal.SIGINT) as received:
+        assert received() is None
+        for _ in range(2):
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        assert received() == signal.SIGTERM
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
