@@ -8,10 +8,11 @@ from rich.console import Console
 from segvae_jax.editing import Change, compose
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.evaluation import scorer, suite
+from segvae_jax.evaluation.map_set import MapSet
 from segvae_jax.evaluation.metrics import anchors, two_sample
 from segvae_jax.evaluation.networks import map_classifier, map_encoder
 from segvae_jax.evaluation.networks.lpips import Lpips
-from segvae_jax.evaluation.quick_scoring import Reference, score_quick
+from segvae_jax.evaluation.quick_scoring import Reference, score_quick, without_nan
 from segvae_jax.evaluation.report.table import print_table
 from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS
 from segvae_jax.labels import LabelSpace
@@ -85,16 +86,27 @@ def result(splits, generate):
 
 
 @pytest.fixture(scope="module")
-def full_result(splits, generate):
+def small_networks():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(map_classifier, "STEPS", 2)
+        patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
+        yield
+
+
+@pytest.fixture(scope="module")
+def full_anchors(splits, small_networks):
+    return suite.score_anchors(splits, SPACE, suite="all", seed=5)
+
+
+@pytest.fixture(scope="module")
+def full_result(splits, generate, full_anchors):
     def infer(class_maps):
         mu = np.zeros((len(class_maps), 3, 2), np.float32)
         mu[::2, 1, 0] = 1
         return Latents(mu, 0 * mu, 0 * mu, 0 * mu, class_maps[..., 1:].any(axis=(1, 2)))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(map_classifier, "STEPS", 2)
-        patch.setattr(map_encoder, "fit_map_encoder", functools.partial(map_encoder.fit_map_encoder, steps=5))
-        return suite.run_suite(generate, None, splits, SPACE, infer=infer, edit=_edit, suite="all", seed=5)
+    more = {"infer": infer, "edit": _edit, "anchors": full_anchors}
+    return suite.run_suite(generate, None, splits, SPACE, suite="all", seed=5, **more)
 
 
 def test_the_visible_part_of_overlapping_soft_maps(monkeypatch):
@@ -236,6 +248,26 @@ def test_anchors_scored_once_serve_every_model(splits, generate, result, scored_
     told = []
     again = suite.run_suite(generate, None, splits, SPACE, seed=5, anchors=scored_anchors, progress=told.append)
     assert again["rows"] == result["rows"] and "scoring retrieval" not in told
+
+
+@pytest.mark.parametrize("name", ["blank", "one map", "one class"])
+def test_maps_without_variety_have_figures_and_are_told_from_real_ones(splits, scored_anchors, name):
+    index = scorer.painted(splits["test"], SPACE)
+    maps = {"blank": 0 * index, "one map": np.repeat(index[:1], 12, 0), "one class": 0 * index + 1}[name]
+    result = suite.run_suite(MapSet(maps, None), None, splits, SPACE, seed=5, anchors=scored_anchors)
+    row = result["rows"]["generated"]
+    assert json.dumps(row) == json.dumps(without_nan(row)) and "null" not in json.dumps(row)
+    assert min(row["c2st"][judge]["value"] for judge in two_sample.JUDGES) > 0.9
+    assert row["diversity"]["value"] == 0
+
+
+def test_every_figure_of_few_parts_has_an_interval(splits, full_anchors):
+    """Every second map is blank, so that some resampled sets have too few parts to compare."""
+    index = scorer.painted(splits["test"], SPACE) * (np.arange(12) % 2 == 0)[:, None, None]
+    result = suite.run_suite(MapSet(index, None), None, splits, SPACE, suite="all", seed=5, anchors=full_anchors)
+    row = result["rows"]["generated"]
+    for estimate in (*row["parts"].values(), row["offsets"], row["compatibility"]["error"]):
+        assert estimate["low"] <= estimate["value"] <= estimate["high"]
 
 
 @pytest.mark.parametrize("other", [{"seed": 6}, {"suite": "all"}, {"test": 11}])

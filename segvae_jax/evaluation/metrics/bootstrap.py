@@ -43,11 +43,15 @@ def bootstrap_distance(
     Resampled rows repeat. This adds to the finite-sample bias of a Frechet distance (between samples of one
     distribution it doubles the bias), so plain percentiles would miss the value. They are therefore scaled so that
     the mean of the resampled distances is the value. The interval tells how much the value varies at this sample size,
-    bias included.
+    bias included. Resampled rows whose distance is NaN, as they have too few of a class, do not count; the interval is
+    NaN if the value is.
     """
     rng = np.random.default_rng(seed)
     value = distance(a, b)
-    resampled = [distance(a[_resampled(a, rng)], b[_resampled(b, rng)]) for _ in range(resamples)]
+    drawn = np.array([distance(a[_resampled(a, rng)], b[_resampled(b, rng)]) for _ in range(resamples)])
+    resampled = drawn[~np.isnan(drawn)]
+    if np.isnan(value) or not len(resampled):
+        return Estimate(value=value, low=np.nan, high=np.nan)
     scale = value / max(np.mean(resampled), np.finfo(np.float64).tiny)
     low, high = np.quantile(resampled, TAILS) * scale
     return Estimate(value=value, low=float(low), high=float(high))

@@ -36,3 +36,13 @@ def test_constant_figures_have_a_point_for_an_interval():
     assert bootstrap_mean(np.ones(5), seed=0) == {"value": 1, "low": 1, "high": 1}
     nothing = np.zeros((5, 2))
     assert bootstrap_distance(frechet_distance, nothing, nothing, seed=0) == {"value": 0, "low": 0, "high": 0}
+
+
+def test_resampled_rows_without_a_figure_do_not_count():
+    """The distance of rows of which none is positive is unknown."""
+    distance = lambda a, b: abs(a[a > 0].mean() - b.mean()) if (a > 0).any() else np.nan
+    few, rows = np.array([0.0, 0.0, 2.0]), np.random.default_rng(3).normal(size=9)
+    estimate = bootstrap_distance(distance, few, rows, seed=0)
+    assert 0 < estimate["low"] < estimate["value"] < estimate["high"]
+    unknown = bootstrap_distance(distance, 0 * few, rows, seed=0)
+    assert all(np.isnan(value) for value in unknown.values())
