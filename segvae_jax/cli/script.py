@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from logging import CRITICAL, ERROR, LogRecord, getLogger
 from types import ModuleType
-from typing import Any
 
 from absl import app, flags, logging
 

@@ -306,7 +306,12 @@ def test_a_damaged_card_is_named(copy, damage):
 
 def test_a_changed_entry_of_the_card_is_noticed(copy):
     text = (copy / "model.json").read_text()
-    for old, new in (('"hair"', '"hail"'), ('"step": 0', '"step": 1'), ('"sha256"', '"sha25v"'), ('"gain": 0.02', '"gain": 0.03')):
+    for old, new in (
+        ('"hair"', '"hail"'),
+        ('"step": 0', '"step": 1'),
+        ('"sha256"', '"sha25v"'),
+        ('"gain": 0.02', '"gain": 0.03'),
+    ):
         assert old in text
         (copy / "model.json").write_text(text.replace(old, new))
         assert "damaged" in message(CheckpointError, lambda: load_variables(copy))
