@@ -1,6 +1,7 @@
-"""Damage to saved steps and to cards, of this version and of those before it, is named; good files beside it are read."""
+"""Damage to saved steps and to cards of any version is named; good files beside it are read."""
 
-# ruff: noqa: F401, F811 (fixtures of the other file are imported by name)
+# Fixtures of the other file are imported by name.
+# ruff: noqa: F401, F811
 
 import contextlib
 import copy as copying

@@ -1,6 +1,7 @@
 """Damage to prepared sets and to converted chunks is named or mended; sets of earlier versions are read."""
 
-# ruff: noqa: F401, F811 (fixtures of the other file are imported by name)
+# Fixtures of the other file are imported by name.
+# ruff: noqa: F401, F811
 
 import json
 import pathlib
