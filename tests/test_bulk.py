@@ -14,12 +14,14 @@ import jax
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from full_disk import small_files
 from PIL import Image
 
 from segvae_jax.bulk import Request, ahead, write_shards
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import CheckpointError, LabelError, OutputError
+from segvae_jax.files import locked
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace, read_label_sets
 from segvae_jax.model.protocol import init_variables
@@ -205,6 +207,21 @@ def test_a_folder_of_another_checkpoint_or_of_other_files_is_refused(card, varia
         write_shards(generator, SMALL, tmp_path)
     with pytest.raises(OutputError, match=r"thesis.tex: cannot be written \(File exists\)"):
         write_shards(generator, SMALL, tmp_path / "thesis.tex")
+
+
+def test_a_folder_that_another_run_writes_to_is_refused(generator, written, tmp_path):
+    with locked(tmp_path, name=".lock-0"):
+        with pytest.raises(OutputError, match=f"{tmp_path}: another process is writing to it: wait for its end"):
+            write_shards(generator, SMALL, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("form", ["png", "arrayrecord"])
+def test_a_full_disk_leaves_no_cut_shard(generator, tmp_path, form):
+    with small_files(200), pytest.raises(OutputError) as caught:
+        write_shards(generator, dataclasses.replace(SMALL, format=form), tmp_path)
+    assert "cannot be written" in str(caught.value) and "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["generation.json"])
 
 
 def test_a_checkpoint_without_label_sets_is_refused_before_the_folder_is_taken(card, variables, tmp_path):

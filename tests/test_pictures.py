@@ -6,10 +6,11 @@ import zlib
 
 import numpy as np
 import pytest
+from full_disk import small_files
 from PIL import Image, PngImagePlugin
 
 from segvae_jax import pictures
-from segvae_jax.errors import LabelError, MapError
+from segvae_jax.errors import LabelError, MapError, OutputError
 from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
 from segvae_jax.maps import colour
 
@@ -192,6 +193,27 @@ def test_a_saved_picture_is_read_back_equal(tmp_path):
     with Image.open(tmp_path / "picture.png") as image:
         assert image.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(image), rgb)
+
+
+def test_what_is_cut_short_does_not_get_its_name(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (80, 60, 3)).astype(np.uint8)
+    for write in (
+        lambda: pictures.save_picture(tmp_path / "sheet.png", noise),
+        lambda: pictures.write_index_pngs(tmp_path / "maps", noise[None, ..., 0] % 4, SPACE),
+    ):
+        with (
+            small_files(200),
+            pytest.raises(OutputError, match=r"\.png: cannot be written \(File too large\): give a fol"),
+        ):
+            write()
+    assert [path.name for path in tmp_path.rglob("*")] == ["maps"]
+
+
+def test_a_picture_of_an_unknown_suffix_is_refused(tmp_path):
+    for name in ("sheet.tgz", "sheet"):
+        with pytest.raises(OutputError, match=f"{name}: pictures of this suffix cannot be written: give a .png file"):
+            pictures.save_picture(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_animation_shows_every_map_in_its_exact_colours():

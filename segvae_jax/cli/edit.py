@@ -51,13 +51,13 @@ def main(given: flags.FlagValues) -> None:
 
     generator = Generator.load(given.checkpoint, given.step)
     index = pictures.read_index_map(given.map, generator.space)
+    try:
+        edits = _edited(given, generator, index)
+    except (LabelError, MapError) as error:
+        raise SegVAEError(f"{given.map}: {error}") from None
     out = writable_directory(given.out, "--out")
     sheet = out / "sheet.png"
     with locked(out):
-        try:
-            edits = _edited(given, generator, index)
-        except (LabelError, MapError) as error:
-            raise SegVAEError(f"{given.map}: {error}") from None
         pictures.write_index_pngs(out, edits.index_maps, generator.space)
         pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
     for name in _names([*given.add, *given.restyle, *given.complete]):

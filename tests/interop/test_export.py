@@ -18,6 +18,7 @@ from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.errors import OutputError
+from segvae_jax.files import locked
 from segvae_jax.generation import Generator
 from segvae_jax.interop.export import PROGRAM, export, sampling_program
 from segvae_jax.labels import LabelSpace
@@ -166,3 +167,11 @@ def test_a_folder_that_cannot_be_written_to_is_named(checkpoint, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file: cannot be written"):
         export(checkpoint, tmp_path / "file", program=False)
+
+
+def test_two_exports_into_one_folder_do_not_mix(checkpoint, generator, tmp_path):
+    with locked(tmp_path):
+        for write in (lambda: export(checkpoint, tmp_path, program=False), lambda: generator.save(tmp_path)):
+            with pytest.raises(OutputError, match=f"{tmp_path}: another process is writing to it"):
+                write()
+    assert not list(tmp_path.iterdir())

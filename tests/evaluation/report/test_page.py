@@ -9,6 +9,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from full_disk import small_files
 from html_pages import HOSTILE, Page
 
 from segvae_jax.checkpoint.card import ModelCard
@@ -184,6 +185,15 @@ def test_a_folder_that_cannot_be_written_to_is_named(scored_copies, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="file: cannot be written"):
         write_report(tmp_path / "file", scored_copies, SPACE, ())
+
+
+def test_scores_and_report_get_their_names_together(scored_copies, tmp_path):
+    write_report(tmp_path, scored_copies, SPACE, ())
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    longer = {**scored_copies, "checkpoint": "x" * len(before["scores.json"])}
+    with small_files(len(before["report.html"])), pytest.raises(OutputError, match="cannot be written"):
+        write_report(tmp_path, longer, SPACE, ())
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_the_script_says_in_a_line_that_there_is_nothing_to_score():
