@@ -34,8 +34,9 @@ def write_atomically(path: Path, write: Callable[[Path], object], *, shared: boo
       OutputError: if it cannot be written.
     """
     partial = path.with_name(f".{path.name}.{_process_name()}.partial")
-    with output_errors(path):
+    with output_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
+    with output_errors(path):
         remove(partial)
         try:
             write(partial)
