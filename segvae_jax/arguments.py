@@ -51,12 +51,15 @@ def path(name: str, value: Any) -> Path:
     """The path of a file or folder, with the home directory filled in.
 
     Raises:
-      ArgumentError: if it is empty, or no path.
+      ArgumentError: if it is empty, no path, or in the home directory of an unknown user.
     """
     text = os.fspath(value) if isinstance(value, str | os.PathLike) else None
     if not isinstance(text, str) or not text or "\0" in text:
         raise ArgumentError(f"{name}={shown(value)}: expected a path")
-    return Path(text).expanduser()
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ArgumentError(f"{name}={shown(value)}: no such user: expected a path") from None
 
 
 def label_sets(value: Any, num_channels: int | None = None) -> Bool[np.ndarray, "N C"]:
@@ -81,7 +84,8 @@ def class_maps(value: Any, shape: tuple[int, int, int]) -> Bool[np.ndarray, "N H
     """
     maps = _array(value)
     if maps.dtype != bool or maps.ndim != 4 or not len(maps) or maps.shape[1:] != shape:
-        raise MapError(f"class maps of {_described(maps)}: expected bool of shape {('N', *shape)}, N at least 1")
+        expected = f"bool of shape (N, {', '.join(map(str, shape))}), N at least 1"
+        raise MapError(f"class maps of {_described(maps)}: expected {expected}")
     return maps
 
 
@@ -93,8 +97,9 @@ def index_maps(value: Any, num_channels: int, ndim: int) -> np.ndarray:
     """
     maps = _array(value)
     if maps.dtype.kind not in "iu" or maps.ndim != ndim or not maps.size:
-        expected = f"whole numbers of shape {('N', 'H', 'W')[-ndim:]}, none of them 0"
-        raise MapError(f"a map of {_described(maps)}: expected one class index per pixel, {expected}")
+        shape = "({})".format(", ".join(("N", "H", "W")[-ndim:]))
+        expected = f"one class index per pixel, whole numbers of shape {shape}"
+        raise MapError(f"a map of {_described(maps)}: expected {expected}")
     worst = maps.max() if maps.min() >= 0 else maps.min()
     if not 0 <= worst < num_channels:
         raise MapError(

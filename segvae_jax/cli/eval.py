@@ -34,6 +34,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_list("lpips_weights", None, _LPIPS, own)
     flags.DEFINE_integer("max_test", 2_000, "Held-out maps to compare with, at most.", 10, flag_values=own)
     flags.DEFINE_integer("max_train", 5_000, "Training maps to use, at most.", 5, flag_values=own)
+    # The next few seeds are used as well.
     flags.DEFINE_integer("seed", 0, "Seed of sampling and resampling.", 0, 2**31 - 10, own)
     flags.DEFINE_string("out", None, "Folder for the report; `evaluation` in the checkpoint, or the maps.", own)
 
