@@ -153,14 +153,14 @@ def repeat(generator: Generator, record: str | bytes) -> UInt8[np.ndarray, "H W"
     Raises:
       MapError: if this is not a record, or it was made with other weights.
     """
-    try:
-        content = opened(parsed(record), ("segvae_jax", "checkpoint", "weights", "calls"))
-        weights, calls = content["weights"], content["calls"]
-    except (ValueError, KeyError, AttributeError) as error:
-        raise MapError(f"this is not a record of the page ({error!r:.200}): give the JSON that it wrote") from None
-    if not isinstance(calls, list) or not calls:
+    content = parsed(record)
+    if not isinstance(content, dict) or not isinstance(calls := content.get("calls"), list) or not calls:
         raise MapError("this is not a record of the page: give the JSON that it wrote")
-    if weights != generator.fingerprint():
+    try:
+        opened(content, ("segvae_jax", "checkpoint", "weights", "calls"))
+    except ValueError as error:
+        raise MapError(f"this record was changed ({error}): give the JSON that the page wrote") from None
+    if content.get("weights") != generator.fingerprint():
         raise MapError(f"the record was made with other weights: load {short(content.get('checkpoint'))}")
     session = Session()
     for entry in calls:
