@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 
 from jaxtyping import install_import_hook
 
@@ -21,6 +22,7 @@ hypothesis.settings.register_profile("deterministic", deadline=None, derandomize
 
 def pytest_configure() -> None:
     hypothesis.settings.load_profile("deterministic")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it, for children too, in the background
     jax.config.update("jax_numpy_rank_promotion", "raise")
     jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(_CACHE)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

@@ -57,7 +57,10 @@ def test_ctrl_c_ends_a_process_in_one_line_whatever_it_does(what, times, patienc
             process.send_signal(signal.SIGINT)
             time.sleep(0.1)
         sent = time.monotonic()
-        assert process.communicate(timeout=60)[1] == LINE
+        try:
+            assert process.communicate(timeout=60)[1] == LINE
+        finally:
+            process.kill()  # what is busy would be so for minutes
     assert process.returncode == INTERRUPTED == 130
     assert time.monotonic() - sent < patience
 

@@ -22,7 +22,6 @@ SCRIPT = """
         return piece
 
     if __name__ == "__main__":
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background
         try:
             for piece in processes(2)(work, range(10_000)):
                 pass
