@@ -165,7 +165,8 @@ def test_an_image_that_the_model_cannot_have_is_refused(pixels, tmp_path):
 
 @pytest.mark.parametrize("content", [7, {"layer_out.weight": 3}, [1, 2]])
 def test_a_network_that_holds_no_tensors_is_refused(content, tmp_path):
-    refusal(saved({**state_dicts(release_state()), "shapeE": content}, "zip"), tmp_path)
+    message = refusal(saved({**state_dicts(release_state()), "shapeE": content}, "zip"), tmp_path)
+    assert "it has no state dict 'shapeE' of tensors" in message
 
 
 def test_a_command_in_the_file_is_refused_and_not_run(tmp_path):
