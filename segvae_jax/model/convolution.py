@@ -13,8 +13,10 @@ from jax import lax
 from jaxtyping import Array, Float
 
 _NHWC = ("NHWC", "HWIO", "NHWC")
-_WIDE = 64  # channels
-_PORTION = 8  # images whose kernel gradients are summed at once; few enough to fit into the caches
+_WIDE = 128  # channels from which on kernel gradients are matrix products
+_PORTION = {1: 20, 2: 8}  # images whose kernel gradients are summed at once, by stride: they fit into the caches
+_NARROW = 8  # channels up to which neighbours in a row become channels ...
+_NEIGHBOURS = 4  # ... so many of them
 
 
 def conv(
@@ -55,7 +57,30 @@ def _native_conv_transpose(x, kernel, stride, padding, output_padding):
     return _general(x, kernel, 1, [(before, before + output_padding)] * 2, input_dilation=stride)
 
 
-_conv = jax.custom_vjp(_native_conv, nondiff_argnums=(2, 3))
+def _cpu_conv(x, kernel, stride, padding):
+    narrow = kernel.shape[0] == 3 and max(kernel.shape[2:]) <= _NARROW and x.shape[2] % _NEIGHBOURS == 0
+    if narrow and (stride, padding) == (1, 1):
+        return _conv_of_neighbours(x, kernel)
+    return _native_conv(x, kernel, stride, padding)
+
+
+def _conv_of_neighbours(x: Float[Array, "B H W I"], kernel: Float[Array, "3 3 I O"]) -> Float[Array, "B H W O"]:
+    """The same convolution on few pixels with many channels: each is a group of neighbours in a row.
+
+    A group reads itself and one pixel at either side, so the kernel has the size 3 x 1, and repeats `kernel` for each
+    pixel. This doubles the arithmetic, which wide convolutions do five times faster.
+    """
+    batch, height, width, inputs = x.shape
+    groups = x.reshape(batch, height, width // _NEIGHBOURS, _NEIGHBOURS * inputs)
+    beside = lambda side, columns: jnp.pad(columns, ((0, 0), (0, 0), side, (0, 0)))
+    left, right = beside((1, 0), groups[:, :, :-1, -inputs:]), beside((0, 1), groups[:, :, 1:, :inputs])
+    shifted = [jnp.pad(kernel, ((0, 0), (i, _NEIGHBOURS - 1 - i), (0, 0), (0, 0))) for i in range(_NEIGHBOURS)]
+    wide = jnp.stack(shifted, axis=3).reshape(3, 1, (_NEIGHBOURS + 2) * inputs, -1)
+    y = _general(jnp.concatenate([left, groups, right], axis=-1), wide, 1, [(1, 1), (0, 0)])
+    return y.reshape(batch, height, width, -1)
+
+
+_conv = jax.custom_vjp(_cpu_conv, nondiff_argnums=(2, 3))
 _conv_transpose = jax.custom_vjp(_native_conv_transpose, nondiff_argnums=(2, 3, 4))
 
 
@@ -73,7 +98,7 @@ def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
     pads = [(padding, end) for end in ends]
     if x.shape[-1] >= _WIDE:
         return _kernel_gradient_by_products(x, g, stride, pads, k)
-    x, g = _in_portions(x), _in_portions(g)
+    x, g = (_in_portions(images, _PORTION.get(stride, 8)) for images in (x, g))
 
     def add(i: Array, total: Array) -> Array:
         images, gradients = jnp.transpose(x[:, i], (3, 1, 2, 0)), jnp.transpose(g[:, i], (1, 2, 0, 3))
@@ -83,11 +108,11 @@ def _kernel_gradient(x, g, stride, padding, k) -> Float[Array, "k k I O"]:
     return jnp.transpose(lax.fori_loop(0, x.shape[1], add, total), (1, 2, 0, 3))
 
 
-def _in_portions(images: Float[Array, "B H W C"]) -> Float[Array, "P N H W C"]:
+def _in_portions(images: Float[Array, "B H W C"], size: int) -> Float[Array, "{size} N H W C"]:
     """The images in portions, padded with blank ones; axis 1 counts portions, so that axis 0 can be split."""
-    count = -(-images.shape[0] // _PORTION)
-    images = jnp.pad(images, ((0, count * _PORTION - images.shape[0]), (0, 0), (0, 0), (0, 0)))
-    return images.reshape(_PORTION, count, *images.shape[1:])
+    count = -(-images.shape[0] // size)
+    images = jnp.pad(images, ((0, count * size - images.shape[0]), (0, 0), (0, 0), (0, 0)))
+    return images.reshape(size, count, *images.shape[1:])
 
 
 def _kernel_gradient_by_products(x, g, stride, pads, k) -> Float[Array, "k k I O"]:
@@ -107,7 +132,10 @@ def _conv_backward(stride, padding, operands, g):
     k = kernel.shape[0]
     ends = [n - 1 + padding - (o - 1) * stride for n, o in zip(x.shape[1:3], g.shape[1:3], strict=True)]
     pads = [(k - 1 - padding, end) for end in ends]
-    dx = _general(g, _swapped(kernel), 1, pads, input_dilation=stride)
+    if (stride, k, padding) == (1, 3, 1):
+        dx = _cpu_conv(g, _swapped(kernel), 1, 1)
+    else:
+        dx = _general(g, _swapped(kernel), 1, pads, input_dilation=stride)
     return dx, _kernel_gradient(x, g, stride, padding, k)
 
 
@@ -120,5 +148,5 @@ def _conv_transpose_backward(stride, padding, output_padding, operands, g):
     return dx, _swapped(dk)
 
 
-_conv.defvjp(functools.partial(_save_operands, _native_conv), _conv_backward)
+_conv.defvjp(functools.partial(_save_operands, _cpu_conv), _conv_backward)
 _conv_transpose.defvjp(functools.partial(_save_operands, _native_conv_transpose), _conv_transpose_backward)

@@ -149,11 +149,11 @@ class Hierarchical(PosteriorModel):
         of_map = lambda x: pairs(jnp.broadcast_to(x[:, None], (*steps.shape, *x.shape[1:])))
         by_pair = lambda rows: scatter_slots(rows, steps.shape, slots)
 
-        maps_of = of_map(class_maps)
-        shape = (maps_of * pairs(target[steps])[:, None, None]).sum(-1)
+        planes, channel = jnp.moveaxis(class_maps, -1, 1), jnp.asarray(channels)[steps]
+        shape = pairs(jnp.take_along_axis(planes, channel[..., None, None], axis=1))
         condition = self.conditions(of_map(label_set), pairs(target[steps]))
-        canvas = self.canvas_encoder.embed(maps_of.astype(self.dtype), pairs(on_canvas[steps]))
-        skips, context = self.canvas_encoder(canvas, condition)
+        canvas = self.canvas_encoder.embed(class_maps.astype(self.dtype), on_canvas[steps])
+        skips, context = self.canvas_encoder(pairs(canvas), condition)
         features, seen = self.shape_encoder(shape.astype(self.dtype), condition)
 
         start, contexts = initial_carry(batch, self.hidden_dim), by_pair(context)

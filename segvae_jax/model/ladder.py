@@ -71,11 +71,11 @@ class CanvasEncoder(nn.Module):
         """What a shape adds to the embedding of a canvas."""
         return shape[..., None] * self.table[channel].reshape(1, 1, 1, -1)
 
-    def embed(self, class_maps: Float[Array, "N H W C"], on_canvas: Float[Array, "N C"]) -> Float[Array, "N H W w"]:
-        """The embedding of canvases that hold the class maps which `on_canvas` marks."""
-        tables = (on_canvas[..., None] * self.table[None]).astype(class_maps.dtype)
+    def embed(self, class_maps: Float[Array, "B H W C"], on_canvas: Float[Array, "B M C"]) -> Float[Array, "B M H W w"]:
+        """The embeddings of M canvases of each map, which hold the classes that `on_canvas` marks."""
+        tables = (on_canvas[..., None] * self.table[None, None]).astype(class_maps.dtype)
         place = self.place(coordinates(self.image_size)).astype(class_maps.dtype)
-        return jnp.einsum("nhwc,ncf->nhwf", class_maps, tables) + place
+        return jnp.einsum("bhwc,bmcf->bmhwf", class_maps, tables) + place[:, None]
 
     def __call__(
         self, canvas: Float[Array, "N H W w"], condition: Float[Array, "N E"]

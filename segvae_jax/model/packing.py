@@ -41,11 +41,11 @@ class Slots:
 
 
 def gather_slots(x: Shaped[Array, "B K ..."], slots: Slots | None) -> Shaped[Array, "N ..."]:
-    """One row per slot, zeros in unused ones; without slots, one row per pair."""
+    """One row per slot, that of the last pair in unused ones; without slots, one row per pair."""
     if slots is None:
         return x.reshape(-1, *x.shape[2:])
     grouped = x.reshape(*slots.slot.shape, *x.shape[2:])
-    rows = jax.vmap(lambda x, i: x.at[i].get(mode="fill", fill_value=0))(grouped, slots.pair)
+    rows = jax.vmap(lambda x, i: x.at[i].get(mode="clip"))(grouped, slots.pair)
     return rows.reshape(-1, *x.shape[2:])
 
 

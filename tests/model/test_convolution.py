@@ -9,7 +9,7 @@ from jax import lax
 from segvae_jax.model.convolution import conv, conv_transpose
 
 # (height, width, kernel, stride, padding); odd sides, so that some rows and columns are never read
-GEOMETRIES = [(7, 6, 3, 2, 1), (4, 5, 3, 1, 1), (8, 5, 4, 3, 0), (9, 6, 2, 3, 1)]
+GEOMETRIES = [(7, 6, 3, 2, 1), (4, 5, 3, 1, 1), (5, 8, 3, 1, 1), (5, 4, 3, 1, 1), (8, 5, 4, 3, 0), (9, 6, 2, 3, 1)]
 TRANSPOSED = [(3, 5, 3, 2, 1, 1), (4, 3, 3, 1, 1, 0), (2, 3, 4, 3, 0, 2), (1, 1, 4, 2, 0, 0)]
 
 
@@ -46,7 +46,7 @@ def assert_same_with_gradients(function, expected, x, kernel):
         np.testing.assert_allclose(a, b, rtol=0, atol=2e-6 * float(jnp.abs(b).max()))
 
 
-@pytest.mark.parametrize("channels", [3, 64])  # few and many channels use different code paths
+@pytest.mark.parametrize("channels", [3, 64, 128])  # few and many channels use different code paths
 @pytest.mark.parametrize(("height", "width", "k", "stride", "padding"), GEOMETRIES)
 def test_convolution_equals_lax(height, width, k, stride, padding, channels):
     function = lambda x, kernel: conv(x, kernel, stride, padding)
