@@ -114,6 +114,8 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     ),
 })  # fmt: skip
 
+_NARROW: dict[str, Any] = {"model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96}
+
 BUDGETS: Mapping[str, Budget] = MappingProxyType({
     "trial": Budget("16 px, 20 steps: to see that all of it runs", {
         "num_steps": 20, "log_every": 10, "checkpoint_every": 20, "batch_size": 8,
@@ -121,11 +123,13 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "model.image_size": (16, 16), "model.ngf": 4, "model.context_dim": 8, "model.hidden_dim": 8,
         "model.latent_dim": 4, "model.widths": (4, 8),
     }),
-    "small": Budget("32 px, 1,500 steps", {
+    "small": Budget("32 px, about 8 minutes of one core", {
         "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
     }, {
         "hierarchical": {"num_steps": 1_500, "model.widths": (8, 16, 32, 48)},
-        "": {"num_steps": 1_500, "model.ngf": 12, "model.context_dim": 96, "model.hidden_dim": 96},
+        "cvae_global": _NARROW | {"num_steps": 28_000},
+        "sg2im": _NARROW | {"num_steps": 24_000},
+        "": _NARROW | {"num_steps": 4_000},
     }),
     "medium": Budget("64 px, the steps of each configuration", {}),
     "large": Budget("128 px, for a GPU", {
