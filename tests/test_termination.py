@@ -66,8 +66,14 @@ LINE = "stopped by Ctrl-C: all is kept\n"
 @pytest.mark.parametrize(
     ("what", "times", "patience"),
     [
-        ("waiting", 1, 2), ("replacing", 1, 2), ("importing", 1, 2), ("destructor", 1, 2), ("compiling", 1, 8),
-        ("busy", 1, 8), ("busy", 2, 2), ("polite", 2, 2),
+        ("waiting", 1, 2),
+        ("replacing", 1, 2),
+        ("importing", 1, 2),
+        ("destructor", 1, 2),
+        ("compiling", 1, 8),
+        ("busy", 1, 8),
+        ("busy", 2, 2),
+        ("polite", 2, 2),
     ],
 )
 def test_ctrl_c_ends_a_process_in_one_line_whatever_it_does(tmp_path, what, times, patience):

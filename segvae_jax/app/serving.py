@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from rich.console import Console
 from rich.progress import track
@@ -18,7 +17,6 @@ from segvae_jax.app.choices import ALTERNATIVES, SAMPLES
 from segvae_jax.errors import ConfigError
 from segvae_jax.generation import Generator
 
-_COMPILED = "~/.cache/segvae_jax/compiled"
 # Gradio reads these when it is imported; without them it would report each start to its makers.
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
@@ -37,16 +35,9 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     _page()  # before minutes of compiling
     _require_free(host, port)
     generator = Generator.load(checkpoint)
-    keep_compiled()
     for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
         call()
     serve_generator(generator, checkpoint, host, port)
-
-
-def keep_compiled() -> None:
-    """Stores compiled programs in a folder of the user, which makes the second start fast."""
-    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
-    jax.config.update("jax_compilation_cache_dir", directory)
 
 
 def serve_generator(generator: Generator, checkpoint: str, host: str, port: int) -> None:
