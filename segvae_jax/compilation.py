@@ -32,7 +32,7 @@ def keep_programs() -> None:
 
 def _tell_of_failures(folder: Path) -> None:
     """Makes the first of JAX's warnings of its cache one line, and hides the others."""
-    show, told = warnings.showwarning, []
+    show, told = warnings.showwarning, set[str]()
 
     def shown(
         message: Warning | str, category: type[Warning], filename: str, lineno: int,
@@ -44,7 +44,7 @@ def _tell_of_failures(folder: Path) -> None:
         name, reason = failed.groups()
         if not told:
             print(f"a program was compiled without its cache in {folder} ({' '.join(reason.split())})", file=sys.stderr)
-        told.append(name)
+        told.add(name)
         _remove_damaged(folder, name)
 
     warnings.showwarning = shown
