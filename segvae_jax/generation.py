@@ -32,7 +32,7 @@ from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sampling import Temperature
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 
-_SHORTEST = 4**5  # label-sets sampled at once, at least: one program for most numbers
+_LEAST = 4**5  # label-sets sampled at once, at least: one program for most numbers
 
 Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], Temperature], UInt8[Array, "B H W"]]
 
@@ -247,7 +247,7 @@ class Generator(MapEditor):
         num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
         first = arguments.whole("first", first, 0, arguments.LARGEST - num)
         share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
-        size = padded_size(max(num, _SHORTEST), most=4**16)
+        size = padded_size(max(num, _LEAST), most=4**16)
         rows = sampling.sample_rows(share, seed, first + np.arange(size))
         return self.card.label_sets[np.asarray(rows)[:num]]
 
