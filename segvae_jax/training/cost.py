@@ -35,9 +35,9 @@ class Cost:
         return f"one step: {_short(self.flops)}FLOP{accesses}; matrix products reach {_short(self.peak)}FLOP/s here"
 
 
-def _short(number: float) -> str:
-    """A number with a metric prefix, to three digits or more: 0.0071e9 as 7.1 M."""
-    power = min(max(int(math.log10(max(number, 1))) // 3, 0), len(_PREFIXES) - 1)
+def _short(number: int | float) -> str:
+    """A number to four digits, with a metric prefix: 7,123,000 as 7.123 M."""
+    power = min(int(math.log10(max(number, 1))) // 3, len(_PREFIXES) - 1)
     return f"{number / 1000**power:,.4g} {_PREFIXES[power]}"
 
 
