@@ -34,7 +34,7 @@ def use_device(name: str) -> None:
 
 def _missing() -> str:
     """Why JAX has no GPU, and what to do."""
-    platforms = jax.config.jax_platforms
+    platforms = os.environ.get("JAX_PLATFORMS")
     if platforms and not {"cuda", "gpu", "rocm"} & set(platforms.split(",")):
         return f"JAX_PLATFORMS={platforms} hides it: unset it"
     if not any(_is_installed(name) for name in _PLUGINS):

@@ -2,9 +2,9 @@
 
     python -m benchmarks.run --out=DIR [--minutes=8] [--device=gpu] [--only=training,generation] [--quick]
 
-Prints each row as it is measured and writes it to `benchmarks.json`, what is asked first before the rest; plots a picture
-at the end. Rows that cannot be measured, without PyTorch or in the time, say so. Times are meaningful only on an idle
-machine.
+Prints each row as it is measured and writes it to `benchmarks.json`, what is asked first before the rest; plots a
+picture at the end. Rows that cannot be measured, without PyTorch or in the time, say so. Times are meaningful only on
+an idle machine.
 """
 
 from segvae_jax.allocator import restart_with_allocator

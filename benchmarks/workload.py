@@ -172,8 +172,16 @@ def traced_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stag
     )
 
 
-def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
-    """Training steps on packed maps that lie in host memory, as in the training loop."""
+def train_work(
+    setup: Setup, step: jax.stages.Compiled | None = None, each: Callable[[Any], object] = lambda metrics: None
+) -> Work:
+    """Training steps on packed maps that lie in host memory, as in the training loop.
+
+    Args:
+      setup: the problem.
+      step: compiled, if it is already.
+      each: takes the metrics of each step.
+    """
     compiled, state, packed = step or traced_step(setup).lower().compile(), initial_state(setup), packed_maps(setup)
     place: Callable[..., Any] = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
 
@@ -181,6 +189,7 @@ def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
         nonlocal state
         for _ in range(calls):
             state, metrics = compiled(state, place(packed))
+            each(metrics)
         jax.block_until_ready((state, metrics))
 
     return work

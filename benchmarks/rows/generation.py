@@ -20,10 +20,10 @@ _BATCHES = (1024, 256, 64)
 
 def tasks(plan: Plan) -> Iterator[Task]:
     """Yields the tasks of this section."""
-    for setup in _HIERARCHICAL:
+    for setup in _HIERARCHICAL[: 1 if plan.quick else None]:
         target, fitted = plan.target(*_MOST_SECONDS[setup.size]), plan.fitted(setup)
         yield Task(SECTION, f"{fitted}: JAX", functools.partial(_alone, plan, fitted, target), 0, target)
-    for recipe, rate in _RATES.items() if plan.on_gpu or plan.quick else ():
+    for recipe, rate in _RATES.items() if plan.on_gpu else ():
         yield Task(SECTION, _best(recipe), functools.partial(_rates, plan, Setup(recipe=recipe), rate), 1, rate)
     sizes = ((64, 16), (64, 1)) if plan.on_gpu else ((16, 1), (16, 16), (64, 1), (64, 16))
     for dataset, (ngf, batch) in list(itertools.product(TITLES, sizes))[: 1 if plan.quick else None]:

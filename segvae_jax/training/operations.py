@@ -52,16 +52,20 @@ def _programs(values: Sequence[Any]) -> Iterator[Jaxpr | ClosedJaxpr]:
             yield from _programs(value)
 
 
+def _shapes(variables: Sequence[Any]) -> Iterator[tuple[int, ...]]:
+    return (variable.aval.shape for variable in variables)
+
+
 def _of_product(equation: JaxprEqn) -> int:
     (contracted, _), _ = equation.params["dimension_numbers"]
-    left = equation.invars[0].aval.shape
-    return 2 * math.prod(equation.outvars[0].aval.shape) * math.prod(left[axis] for axis in contracted)
+    (left, _), (result,) = _shapes(equation.invars), _shapes(equation.outvars)
+    return 2 * math.prod(result) * math.prod(left[axis] for axis in contracted)
 
 
 def _of_convolution(equation: JaxprEqn) -> int:
     """Counts pairs of an entry of the kernel and an entry of the input, neither padding nor dilation, that meet."""
-    params, (image, kernel) = equation.params, (variable.aval.shape for variable in equation.invars)
-    numbers, result = params["dimension_numbers"], equation.outvars[0].aval.shape
+    params, numbers = equation.params, equation.params["dimension_numbers"]
+    (image, kernel), (result,) = _shapes(equation.invars), _shapes(equation.outvars)
     sizes = lambda shape, axes: (shape[axis] for axis in axes)
     spatial = zip(
         sizes(image, numbers.lhs_spec[2:]), sizes(kernel, numbers.rhs_spec[2:]), sizes(result, numbers.out_spec[2:]),
