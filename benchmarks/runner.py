@@ -52,11 +52,11 @@ class Record:
                 del self._left[0]
 
     def add(self, row: Row) -> None:
-        """Prints a row and writes all of them."""
+        """Writes all rows, and prints the new one."""
         with self._lock:
             self.rows.append(row)
-            report.print_row(row, self._console)
             report.write_json(self.rows, self._directory)
+            report.print_row(row, self._console)
 
     def skip(self, task: Task, reason: str) -> None:
         """Adds a row that says why a task was not measured, or not to its end."""
