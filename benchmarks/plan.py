@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import importlib.util
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -22,10 +23,12 @@ class Plan:
     Attributes:
       quick: whether to use tiny problems, which only show that everything runs. Their times are meaningless.
       directory: for files besides the table, as traces.
+      deadline: of the run, by `time.monotonic()`.
     """
 
     quick: bool = False
     directory: Path = Path()
+    deadline: float = math.inf
 
     @property
     def repeats(self) -> int:

@@ -1,6 +1,7 @@
 """Runs tasks by worth within the given time. What was measured is printed and written at once, and never lost."""
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -135,10 +136,10 @@ def _main(argv: list[str], sections: Sections) -> None:
     directory, console = writable_directory(given.out, "--out"), Console(soft_wrap=True)
     use_device(given.device)
     console.print(machine.one_line(), highlight=False, markup=False)
-    plan = Plan(given.quick, directory)
+    deadline = begin + 60 * given.minutes if given.minutes else math.inf
+    plan = Plan(given.quick, directory, deadline)
     tasks = [task for name in given.only for task in sections[name](plan)]
     record = Record(directory, console, sorted(tasks, key=lambda task: task.worth))
-    deadline = begin + 60 * given.minutes if given.minutes else float("inf")
     with _scratch() as scratch, _ended_in_time(record, deadline, scratch), _ended_by_sigterm(record):
         _share_compilations(scratch)
         good = measure(record, deadline)
@@ -162,7 +163,7 @@ def _scratch() -> Iterator[str]:
 @contextlib.contextmanager
 def _ended_in_time(record: Record, deadline: float, scratch: str) -> Iterator[None]:
     """Ends the process at the deadline, also while a program is being compiled."""
-    if deadline == float("inf"):
+    if deadline == math.inf:
         yield
         return
     timer = threading.Timer(max(deadline - time.monotonic(), 0.0), record.end, (NO_TIME, scratch))
