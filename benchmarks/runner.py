@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -180,7 +181,8 @@ def _ended_by_sigterm(record: Record) -> Iterator[None]:
     """Lets a SIGTERM end the process in one line, once a program that is being compiled is done."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise SystemExit(f"stopped by SIGTERM: {record.summary()}")
+        print(f"stopped by SIGTERM: {record.summary()}", file=sys.stderr, flush=True)
+        raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, stop)
     try:

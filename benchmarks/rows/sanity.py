@@ -25,7 +25,7 @@ def tasks(plan: Plan) -> Iterator[Task]:
     """Yields the tasks of this section."""
     for precision in ("highest",) if plan.quick else ("highest", "default"):
         name = f"golden values, matrix products in {precision} precision"
-        yield Task(SECTION, name, functools.partial(_golden, name, precision), 0, _WITHIN)
+        yield Task(SECTION, name, functools.partial(_golden, name, precision), int(precision == "default"), _WITHIN)
     curve = plan.fitted(_CURVE)
     yield Task(SECTION, f"{curve}: losses", functools.partial(_curve, plan, curve), 0)
 

@@ -28,12 +28,12 @@ def tasks(plan: Plan) -> Iterator[Task]:
     for setup in _HIERARCHICAL[: 1 if plan.quick else None]:
         target, fitted = plan.target(_MOST_SECONDS[setup.size]), plan.fitted(setup)
         yield Task(SECTION, f"{fitted}: JAX", functools.partial(_alone, plan, fitted, target), 0, target)
-    yield from _gpu_tasks(plan) if plan.on_gpu else _cpu_tasks(plan)
+    yield from _gpu_tasks(plan) if plan.on_gpu or plan.quick else _cpu_tasks(plan)
 
 
 def _cpu_tasks(plan: Plan) -> Iterator[Task]:
-    for ngf, batch in _CPU_SIZES[: 1 if plan.quick else None]:
-        for dataset, target in list(_TIMES_ON_CPU.items())[: 1 if plan.quick else None]:
+    for ngf, batch in _CPU_SIZES:
+        for dataset, target in _TIMES_ON_CPU.items():
             setup = Setup(dataset, batch, ngf=ngf)
             if ngf * batch >= 1024 and int(facts()["cores"]) < _MIN_CORES_FOR_LARGE:
                 reason = f"takes half a minute per step: only measured with {_MIN_CORES_FOR_LARGE} or more cores"
@@ -45,7 +45,7 @@ def _cpu_tasks(plan: Plan) -> Iterator[Task]:
 
 
 def _gpu_tasks(plan: Plan) -> Iterator[Task]:
-    for number, (dtype, batch) in enumerate(_GPU_SIZES):
+    for number, (dtype, batch) in enumerate(_GPU_SIZES[: 1 if plan.quick else None]):
         setup, first = plan.fitted(Setup(batch=batch, dtype=dtype)), (dtype, batch) == ("bfloat16", 16)
         targets = (_STEP_ON_GPU, _TIMES_ON_GPU) if first else (None, None)
         yield Task(SECTION, str(setup), functools.partial(_on_gpu, plan, setup, *targets), min(number, 2), targets[0])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -13,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from benchmarks import device, runner
-from benchmarks.measure import Row, at_most
+from benchmarks.measure import Row, at_least, at_most
 from benchmarks.plan import Plan, Task
-from benchmarks.rows import trace
+from benchmarks.rows import generation, trace, training
 from benchmarks.workload import Setup, budget, build_model, noise
 from segvae_jax.errors import ConfigError
 from segvae_jax.model.hierarchical import Hierarchical
@@ -106,14 +107,12 @@ def test_a_run_ends_in_its_time_and_says_what_it_left_out(tmp_path):
     assert "not measured" in out and "rows are measured" in out
 
 
-@pytest.mark.parametrize("stop, status", [("SIGTERM", 1), ("SIGINT", 130)])
+@pytest.mark.parametrize("stop, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_stopped_keeps_its_rows(tmp_path, stop, status):
-    import signal
-
     process = started(tmp_path)
     while "endless 3" not in process.stdout.readline():
         assert process.poll() is None
-    process.send_signal(getattr(signal, stop))
+    process.send_signal(stop)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.count("\n")) == (status, 1), err
     assert err.startswith("stopped by ")
@@ -183,5 +182,12 @@ def test_recipes_make_their_models_and_pack_as_training_does():
     assert build_model(Setup(ngf=16)).latent_dim == 96
 
 
-def test_targets_are_those_of_the_backend():
-    assert Plan().target(at_most(1), at_most(2)) == at_most(2)
+@pytest.mark.parametrize("on_gpu, targets", [(False, [None, None]), (True, [at_most(0.02), at_most(0.06)])])
+def test_the_hierarchical_model_comes_first_with_the_targets_of_the_backend(monkeypatch, on_gpu, targets):
+    monkeypatch.setattr(Plan, "on_gpu", on_gpu)
+    tasks = sorted((task for module in (generation, training) for task in module.tasks(Plan())), key=lambda t: t.worth)
+    first = [task for task in tasks[:5] if task.section == "training" and "hierarchical" in task.name]
+    assert [task.target for task in first] == targets
+    rates = [task.target for task in tasks if "best batch size" in task.name]
+    assert rates == ([at_least(3_000), at_least(10_000)] if on_gpu else [])
+    assert len({(task.section, task.name) for task in tasks}) == len(tasks) >= 12
