@@ -62,7 +62,7 @@ class Record:
 
     def skip(self, task: Task, reason: str) -> None:
         """Adds a row that says why a task was not measured, or not to its end."""
-        begun = any(row.name.startswith(task.name) for row in self.rows if row.section == task.section)
+        begun = any(f"{row.name}:".startswith(f"{task.name}:") for row in self.rows if row.section == task.section)
         self.add(
             Row(task.section, f"{task.name}: the rest" if begun else task.name, "", target=task.target, reason=reason)
         )

@@ -25,20 +25,18 @@ _GIB = 2**30
 def tasks(plan: Plan) -> Iterator[Task]:
     """Yields the tasks of this section."""
     setup = plan.fitted(Setup())
-    wholes = [setup.changed(recipe="full"), setup]
+    wholes = [setup] if plan.quick else [setup.changed(recipe="full"), setup]
     parts = [setup.changed(accumulate=parts) for parts in ((2,) if plan.quick else (2, 4))]
     for whole in (*wholes, *parts):
-        measure, paper = functools.partial(_of_step, plan, whole), whole.recipe == "paper"
-        yield Task(
-            SECTION, str(whole), measure, 1 if whole in wholes else 2, plan.target(None, _PEAK) if paper else None
-        )
+        target = plan.target(None, _PEAK) if whole.recipe == "paper" else None
+        measure = functools.partial(_of_step, whole, target)
+        yield Task(SECTION, str(whole), measure, 1 if whole in wholes else 2, target)
     for quantity, sizes in () if plan.quick else _EQUALLY_SPACED.items():
         setups = [setup.changed(**{quantity: size}) for size in sizes]
         yield Task(SECTION, f"growth with {quantity}", functools.partial(_growths, quantity, setups), 2, _GROWTH)
 
 
-def _of_step(plan: Plan, setup: Setup) -> Iterator[Row]:
-    target = plan.target(None, _PEAK) if setup.recipe == "paper" else None
+def _of_step(setup: Setup, target: Target | None) -> Iterator[Row]:
     yield _peak(setup, target)
     yield Row(SECTION, f"{setup}: planned by the compiler", "GiB", (planned_bytes(setup) / _GIB,), target)
 

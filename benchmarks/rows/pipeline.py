@@ -28,13 +28,10 @@ def tasks(plan: Plan) -> Iterator[Task]:
     for batch in (16,) if plan.quick else (16, 128):
         for resident in (True, False):
             where = "kept on the device" if resident else "read from disk"
-            name, target = (
-                f"{size} px, batch {batch}, {where}: input pipeline",
-                plan.target(_ON_GPU[resident], _ON_CPU[resident]),
-            )
-            row = Row(
-                SECTION, name, "maps/s", target=target, conditions={"batch": batch, "size": size, "resident": resident}
-            )
+            name = f"{size} px, batch {batch}, {where}: input pipeline"
+            target = plan.target(_ON_GPU[resident], _ON_CPU[resident])
+            conditions = {"batch": batch, "size": size, "resident": resident}
+            row = Row(SECTION, name, "maps/s", target=target, conditions=conditions)
             yield Task(SECTION, name, functools.partial(_rows, plan, row), 1 if batch == 16 else 2, target)
 
 

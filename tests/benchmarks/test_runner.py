@@ -84,7 +84,7 @@ from benchmarks.plan import Task
 
 def endless():
     for number in itertools.count():
-        yield Row("speed", f"endless {number}", "s", (1.0,))
+        yield Row("speed", f"endless: {number}", "s", (1.0,))
         time.sleep(0.1 if number < 3 else 60)
 
 never = lambda: [Row("speed", "never", "s", (1.0,))]
@@ -103,20 +103,20 @@ def test_a_run_ends_in_its_time_and_says_what_it_left_out(tmp_path):
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
     assert written(tmp_path)[-2:] == [("endless: the rest", runner.NO_TIME), ("never", runner.NO_TIME)]
-    assert written(tmp_path)[0] == ("endless 0", "")
+    assert written(tmp_path)[0] == ("endless: 0", "")
     assert "not measured" in out and "rows are measured" in out
 
 
 @pytest.mark.parametrize("stop, status", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_that_is_stopped_keeps_its_rows(tmp_path, stop, status):
     process = started(tmp_path)
-    while "endless 3" not in process.stdout.readline():
+    while "endless: 3" not in process.stdout.readline():
         assert process.poll() is None
     process.send_signal(stop)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, err.count("\n")) == (status, 1), err
     assert err.startswith("stopped by ")
-    assert [name for name, _ in written(tmp_path)] == [f"endless {number}" for number in range(4)]
+    assert [name for name, _ in written(tmp_path)] == [f"endless: {number}" for number in range(4)]
 
 
 @pytest.mark.parametrize(
