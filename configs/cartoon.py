@@ -30,7 +30,7 @@ TINY = {
     "loss.kl_warmup": 300,
 }
 # Narrower vectors, so that the file has less than 4 MB.
-SHIPPED = {"num_steps": 2_600, "data.num_maps": 20_000, "model.context_dim": 128, "model.hidden_dim": 96}
+SHIPPED = {"num_steps": 8_500, "data.num_maps": 20_000, "model.context_dim": 128, "model.hidden_dim": 96}
 PEOPLE = {"data.kind": "people", "model.image_size": (64, 32)}
 
 
