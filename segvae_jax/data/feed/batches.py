@@ -20,8 +20,8 @@ def train_batches(
     """An endless iterator of this process's share of the batches, `[batch_size, H, W, P]` packed maps.
 
     Every epoch has its own order. The shares of all processes, concatenated, are the batch that a single process
-    would read. The iterator's state can be saved and restored (`get_state`, Orbax). Batches are read ahead of time, each
-    as a whole, by as many threads as there are cores.
+    would read. The iterator's state can be saved and restored (`get_state`, Orbax). Batches are read ahead of time,
+    each as a whole, by as many threads as there are cores.
     """
     share = _share(len(packed), batch_size, seed, process_index, process_count)
     return _ahead_of_time(share.map(lambda rows: packed[rows]))
