@@ -31,7 +31,6 @@ from jaxtyping import UInt8
 
 from benchmarks.page_client import PageClient
 from segvae_jax import pictures
-from segvae_jax.app.serving import keep_compiled
 from segvae_jax.app.session import MAX_PIXELS, repeat
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.editing import present_classes
@@ -186,7 +185,6 @@ def main(argv: list[str]) -> None:
             assert server.stdout
             if not (address := re.search(r"http://\S+", server.stdout.readline())):
                 sys.exit("the page did not start")
-            keep_compiled()
             generator = Generator.load(given.checkpoint)
             people = simulate(address[0], server.pid, generator.space, given.users, given.hours, 60 * given.limit)
         finally:

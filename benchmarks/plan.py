@@ -1,9 +1,11 @@
-"""The extent of a run, and the comparison with PyTorch."""
+"""The extent of a run, what it consists of, and the comparison with PyTorch."""
 
 import dataclasses
 import functools
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 
 import jax
 
@@ -20,11 +22,18 @@ class Plan:
 
     Attributes:
       quick: whether to use tiny problems, which only show that everything runs. Their times are meaningless.
-      repeats: number of timings per row.
+      directory: for files besides the table, as traces.
+      deadline: of the run, by `time.monotonic()`.
     """
 
     quick: bool = False
-    repeats: int = 5
+    directory: Path = Path()
+    deadline: float = math.inf
+
+    @property
+    def repeats(self) -> int:
+        """Number of timings per row."""
+        return 1 if self.quick else 5
 
     @property
     def on_gpu(self) -> bool:
@@ -36,6 +45,29 @@ class Plan:
         if not self.quick:
             return setup
         return setup.changed(size=8, ngf=2, batch=min(setup.batch, 2))
+
+    def target(self, on_gpu: Target | None, on_cpu: Target | None = None) -> Target | None:
+        """The target of the backend in use."""
+        return on_gpu if self.on_gpu else on_cpu
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """Something to measure.
+
+    Attributes:
+      section: of its rows.
+      name: of what is measured, for the case that it is not.
+      rows: measures, and yields each row as soon as it is known.
+      worth: tasks with a lower number come first: 0 for what is asked first, 1 for what explains it, 2 for the rest.
+      target: of what is measured, if there is one.
+    """
+
+    section: str
+    name: str
+    rows: Callable[[], Iterable[Row]]
+    worth: int = 1
+    target: Target | None = None
 
 
 def missing_torch(plan: Plan) -> str:
@@ -53,11 +85,18 @@ def compared_with_torch(
     setup: Setup,
     ours: Callable[[], Work],
     theirs: Callable[[str], Work],
-    target: Target | None,
+    seconds: Target | None,
+    faster: Target | None,
 ) -> Iterator[Row]:
     """Rows with the seconds of JAX and of PyTorch, timed in turn, and with how many times faster JAX is.
 
     If both do not fit into memory together, JAX is timed alone.
+
+    Args:
+      plan, section, setup: of the rows.
+      ours, theirs: make the work; PyTorch's is for the device that it is given.
+      seconds: target of JAX's seconds.
+      faster: target of how many times faster JAX is.
     """
     reasons = {"JAX": "", "PyTorch": missing_torch(plan)}
     device = "cuda" if plan.on_gpu else "cpu"
@@ -66,7 +105,7 @@ def compared_with_torch(
     times: dict[str, tuple[float, ...]] = {}
     while makers and not (times := timed(makers, plan.repeats)):
         reasons[makers.popitem()[0]] = "out of memory"
-    yield from _comparison(section, setup, times, reasons, target)
+    yield from _comparison(section, setup, times, reasons, (seconds, faster))
 
 
 def timed(makers: Mapping[str, Callable[[], Work]], repeats: int) -> dict[str, tuple[float, ...]]:
@@ -84,14 +123,15 @@ def _comparison(
     setup: Setup,
     times: Mapping[str, tuple[float, ...]],
     reasons: Mapping[str, str],
-    target: Target | None,
+    targets: tuple[Target | None, Target | None],
 ) -> Iterator[Row]:
-    title = str(setup) if setup.dtype == "float32" else f"{setup}, {setup.dtype}"
+    title = str(setup)
     conditions = dataclasses.asdict(setup)
     for name, reason in reasons.items():
-        row = Row(section, f"{title}: {name}", "s", times.get(name, ()), reason=reason)
+        target = targets[0] if name == "JAX" else None
+        row = Row(section, f"{title}: {name}", "s", times.get(name, ()), target, reason)
         yield dataclasses.replace(row, conditions={**conditions, "framework": name})
     faster = ratios(times["PyTorch"], times["JAX"]) if len(times) == len(reasons) else ()
     reason = "; ".join(filter(None, reasons.values()))
     note = "PyTorch's time divided by JAX's" if faster else ""
-    yield Row(section, f"{title}: faster", "x", faster, target, reason, note, conditions)
+    yield Row(section, f"{title}: faster", "x", faster, targets[1], reason, note, conditions)

@@ -1,13 +1,11 @@
-"""Prints rows as tables and writes them to a file."""
+"""Prints rows and writes them to a file."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from benchmarks import machine
 from benchmarks.measure import Row
@@ -17,18 +15,15 @@ FILE = "benchmarks.json"
 _MARKS = {True: "[green]met[/]", False: "[red]missed[/]", None: ""}
 
 
-def print_table(rows: Sequence[Row], console: Console) -> None:
-    """Prints the rows of one section, each value beside its target."""
-    table = Table(title=rows[0].section, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("", overflow="fold")
-    for name in ("median", "min - max", "target", ""):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows:
-        value = f"{_formatted(row.median)} {row.unit}".strip() if row.values else "not measured"
-        spread = f"{_formatted(min(row.values))} - {_formatted(max(row.values))}" if len(row.values) > 1 else ""
-        below = "".join(f"\n[dim]{escape(text)}[/]" for text in (row.reason, row.note) if text)
-        table.add_row(escape(row.name) + below, value, spread, str(row.target or ""), _MARKS[row.met])
-    console.print(table)
+def print_row(row: Row, console: Console) -> None:
+    """Prints a row: section, name, median, least and most, target; below it why it is not measured, and its note."""
+    value = f"{_formatted(row.median)} {row.unit}".strip() if row.values else "not measured"
+    spread = f"({_formatted(min(row.values))} - {_formatted(max(row.values))})" if len(row.values) > 1 else ""
+    target = f"target {row.target} {_MARKS[row.met]}" if row.target else ""
+    line = f"{row.section:<11} {row.name:<58} {value:>13} {spread:<17}"
+    console.print(f"{escape(line)} {target}".rstrip(), highlight=False)
+    for text in filter(None, (row.reason, row.note)):
+        console.print(f"[dim]{'':<11} {escape(text)}[/]", highlight=False)
 
 
 def _formatted(value: float) -> str:

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.measure import Work
 from benchmarks.torch_segvae import TorchSegVAE, losses
-from benchmarks.workload import BETAS, LEARNING_RATE, STEP, Setup, class_maps, label_sets, noise
+from benchmarks.workload import Setup, class_maps, label_sets, noise
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -15,14 +15,15 @@ def build(setup: Setup, device: str) -> TorchSegVAE:
     """The model on a device, with what JAX uses there by default: TF32 and the fastest convolutions."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
-    model = TorchSegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **setup.widths())
+    model = TorchSegVAE(setup.steps + 1, setup.space.order, (setup.size, setup.size), **setup.widths())
     return model.to(device)
 
 
 def train_work(setup: Setup, device: str) -> Work:
     """Training steps on binary maps that lie in host memory."""
-    model = build(setup, device).train()
-    adam = torch.optim.Adam(model.parameters(), LEARNING_RATE, BETAS, fused=device == "cuda")
+    model, config = build(setup, device).train(), setup.config()
+    rate, betas = config.optimizer.learning_rate, config.optimizer.betas
+    adam = torch.optim.Adam(model.parameters(), rate, betas, fused=device == "cuda")
     host_maps = torch.from_numpy(class_maps(setup)).permute(0, 3, 1, 2).contiguous()
 
     def step() -> None:
@@ -31,9 +32,9 @@ def train_work(setup: Setup, device: str) -> Work:
         eps = torch.randn(setup.steps, setup.batch, setup.widths()["latent_dim"], device=device)
         with _autocast(setup, device):
             output = model(maps, label_set, eps)
-        shapes, present = (a[:, list(setup.order)].transpose(0, 1) for a in (maps, label_set))
+        shapes, present = (a[:, list(setup.space.order)].transpose(0, 1) for a in (maps, label_set))
         adam.zero_grad()
-        losses(output, shapes, present, STEP.kl_weight)[0].backward()
+        losses(output, shapes, present, config.loss.kl_weight)[0].backward()
         adam.step()
 
     return _repeated(step, device)

@@ -10,40 +10,42 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Bool, Float, UInt8
+from ml_collections import ConfigDict
 
 from benchmarks.measure import Work
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
+from segvae_jax.configs import default
 from segvae_jax.data.sources.registry import DATA_SETS
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.packing import Budget
-from segvae_jax.model.protocol import init_variables
-from segvae_jax.model.segvae import SegVAE, generate
+from segvae_jax.model.protocol import MapModel, init_variables
 from segvae_jax.sharding import device_mesh, split_batch
+from segvae_jax.training import setup as training_setup
 from segvae_jax.training.packing import Packing
-from segvae_jax.training.state import adam, create_state
-from segvae_jax.training.step import StepConfig, jit_train_step
+from segvae_jax.training.state import create_state
+from segvae_jax.training.step import jit_train_step
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "humanparsing": "HumanParsing"}
+RECIPES = {"paper": default.PAPER, "full": {}, "small": default.SMALL}  # the last two are of the hierarchical model
 _PRESENT = {"celebamask_hq": 13.4 / 18, "humanparsing": 7 / 17}  # mean share of the classes in a real map
-STEP = StepConfig("l1", kl_weight=1e-5, ema_decay=0.0, seed=0)
-LEARNING_RATE, BETAS = 2.5e-5, (0.5, 0.999)
 _NUM_BATCHES_FOR_BUDGET = 1_000
 
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
-    """One problem: the data set, the batch size and the size of the model.
+    """One problem: the data set, the batch size, and the model with its recipe.
 
     Attributes:
       dataset: a key of `DATA_SETS`, which determines classes and label frequencies.
       batch: number of maps per batch.
       size: height and width in pixels.
-      ngf: width of the first level. All other widths are proportional to it.
+      ngf: of the paper's model the width of the first level. All its other widths are proportional to it.
       classes: number of classes K, taken from the start of the drawing order; 0 means all.
       dtype: the type that the networks compute in.
       accumulate: number of parts of a batch that a training step computes one after the other.
+      recipe: a key of `RECIPES`, changes of `configs/default.py`: model, loss, optimiser and augmentation.
     """
 
     dataset: str = "celebamask_hq"
@@ -53,13 +55,17 @@ class Setup:
     classes: int = 0
     dtype: str = "float32"
     accumulate: int = 1
+    recipe: str = "paper"
 
     def changed(self, **changes: Any) -> "Setup":
         """A copy with some attributes changed."""
         return dataclasses.replace(self, **changes)
 
     @property
-    def _space(self) -> LabelSpace:
+    def space(self) -> LabelSpace:
+        """The classes; numbered ones if some are left out."""
+        if self.classes:
+            return LabelSpace(tuple(str(channel) for channel in range(1, self.classes + 1)))
         space = DATA_SETS[self.dataset].space
         if space is None:
             raise ValueError(f"{self.dataset}: its classes are not fixed")
@@ -68,27 +74,33 @@ class Setup:
     @property
     def steps(self) -> int:
         """The number of classes K, which is the number of steps."""
-        return self.classes or len(self._space.classes)
+        return len(self.space.classes)
 
-    @property
-    def order(self) -> tuple[int, ...]:
-        """Channels in drawing order, renumbered if classes are left out."""
-        return tuple(range(1, self.classes + 1)) if self.classes else self._space.order
+    def config(self) -> ConfigDict:
+        """The configuration of a training run."""
+        config = default.get_config()
+        sizes = {"batch_size": self.batch, "model.image_size": (self.size, self.size)}
+        means = {"model.dtype": self.dtype, "accumulate": self.accumulate}
+        widths = {f"model.{name}": width for name, width in self.widths().items()} if self.recipe == "paper" else {}
+        config.update_from_flattened_dict({**RECIPES[self.recipe], **sizes, **means, **widths})
+        return config
 
     def widths(self) -> dict[str, Any]:
-        """The widths of the model. At ngf 64 they are those of the release."""
+        """The widths of the paper's model. At ngf 64 they are those of the release."""
         return {
             "ngf": self.ngf, "context_dim": 8 * self.ngf, "hidden_dim": 4 * self.ngf, "latent_dim": 6 * self.ngf,
         }  # fmt: skip
 
     def __str__(self) -> str:
+        model = f"{self.size} px, ngf {self.ngf}" if self.recipe == "paper" else f"{self.size} px, hierarchical"
         parts = f" in {self.accumulate} parts" if self.accumulate > 1 else ""
-        return f"{TITLES[self.dataset]}, {self.size} px, ngf {self.ngf}, batch {self.batch}{parts}"
+        dtype = "" if self.dtype == "float32" else f", {self.dtype}"
+        return f"{TITLES[self.dataset]}, {model}, batch {self.batch}{parts}{dtype}"
 
 
-def build_model(setup: Setup) -> SegVAE:
-    """The project's model, with spectral norm."""
-    return SegVAE(setup.steps + 1, setup.order, (setup.size, setup.size), **setup.widths(), dtype=setup.dtype)
+def build_model(setup: Setup) -> MapModel:
+    """The model of the recipe."""
+    return training_setup.build_model(setup.config(), setup.space)
 
 
 def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
@@ -102,12 +114,13 @@ def label_sets(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B C"]:
 
 def budget(setup: Setup, groups: int) -> Budget | None:
     """The packing budget of training, large enough for a thousand random batches and for `label_sets`."""
-    rng = np.random.default_rng(0)
+    config, rng = setup.config(), np.random.default_rng(0)
+    if not training_setup.can_pack(config):
+        return None
     present = rng.random((_NUM_BATCHES_FOR_BUDGET * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
     sets = np.concatenate([label_sets(setup), np.pad(present, ((0, 0), (1, 0)))])
-    space = LabelSpace(tuple(str(channel) for channel in range(1, setup.steps + 1)))
-    batches = np.arange(len(sets)).reshape(-1, setup.batch)
-    return Packing(sets, space, list(batches), groups, setup.accumulate, len(batches)).budget
+    batches = list(np.arange(len(sets)).reshape(-1, setup.batch))
+    return Packing(sets, setup.space, batches, groups, setup.accumulate, len(batches), config.data.flip).budget
 
 
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:
@@ -127,42 +140,56 @@ def packed_maps(setup: Setup, seed: int = 0) -> UInt8[np.ndarray, "B H W P"]:
     return maps.pack(class_maps(setup, seed))
 
 
-def noise(setup: Setup, seed: int = 0) -> Float[np.ndarray, "B K Z"]:
+def noise(setup: Setup, seed: int = 0) -> Float[np.ndarray, "B ..."]:
     """Standard normal noise for generation."""
-    shape = (setup.batch, setup.steps, setup.widths()["latent_dim"])
+    shape = setup.batch, *build_model(setup).sample_noise_shape
     return np.random.default_rng(seed).standard_normal(shape, np.float32)
 
 
-def optimizer() -> optax.GradientTransformation:
-    """Adam with the constants of the release."""
-    return adam(optax.constant_schedule(LEARNING_RATE), BETAS)
+def optimizer(setup: Setup) -> optax.GradientTransformation:
+    """The optimiser of the recipe."""
+    return training_setup.build_optimizer(setup.config(), default.get_config().num_steps)
 
 
 def initial_state(setup: Setup) -> TrainState:
     """The training state before the first step."""
-    return jax.jit(functools.partial(create_state, build_model(setup), optimizer(), 0, False))()
+    return jax.jit(_new_state(setup))()
 
 
-def lowered_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stages.Lowered:
-    """The training step, traced and lowered. Nothing is allocated."""
-    model = build_model(setup)
-    state = jax.eval_shape(functools.partial(create_state, model, optimizer(), 0, False))
+def _new_state(setup: Setup) -> Callable[[], TrainState]:
+    averages = setup.config().optimizer.ema_decay > 0
+    return functools.partial(create_state, build_model(setup), optimizer(setup), 0, averages)
+
+
+def traced_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stages.Traced:
+    """The training step, traced. Nothing is allocated."""
+    model, mesh = build_model(setup), mesh or device_mesh()
     shape = (setup.batch, setup.size, setup.size, maps.packed_channels(setup.steps + 1))
-    mesh = mesh or device_mesh()
-    config = dataclasses.replace(STEP, accumulate=setup.accumulate)
-    step = jit_train_step(model, optimizer(), config, mesh)
-    return step.lower(state, jax.ShapeDtypeStruct(shape, jnp.uint8), budget(setup, mesh.size))
+    config = training_setup.build_step(setup.config(), setup.space)
+    step = jit_train_step(model, optimizer(setup), config, mesh)
+    return step.trace(
+        jax.eval_shape(_new_state(setup)), jax.ShapeDtypeStruct(shape, jnp.uint8), budget(setup, mesh.size)
+    )
 
 
-def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
-    """Training steps on packed maps that lie in host memory, as in the training loop."""
-    compiled, state, packed = step or lowered_step(setup).compile(), initial_state(setup), packed_maps(setup)
+def train_work(
+    setup: Setup, step: jax.stages.Compiled | None = None, each: Callable[[Any], object] = lambda metrics: None
+) -> Work:
+    """Training steps on packed maps that lie in host memory, as in the training loop.
+
+    Args:
+      setup: the problem.
+      step: compiled, if it is already.
+      each: takes the metrics of each step.
+    """
+    compiled, state, packed = step or traced_step(setup).lower().compile(), initial_state(setup), packed_maps(setup)
     place: Callable[..., Any] = functools.partial(jax.make_array_from_process_local_data, split_batch(device_mesh()))
 
     def work(calls: int) -> None:
         nonlocal state
         for _ in range(calls):
             state, metrics = compiled(state, place(packed))
+            each(metrics)
         jax.block_until_ready((state, metrics))
 
     return work
@@ -170,8 +197,9 @@ def train_work(setup: Setup, step: jax.stages.Compiled | None = None) -> Work:
 
 def generate_work(setup: Setup) -> Work:
     """Generation with folded spectral norm, as in `Generator`."""
-    model, variables = fold_spectral_norm(build_model(setup), init_variables(build_model(setup), 0))
-    sample = jax.jit(lambda variables, *inputs: generate(model, variables, *inputs).class_maps)
+    model = build_model(setup)
+    model, variables = fold_spectral_norm(model, init_variables(model, 0))
+    sample = jax.jit(model.sample)
     inputs = label_sets(setup).astype(np.float32), noise(setup)
 
     def work(calls: int) -> None:

@@ -7,9 +7,11 @@ so a run that was stopped goes on when started again; tables share rows of equal
 """
 
 from segvae_jax.allocator import restart_with_allocator
+from segvae_jax.compilation import keep_programs
 
 if __name__ == "__main__":
     restart_with_allocator()  # before the imports that take seconds
+    keep_programs()
 
 import itertools
 from pathlib import Path

@@ -126,7 +126,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
     "small": Budget("32 px, about 8 minutes of one core", {
         "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
     }, {
-        "hierarchical": {"num_steps": 1_500, "model.widths": (8, 16, 32, 48)},
+        "hierarchical": {"num_steps": 1_800, "model.widths": (8, 16, 32, 48)},
         "cvae_global": _NARROW | {"num_steps": 28_000},
         "sg2im": _NARROW | {"num_steps": 24_000},
         "": _NARROW | {"num_steps": 4_000},

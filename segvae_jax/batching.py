@@ -1,6 +1,5 @@
 """Calls compiled functions on any number of rows, in batches of few sizes, so that few programs are compiled."""
 
-import operator
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,14 +10,20 @@ from jaxtyping import Array, Bool, Float, Shaped
 BATCH = 16  # rows at once
 
 
-def padded_size(num: int) -> int:
-    """The next power of two."""
-    return 1 << max(num - 1, 0).bit_length()
+def padded_size(num: int, most: int = BATCH) -> int:
+    """The size of the batches that hold `num` rows: 4, 16, 64, ..., and not above `most`, which is one of these."""
+    size = 4
+    while size < min(num, most):
+        size *= 4
+    return size
 
 
-def batches(rows: Shaped[np.ndarray, "N ..."]) -> Iterator[tuple[int, Shaped[np.ndarray, "B ..."]]]:
-    """At most `BATCH` rows at a time, each batch with the number of its first row."""
-    return ((start, rows[start : start + BATCH]) for start in range(0, len(rows), BATCH))
+def batches(rows: Shaped[np.ndarray, "N ..."], size: int = 0) -> Iterator[tuple[int, Float[np.ndarray, "B ..."]]]:
+    """The rows in batches of one size, each with the number of its first row; blank rows fill the last batch."""
+    size = size or padded_size(len(rows))
+    for start in range(0, len(rows), size):
+        batch = rows[start : start + size].astype(np.float32)
+        yield start, np.pad(batch, ((0, size - len(batch)), *[(0, 0)] * (rows.ndim - 1)))
 
 
 def call_on_label_sets(
@@ -27,9 +32,9 @@ def call_on_label_sets(
     label_sets: Bool[np.ndarray, "N C"],
     seed: int,
     temperature: Float[np.ndarray, "*Z"],
-    first: int,
+    first: int = 0,
 ) -> Shaped[np.ndarray, "N ..."]:
-    """The output of a function of `segvae_jax.sampling` for label-sets, computed as one padded batch.
+    """The output of a function of `segvae_jax.sampling` for label-sets, computed one padded batch at a time.
 
     Args:
       function: of variables, label-sets, seed, numbers of the samples, and temperature; compiled.
@@ -38,10 +43,8 @@ def call_on_label_sets(
       seed, temperature: of the noise.
       first: number of the first sample.
     """
-    size = padded_size(len(label_sets))
-    padded = np.pad(label_sets, ((0, size - len(label_sets)), (0, 0)), mode="edge").astype(np.float32)
-    output = function(variables, padded, seed, first + np.arange(size), temperature)
-    return np.asarray(output)[: len(label_sets)]
+    call = lambda start, batch: function(variables, batch, seed, first + start + np.arange(len(batch)), temperature)
+    return np.concatenate([np.asarray(call(*batch)) for batch in batches(label_sets)])[: len(label_sets)]
 
 
 def call_on_maps(function: Callable[..., Any], variables: Any, class_maps: Bool[np.ndarray, "N H W C"]) -> Any:
@@ -55,9 +58,5 @@ def call_on_maps(function: Callable[..., Any], variables: Any, class_maps: Bool[
     Returns:
       what the function returns, with N rows, as NumPy arrays.
     """
-    rows = []
-    for _, batch in batches(class_maps):
-        padded = np.pad(batch, ((0, padded_size(len(batch)) - len(batch)), (0, 0), (0, 0), (0, 0)))
-        output = jax.device_get(function(variables, padded.astype(np.float32)))
-        rows.append(jax.tree.map(operator.itemgetter(slice(len(batch))), output))
-    return jax.tree.map(lambda *arrays: np.concatenate(arrays), *rows)
+    outputs = [jax.device_get(function(variables, batch)) for _, batch in batches(class_maps)]
+    return jax.tree.map(lambda *arrays: np.concatenate(arrays)[: len(class_maps)], *outputs)

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Bool, UInt8
 
 from segvae_jax import arguments
+from segvae_jax.batching import padded_size
 from segvae_jax.data.shards.formats import FORMATS, Sample, ShardFormat
 from segvae_jax.digests import SUMS, is_whole, sums_of, write_sums
 from segvae_jax.errors import ArgumentError, OutputError
@@ -187,13 +188,13 @@ def _dispatched(
     """Batches of the shards, which the devices begin to compute when they are taken. No batch spans two shards, so that
     the content of a shard does not depend on where a run began."""
     sample = generator.sampler(devices)
-    size = len(devices) * min(_BATCH, -(-min(request.shard_size, request.num) // len(devices)))
+    size = len(devices) * padded_size(-(-min(request.shard_size, request.num) // len(devices)), _BATCH)
     for shard in shards:
         numbers = request.numbers(shard)
         label_sets = request.label_sets_of(numbers, generator)
         for begin in range(0, len(numbers), size):
             rows = label_sets[begin : begin + size]
-            padded = np.pad(rows, ((0, size - len(rows)), (0, 0)), mode="edge").astype(np.float32)
+            padded = np.pad(rows, ((0, size - len(rows)), (0, 0))).astype(np.float32)
             first = numbers.start + begin
             index_maps = sample(padded, request.seed, first + np.arange(size), request.temperature)
             yield _Batch(shard, first, rows, index_maps)

@@ -251,8 +251,8 @@ def lies_above(space: LabelSpace) -> Bool[np.ndarray, "C C"]:
 
 
 def can_rank_candidates(change: Change) -> bool:
-    """Whether candidates can be ranked by likelihood: a class stays, or a region is given."""
-    return change.region is not None or bool(np.any(change.kept()))
+    """Whether candidates differ, and can be ranked by likelihood: a class stays, or a region is given."""
+    return bool(change.generated.any() and (change.region is not None or np.any(change.kept())))
 
 
 def compose(change: Change, generated: Float[np.ndarray, "N h w C"], expected: Float[np.ndarray, "N h w C"]) -> Edits:

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Integer
 
 from segvae_jax import arguments, maps, sampling
-from segvae_jax.batching import BATCH, call_on_maps, padded_size
+from segvae_jax.batching import batches, call_on_maps
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.editing import (
     Change,
@@ -30,6 +31,7 @@ from segvae_jax.model.registry import names_with
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sampling import Latents, Temperature, temperature_array
 
+_ROWS = 8  # candidates at once, or more if one alternative has more
 _MAX_CANDIDATES = 256  # as each makes the program longer
 
 
@@ -184,7 +186,7 @@ class MapEditor:
         num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
         candidates = arguments.whole("candidates", candidates, 1, _MAX_CANDIDATES)
         num, candidates = num if change.generated.any() else 1, candidates if can_rank_candidates(change) else 1
-        size = min(max(BATCH // candidates, 1), padded_size(num))
+        size = max(_ROWS // candidates, 1)  # one size, so that no number of alternatives compiles anew
         noise = (self._noise(seed, start + np.arange(size), candidates) for start in range(0, num, size))
         return self._composed(change, noise, temperature).first(num)
 
@@ -208,7 +210,8 @@ class MapEditor:
         shapes = maps.resize(maps.index_to_shapes(change.index_map, self.space), self._model.image_size)
         end = self._noise(seed, np.zeros(1, int), 1)[0, 0]
         eps = noise_between(self.posterior(shapes[None]), end, steps)
-        return self._composed(change, (eps[start : start + BATCH, None] for start in range(0, steps, BATCH)), 1.0)
+        noise = (jnp.asarray(batch)[:, None] for _, batch in batches(np.asarray(eps), _ROWS))
+        return self._composed(change, noise, 1.0).first(steps)
 
     def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
         """The change that is asked for, checked."""

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from segvae_jax import arguments, pictures, sampling
-from segvae_jax.batching import BATCH, batches, call_on_label_sets, call_on_maps, padded_size
+from segvae_jax.batching import call_on_label_sets, call_on_maps, padded_size
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable
@@ -31,6 +31,8 @@ from segvae_jax.model.registry import names_with
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.sampling import Temperature
 from segvae_jax.sharding import device_mesh, replicated, split_batch
+
+_LEAST = 4**5  # label-sets sampled at once, at least: one program for most numbers
 
 Sampler = Callable[[Float[np.ndarray, "B C"], int, Int[np.ndarray, "B"], Temperature], UInt8[Array, "B H W"]]
 
@@ -131,10 +133,9 @@ class Generator(MapEditor):
           ArgumentError, CheckpointError: as in `generate`.
         """
         label_sets = arguments.label_sets(label_sets, self.space.num_channels)
-        sample = functools.partial(call_on_label_sets, self._sample_index_maps, self._variables)
         noise = arguments.whole("seed", seed), self.temperature_array(temperature)
-        index_maps = [sample(rows, *noise, start) for start, rows in batches(label_sets)]
-        return IndexMaps(np.concatenate(index_maps), self.space)
+        index_maps = call_on_label_sets(self._sample_index_maps, self._variables, label_sets, *noise)
+        return IndexMaps(index_maps, self.space)
 
     @fixed_numerics()
     def interpolate(
@@ -155,7 +156,7 @@ class Generator(MapEditor):
           LabelError, ArgumentError, CheckpointError: as in `generate`.
         """
         label_set, steps, ends = self.space.encode(labels), arguments.whole("steps", steps, 1), _pair_of_seeds(seeds)
-        size, scaled = min(BATCH, padded_size(steps)), self.temperature_array(temperature)
+        size, scaled = padded_size(steps), self.temperature_array(temperature)
         label_sets = np.tile(label_set, (size, 1)).astype(np.float32)
         share = lambda number: np.minimum(number / max(steps - 1, 1), 1).astype(np.float32)
         sample = lambda start: self._sample_between(
@@ -246,7 +247,8 @@ class Generator(MapEditor):
         num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
         first = arguments.whole("first", first, 0, arguments.LARGEST - num)
         share = (self.card.counts / self.card.counts.sum()).astype(np.float32)
-        rows = sampling.sample_rows(share, seed, first + np.arange(padded_size(num)))
+        size = padded_size(max(num, _LEAST), most=4**16)
+        rows = sampling.sample_rows(share, seed, first + np.arange(size))
         return self.card.label_sets[np.asarray(rows)[:num]]
 
     def fingerprint(self) -> str:

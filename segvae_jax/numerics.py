@@ -17,7 +17,7 @@ def fixed_numerics() -> Iterator[None]:
     with (
         jax.enable_x64(False),
         jax.numpy_dtype_promotion("standard"),
-        jax.default_matmul_precision(None),
+        jax.default_matmul_precision(None),  # JAX's default: TF32 on a recent GPU, see docs/performance.md
         jax.default_prng_impl("threefry2x32"),
         jax.threefry_partitionable(True),
     ):

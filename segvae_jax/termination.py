@@ -8,7 +8,8 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 INTERRUPTED = 128 + signal.SIGINT  # the exit status of a process that Ctrl-C stopped, as shells know it
 _PATIENCE = 3.0  # seconds from a Ctrl-C until a process ends that is busy in compiled code
@@ -47,48 +48,55 @@ def interruptible(run: Callable[[], int], kept: str, whole_process: bool) -> int
     Args:
       run: the program; returns its exit status. A KeyboardInterrupt that it raises itself says where it stopped.
       kept: what Ctrl-C leaves behind and how to go on, for the line.
-      whole_process: whether the program is all that the process does. Then the process ends also if it is busy in
-        compiled code, where Python cannot raise anything, and at once at a second Ctrl-C.
+      whole_process: whether the program is all that the process does. Then Ctrl-C ends the process, also if it is busy
+        in compiled code, where Python cannot raise anything, and at once if it comes a second time.
 
     Returns:
       the exit status of the program, or `INTERRUPTED`.
     """
-    lines = iter([f": {kept}"])  # taken once, by the thread that ends the process
+    interrupted, ending = threading.Event(), threading.RLock()
 
-    def say(where: str | None = None) -> None:
-        for line in lines:
-            print(f"stopped by Ctrl-C{where or line}", file=sys.stderr, flush=True)
+    def end(where: str = f": {kept}") -> int:
+        with ending:  # of two threads, the second one waits until the process has ended
+            print(f"stopped by Ctrl-C{where}", file=sys.stderr, flush=True)
+            if whole_process:
+                _exit_at_once()
+        return INTERRUPTED
 
-    interrupted = threading.Event()
     try:
         if whole_process:
-            _guard(say, interrupted)
+            _guard(end, interrupted)
         return run()
     except KeyboardInterrupt as interrupt:
-        say(f" {interrupt}" if interrupt.args else None)
+        return end(f" {interrupt}") if interrupt.args else end()
     except Exception:
-        if not interrupted.is_set():  # modules in C make another error of a KeyboardInterrupt while they are imported
+        if not interrupted.is_set():  # modules in C make another error of a KeyboardInterrupt
             raise
-        say()
-    return INTERRUPTED
+        return end()
 
 
-def _guard(say: Callable[[], None], interrupted: threading.Event) -> None:
+def _exit_at_once() -> NoReturn:
+    """Ends the process without taking it apart: threads that XLA compiles in may still use what would be freed."""
+    with contextlib.suppress(OSError, ValueError):  # nobody reads it any more
+        sys.stdout.flush()
+    if sys.stderr.isatty():
+        sys.stderr.write(_SHOW_CURSOR)
+        sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _guard(end: Callable[[], int], interrupted: threading.Event) -> None:
     """Makes Ctrl-C set the event and end the process, whatever it does."""
     if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         return
 
-    def handle(number: int, frame: object) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         first = not interrupted.is_set()
         interrupted.set()
+        if _imports(frame):
+            end()
         if first:
             raise KeyboardInterrupt
-
-    def end() -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(_SHOW_CURSOR)
-        say()
-        os._exit(INTERRUPTED)
 
     def lost(unraisable: Any) -> None:
         """Ends the process if a destructor, which cannot raise, swallowed the KeyboardInterrupt."""
@@ -104,7 +112,14 @@ def _guard(say: Callable[[], None], interrupted: threading.Event) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # see `allocator`
 
 
-def _watch(raising: Callable[[], bool], end: Callable[[], None]) -> None:
+def _imports(frame: FrameType | None) -> bool:
+    """Whether a module is being imported; those in C may crash if that fails half-way."""
+    while frame and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _watch(raising: Callable[[], bool], end: Callable[[], int]) -> None:
     """Starts a thread that learns of Ctrl-C even while the main thread runs compiled code.
 
     Args:

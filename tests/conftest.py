@@ -8,13 +8,12 @@ from jaxtyping import install_import_hook
 
 # Tests compile far more than they compute: unoptimised code halves the time of the suite.
 os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0")
+# Also for the commands that tests start, which would use the folder of the user.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parent.parent / ".cache" / "jax"))
 install_import_hook("segvae_jax", "beartype.beartype")
 
 import hypothesis  # noqa: E402
 import jax  # noqa: E402
-
-_CACHE = pathlib.Path(__file__).parent.parent / ".cache" / "jax"
-
 
 # Machines differ in speed, and a failure must be seen by whoever runs the test next.
 hypothesis.settings.register_profile("deterministic", deadline=None, derandomize=True)
@@ -24,7 +23,6 @@ def pytest_configure() -> None:
     hypothesis.settings.load_profile("deterministic")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # shells ignore it, for children too, in the background
     jax.config.update("jax_numpy_rank_promotion", "raise")
-    jax.config.update("jax_compilation_cache_dir", os.environ.get("JAX_COMPILATION_CACHE_DIR", str(_CACHE)))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 

@@ -87,7 +87,6 @@ def _options(folder: pathlib.Path) -> dict:
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
-        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
     }
     return {"cwd": folder, "env": environment, "text": True}
 

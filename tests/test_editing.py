@@ -120,6 +120,14 @@ def test_completing_a_blank_map_generates(generator):
     np.testing.assert_array_equal(edits.index_maps, generator.generate(["face", "hat", "eye"], num=3, seed=5))
 
 
+def test_numbers_of_alternatives_share_a_program(generator):
+    many = generator.add(a_map(), "glasses", num=3, seed=4).index_maps
+    before = generator._sample_shapes._cache_size()
+    for num in (1, 2):
+        np.testing.assert_array_equal(generator.add(a_map(), "glasses", num, seed=4).index_maps, many[:num])
+    assert generator._sample_shapes._cache_size() == before
+
+
 def test_completing_adds_what_is_missing(generator):
     edits = generator.complete(a_map(), ["face", "glasses"], num=2)
     np.testing.assert_array_equal(edits.index_maps, generator.add(a_map(), "glasses", num=2).index_maps)

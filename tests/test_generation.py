@@ -71,6 +71,17 @@ def test_more_samples_than_a_batch_continue_the_numbering(generator):
     assert len(np.unique(many.reshape(19, -1), axis=0)) > 10
 
 
+def test_numbers_of_maps_share_programs(generator):
+    compiled, first = generator._sample_index_maps._cache_size, generator.generate(["face", "hat"], num=21, seed=2)
+    before = compiled()
+    for num in (16, 5, 20):
+        np.testing.assert_array_equal(generator.generate(["face", "hat"], num, seed=2), first[:num])
+    assert compiled() == before
+    for num in (1, 2, 4):
+        np.testing.assert_array_equal(generator.generate(["face", "hat"], num, seed=2), first[:num])
+    assert compiled() <= before + 1
+
+
 def test_interpolation_ends_at_maps_of_their_seeds(generator):
     way = generator.interpolate(["face", "hat"], 5, (2, 7))
     assert way.shape == (5, 8, 16)

@@ -2,7 +2,6 @@
 
 import ast
 import json
-import os
 import pathlib
 import re
 import shutil
@@ -22,7 +21,6 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {  # differs from the environment of the tests: users have one device
     "PYTHONPATH": str(ROOT),
     "XLA_FLAGS": "--xla_backend_optimization_level=0",
-    "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
 }
 

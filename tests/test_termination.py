@@ -22,11 +22,22 @@ def polite():  # ends only by a second Ctrl-C
     with termination(signal.SIGINT):
         busy()
 
-def importing():  # as modules in C do
+def replacing():  # as modules in C do
     try:
         time.sleep(60)
     except KeyboardInterrupt:
-        raise ImportError("initialisation failed")
+        raise RuntimeError("initialisation failed")
+
+def importing():  # modules in C may crash if their import is interrupted
+    sys.path.append(sys.argv[2])
+    import hanging
+
+def compiling():  # in a thread of XLA, which goes on after the interrupt
+    import jax
+    import jax.numpy as jnp
+    program = jax.jit(lambda x: [jnp.linalg.svd(jnp.sort(x + i)) for i in range(30)]).lower(jnp.ones((5, 5)))
+    print("compiling", flush=True)
+    program.compile()
 
 class Sleeper:
     def __del__(self):
@@ -42,16 +53,36 @@ def waiting():
 print("begin", flush=True)
 sys.exit(interruptible(globals()[sys.argv[1]], "all is kept", True))
 """
+HANGING = """
+import os, time
+try:
+    time.sleep(60)
+finally:  # a crash
+    os.abort()
+"""
 LINE = "stopped by Ctrl-C: all is kept\n"
 
 
 @pytest.mark.parametrize(
     ("what", "times", "patience"),
-    [("waiting", 1, 2), ("importing", 1, 2), ("destructor", 1, 2), ("busy", 1, 8), ("busy", 2, 2), ("polite", 2, 2)],
+    [
+        ("waiting", 1, 2),
+        ("replacing", 1, 2),
+        ("importing", 1, 2),
+        ("destructor", 1, 2),
+        ("compiling", 1, 8),
+        ("busy", 1, 8),
+        ("busy", 2, 2),
+        ("polite", 2, 2),
+    ],
 )
-def test_ctrl_c_ends_a_process_in_one_line_whatever_it_does(what, times, patience):
-    with subprocess.Popen([sys.executable, "-c", PROGRAM, what], stdout=-1, stderr=-1, text=True) as process:
+def test_ctrl_c_ends_a_process_in_one_line_whatever_it_does(tmp_path, what, times, patience):
+    (tmp_path / "hanging.py").write_text(HANGING)
+    command = [sys.executable, "-c", PROGRAM, what, tmp_path]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
         process.stdout.readline()
+        if what == "compiling":
+            process.stdout.readline()
         time.sleep(0.2)
         for _ in range(times):
             process.send_signal(signal.SIGINT)

@@ -1,32 +1,40 @@
 """Seconds to compile the training step in a new process, with an empty and with a filled compilation cache."""
 
 import dataclasses
+import functools
 import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
 
 from benchmarks.child import call_in_child
-from benchmarks.measure import Row, at_most
-from benchmarks.plan import Plan
-from benchmarks.workload import Setup, lowered_step
+from benchmarks.measure import Row, Target, at_most
+from benchmarks.plan import Plan, Task
+from benchmarks.workload import Setup, traced_step
 
 SECTION = "compile"
-_COLD, _WARM = at_most(15), at_most(3)
+_COLD, _WARM = at_most(15), at_most(3)  # of the paper's model on a CPU
 _REPEATS = 3
 
 
-def rows(plan: Plan) -> Iterator[Row]:
-    """Yields the rows of this section."""
-    setup = plan.fitted(Setup())
-    cold, warm = [], []
-    for _ in range(1 if plan.quick else _REPEATS):
+def tasks(plan: Plan) -> Iterator[Task]:
+    """Yields the tasks of this section."""
+    for recipe in ("paper",) if plan.quick else ("full", "paper"):
+        setup = plan.fitted(Setup(recipe=recipe))
+        cold, warm = (plan.target(None, target) if recipe == "paper" else None for target in (_COLD, _WARM))
+        measure = functools.partial(_rows, 1 if plan.quick else _REPEATS, setup, cold, warm)
+        yield Task(SECTION, str(setup), measure, target=cold)
+
+
+def _rows(repeats: int, setup: Setup, cold: Target | None, warm: Target | None) -> Iterator[Row]:
+    times: tuple[list[dict[str, float]], ...] = [], []
+    for _ in range(repeats):
         with tempfile.TemporaryDirectory() as cache:
-            cold.append(_in_child(setup, cache))
-            warm.append(_in_child(setup, cache))
-    for name, target, times in (("cold", _COLD, cold), ("with the compilation cache", _WARM, warm)):
-        note = f"tracing and lowering take {min(t['lower'] for t in times):.2f} s of it"
-        seconds = tuple(t["lower"] + t["compile"] for t in times)
+            for found in times:
+                found.append(_in_child(setup, cache))
+    for name, target, found in zip(("cold", "with the compilation cache"), (cold, warm), times, strict=True):
+        note = f"tracing and lowering take {min(t['lower'] for t in found):.2f} s of it"
+        seconds = tuple(t["lower"] + t["compile"] for t in found)
         yield Row(SECTION, f"{setup}: {name}", "s", seconds, target, note=note)
 
 
@@ -43,7 +51,7 @@ def _in_child(setup: Setup, cache: str) -> dict[str, float]:
 def compile_once(setup: dict[str, Any]) -> dict[str, float]:
     """Seconds to lower and to compile a training step. Runs in a separate process."""
     start = time.perf_counter()
-    lowered = lowered_step(Setup(**setup))
+    lowered = traced_step(Setup(**setup)).lower()
     middle = time.perf_counter()
     lowered.compile()
     return {"lower": middle - start, "compile": time.perf_counter() - middle}

@@ -13,8 +13,8 @@ from jax.sharding import AxisType, Mesh
 
 from benchmarks.child import call_in_child
 from benchmarks.measure import Row, at_most, time_in_turn
-from benchmarks.plan import Plan
-from benchmarks.workload import Setup, initial_state, lowered_step, packed_maps
+from benchmarks.plan import Plan, Task
+from benchmarks.workload import Setup, initial_state, packed_maps, traced_step
 
 SECTION = "devices"
 _MAX_RELATIVE_DIFFERENCE = at_most(1e-5)  # of the losses
@@ -25,8 +25,12 @@ _COLLECTIVE = re.compile(
 )
 
 
-def rows(plan: Plan) -> Iterator[Row]:
-    """Yields the rows of this section."""
+def tasks(plan: Plan) -> Iterator[Task]:
+    """Yields the tasks of this section."""
+    yield Task(SECTION, "training step on virtual devices", lambda: _rows(plan), worth=2)
+
+
+def _rows(plan: Plan) -> Iterator[Row]:
     counts = (1, 2) if plan.quick else (1, 2, 4, 8)
     setup = plan.fitted(Setup(ngf=16)).changed(batch=max(counts))
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={max(counts)}"
@@ -76,7 +80,7 @@ def train_on(setup: dict[str, Any], counts: list[int], repeats: int) -> list[dic
 
 def _train(setup: Setup, count: int, repeats: int) -> dict[str, Any]:
     mesh = Mesh(np.array(jax.devices()[:count]), ("data",), axis_types=(AxisType.Auto,))
-    step = lowered_step(setup, mesh).compile()
+    step = traced_step(setup, mesh).lower().compile()
     state, packed = jax.device_put(initial_state(setup), step.input_shardings[0][0]), packed_maps(setup)
     losses, norms = [], []
 

@@ -1,6 +1,7 @@
 """Peak memory of a training step, and its growth with the batch size and the number of classes."""
 
 import dataclasses
+import functools
 import sys
 import time
 from collections.abc import Iterator
@@ -10,30 +11,42 @@ from typing import Any
 import jax
 
 from benchmarks.child import ChildKilled, call_in_child
-from benchmarks.measure import Row, at_most
-from benchmarks.plan import Plan
-from benchmarks.workload import Setup, lowered_step, train_work
+from benchmarks.measure import Row, Target, at_most
+from benchmarks.plan import Plan, Task
+from benchmarks.workload import Setup, traced_step, train_work
 
 SECTION = "memory"
-_PEAK = at_most(6)  # GiB, at batch 16 and 128 px
+_PEAK = at_most(6)  # GiB, of the paper's model on a CPU at batch 16 and 128 px
 _GROWTH = at_most(1.1)  # 1 means linear growth
 _EQUALLY_SPACED = {"batch": (4, 10, 16), "classes": (6, 12, 18)}
 _GIB = 2**30
 
 
-def rows(plan: Plan) -> Iterator[Row]:
-    """Yields the rows of this section."""
+def tasks(plan: Plan) -> Iterator[Task]:
+    """Yields the tasks of this section."""
     setup = plan.fitted(Setup())
-    for parts in (1, 2) if plan.quick else (1, 2, 4):
-        whole = setup.changed(accumulate=parts)
-        yield _peak(whole)
-        yield Row(SECTION, f"{whole}: planned by the compiler", "GiB", (planned_bytes(whole) / _GIB,), _PEAK)
+    wholes = [setup] if plan.quick else [setup.changed(recipe="full"), setup]
+    parts = [setup.changed(accumulate=parts) for parts in ((2,) if plan.quick else (2, 4))]
+    for whole in (*wholes, *parts):
+        target = plan.target(None, _PEAK) if whole.recipe == "paper" else None
+        measure = functools.partial(_of_step, whole, target)
+        yield Task(SECTION, str(whole), measure, 1 if whole in wholes else 2, target)
     for quantity, sizes in () if plan.quick else _EQUALLY_SPACED.items():
-        yield growth(quantity, [setup.changed(**{quantity: size}) for size in sizes])
+        setups = [setup.changed(**{quantity: size}) for size in sizes]
+        yield Task(SECTION, f"growth with {quantity}", functools.partial(_growths, quantity, setups), 2, _GROWTH)
 
 
-def _peak(setup: Setup) -> Row:
-    row = Row(SECTION, f"{setup}: peak of the process", "GiB", target=_PEAK)
+def _of_step(setup: Setup, target: Target | None) -> Iterator[Row]:
+    yield _peak(setup, target)
+    yield Row(SECTION, f"{setup}: planned by the compiler", "GiB", (planned_bytes(setup) / _GIB,), target)
+
+
+def _growths(quantity: str, setups: list[Setup]) -> Iterator[Row]:
+    yield growth(quantity, setups)
+
+
+def _peak(setup: Setup, target: Target | None) -> Row:
+    row = Row(SECTION, f"{setup}: peak of the process", "GiB", target=target)
     if sys.platform != "linux":
         return dataclasses.replace(row, reason="needs Linux: the peak is read from /proc")
     try:
@@ -62,7 +75,7 @@ def growth(quantity: str, setups: list[Setup]) -> Row:
 
 def planned_bytes(setup: Setup) -> int:
     """Bytes that the compiled step needs according to the compiler: arguments, results and temporaries together."""
-    plan = lowered_step(setup).compile().memory_analysis()
+    plan = traced_step(setup).lower().compile().memory_analysis()
     assert plan is not None
     held = plan.argument_size_in_bytes + plan.output_size_in_bytes - plan.alias_size_in_bytes
     return held + plan.temp_size_in_bytes

@@ -10,7 +10,7 @@ import numpy as np
 import optax
 
 from benchmarks.measure import Row, Work, time_in_turn
-from benchmarks.plan import Plan
+from benchmarks.plan import Plan, Task
 from benchmarks.workload import Setup, build_model, class_maps, initial_state, label_sets, optimizer, train_work
 from segvae_jax.model.encoders import ShapeEncoder
 from segvae_jax.model.recurrence import LSTM, initial_carry
@@ -20,9 +20,13 @@ SECTION = "parts"
 WHOLE = "whole step"
 
 
-def rows(plan: Plan) -> Iterator[Row]:
-    """Yields the rows of this section."""
+def tasks(plan: Plan) -> Iterator[Task]:
+    """Yields the tasks of this section."""
     setup = plan.fitted(Setup(ngf=64 if plan.on_gpu else 16))
+    yield Task(SECTION, str(setup), lambda: _rows(plan, setup), worth=2)
+
+
+def _rows(plan: Plan, setup: Setup) -> Iterator[Row]:
     works = {**_parts(setup), WHOLE: train_work(setup)}
     note = str(setup)
     for name, seconds in time_in_turn(works, plan.repeats).items():
@@ -31,6 +35,7 @@ def rows(plan: Plan) -> Iterator[Row]:
 
 def _parts(setup: Setup) -> dict[str, Work]:
     model, state = build_model(setup), initial_state(setup)
+    assert isinstance(model, SegVAE)
     variables, widths = state.variables(), setup.widths()
     posterior = _submodule(variables, "posterior")
     features = lambda width: jnp.ones((setup.batch, setup.steps, width))
@@ -46,7 +51,7 @@ def _parts(setup: Setup) -> dict[str, Work]:
         "posterior's LSTM": _forward_and_backward(
             _lstm(model), _submodule(posterior, "lstm"), jnp.concatenate([hidden, context], -1)
         ),
-        "optimiser": _update(state.params),
+        "optimiser": _update(setup, state.params),
     }
 
 
@@ -71,7 +76,7 @@ def _lstm(model: SegVAE) -> Callable[..., Any]:
 
 def _inputs(setup: Setup) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Target, presence and class maps for all steps."""
-    order = np.asarray(setup.order)
+    order = np.asarray(setup.space.order)
     present = jnp.asarray(label_sets(setup)[:, order], jnp.float32)
     return jnp.eye(setup.steps + 1)[order], present, jnp.asarray(class_maps(setup), jnp.float32)
 
@@ -89,8 +94,8 @@ def _forward_and_backward(run: Callable[..., Any], variables: Mapping[str, Any],
     return _repeated(lambda: gradients(variables["params"], *inputs))
 
 
-def _update(params: Any) -> Work:
-    adam = optimizer()
+def _update(setup: Setup, params: Any) -> Work:
+    adam = optimizer(setup)
     opt_state, gradients = adam.init(params), jax.tree.map(jnp.ones_like, params)
 
     @jax.jit

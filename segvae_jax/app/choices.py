@@ -6,7 +6,7 @@ from jaxtyping import Bool
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.labels import LabelSpace
 
-SAMPLES = (4, 8, 16)  # maps at once; powers of two, which need no padding
+SAMPLES = (4, 8, 16)  # maps at once
 ALTERNATIVES = (4, 8)  # maps per edit
 MAX_TEMPERATURE = 2.0
 

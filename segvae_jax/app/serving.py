@@ -1,30 +1,31 @@
-"""Serves the page: checks that Gradio is installed and the port is free, and compiles everything before it listens."""
+"""Serves the page: checks that Gradio is installed and the port is free, and compiles while it starts."""
 
+import contextlib
 import functools
+import importlib.util
 import logging
 import os
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
-from segvae_jax.app.choices import ALTERNATIVES, SAMPLES
+from segvae_jax.app.choices import SAMPLES
+from segvae_jax.batching import padded_size
 from segvae_jax.errors import ConfigError
 from segvae_jax.generation import Generator
 
-_COMPILED = "~/.cache/segvae_jax/compiled"
 # Gradio reads these when it is imported; without them it would report each start to its makers.
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def serve(checkpoint: str, host: str, port: int) -> None:
-    """Loads a checkpoint, compiles its programs, prints the address, and serves the page until it is interrupted.
+    """Loads a checkpoint, prints the address once maps can be generated, and serves the page until it is interrupted.
 
     Args:
       checkpoint: its directory, or its name as `Generator.load` takes it.
@@ -34,24 +35,24 @@ def serve(checkpoint: str, host: str, port: int) -> None:
       ConfigError: if Gradio is not installed, or the address cannot be used.
       CheckpointError: if the checkpoint cannot be loaded.
     """
-    _page()  # before minutes of compiling
+    _require_gradio()
     _require_free(host, port)
     generator = Generator.load(checkpoint)
-    keep_compiled()
-    for call in track(list(warm_up_calls(generator)), "compiling", console=Console(stderr=True), transient=True):
-        call()
-    serve_generator(generator, checkpoint, host, port)
-
-
-def keep_compiled() -> None:
-    """Stores compiled programs in a folder of the user, which makes the second start fast."""
-    directory = os.environ.get("JAX_COMPILATION_CACHE_DIR", str(Path(_COMPILED).expanduser()))
-    jax.config.update("jax_compilation_cache_dir", directory)
+    with _warming_up(generator) as first, Console(stderr=True).status("compiling") as status:
+        page = _page()  # takes seconds, in which the first program is compiled
+        first.result()
+        status.stop()
+        _serve(page, generator, checkpoint, host, port)
 
 
 def serve_generator(generator: Generator, checkpoint: str, host: str, port: int) -> None:
-    """Serves the page of a loaded checkpoint, as `serve` does; what users upload is gone when it returns."""
-    page = _page()
+    """Serves the page of a loaded checkpoint, as `serve` does, without compiling anything before."""
+    _require_gradio()
+    _serve(_page(), generator, checkpoint, host, port)
+
+
+def _serve(page: Any, generator: Generator, checkpoint: str, host: str, port: int) -> None:
+    """Serves the page; what users upload is gone when it returns."""
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="segvae_page_", dir=folder) as uploads:
@@ -59,16 +60,17 @@ def serve_generator(generator: Generator, checkpoint: str, host: str, port: int)
         page.launch(generator, checkpoint, host, port, Path(uploads))
 
 
+def _require_gradio() -> None:
+    if importlib.util.find_spec("gradio") is None:
+        raise ConfigError("the page needs Gradio, which is not installed: pip install 'segvae_jax[demo]'")
+
+
 def _page() -> Any:
     """The module of the page, which needs Gradio."""
     os.environ.update(_QUIET)
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # bad forms are answered, and need no line in the log
-    try:
-        from segvae_jax.app import page
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise ConfigError("the page needs Gradio, which is not installed: pip install 'segvae_jax[demo]'") from None
+    from segvae_jax.app import page
+
     return page
 
 
@@ -81,13 +83,24 @@ def _require_free(host: str, port: int) -> None:
         raise ConfigError(f"cannot listen at {host}:{port} ({error.strerror}): give another --port or --host") from None
 
 
-def warm_up_calls(generator: Generator) -> Iterator[Callable[[], Any]]:
-    """Calls after which no click on the page compiles anything: every batch size of generation and of every edit."""
-    space, call = generator.space, functools.partial
-    yield from (call(generator.generate, space.classes, num) for num in SAMPLES)
-    if not generator.can_edit:
-        return
-    first, last = space.drawing_order[0], space.drawing_order[-1]
-    stripes = np.tile(np.arange(space.num_channels, dtype=np.uint8)[:, None], (2, 2))
-    yield from (call(generator.restyle, stripes, name, num) for name in (first, last) for num in ALTERNATIVES)
-    yield from (call(generator.remove, stripes, last, region) for region in (None, np.ones(stripes.shape, bool)))
+@contextlib.contextmanager
+def _warming_up(generator: Generator) -> Iterator[Future[Any]]:
+    """Compiles in the background, one program after the other; what it yields is done when the first one is."""
+    with ThreadPoolExecutor(1) as executor:
+        futures = [executor.submit(call) for call in warm_up_calls(generator)]
+        try:
+            yield futures[0]
+        finally:
+            executor.shutdown(cancel_futures=True)
+
+
+def warm_up_calls(generator: Generator) -> list[Callable[[], Any]]:
+    """Calls after which no usual click compiles anything: every batch size, in the order in which users need them."""
+    first, *others = dict.fromkeys(map(padded_size, (SAMPLES[1], *SAMPLES)))
+    generate = functools.partial(generator.generate, generator.space.classes)
+    calls: list[Callable[[], Any]] = [functools.partial(generate, first)]
+    if generator.can_edit:
+        stripes = np.tile(np.arange(generator.space.num_channels, dtype=np.uint8)[:, None], (2, 2))
+        last = generator.space.drawing_order[-1]
+        calls += (functools.partial(edit, stripes, last) for edit in (generator.restyle, generator.remove))
+    return [*calls, *(functools.partial(generate, num) for num in others)]

@@ -1,7 +1,7 @@
 """Opens a page for generating and editing maps in a browser: segvae demo [--checkpoint=DIR]
 
 Needs the extra `demo` (pip install -e '.[demo]'). The page works without a connection to the internet, and sends
-nothing anywhere. The model is compiled first; the address is printed as soon as answers are fast.
+nothing anywhere. The address is printed once maps can be generated; edits are compiled after that.
 """
 
 from collections.abc import Sequence

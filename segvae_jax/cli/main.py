@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from segvae_jax.allocator import restart_with_allocator
+from segvae_jax.compilation import keep_programs
 from segvae_jax.termination import interruptible
 
 _PACKAGE = "segvae_jax.cli"
@@ -41,6 +42,8 @@ def main(words: Sequence[str] | None = None, whole_process: bool = False) -> int
     name, *rest = words or ["--help"]
     if whole_process and name not in _WITHOUT_ALLOCATOR:
         restart_with_allocator()
+    if whole_process:
+        keep_programs()
     return interruptible(lambda: _run(name, rest), _KEPT.get(name, _COMPLETE), whole_process)
 
 

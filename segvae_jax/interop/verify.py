@@ -19,7 +19,7 @@ import optax
 
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import CheckpointError
-from segvae_jax.interop.torch_checkpoint import NETWORKS, read_release, to_params
+from segvae_jax.interop.torch_checkpoint import NETWORKS, model_arguments, read_release, to_params, to_spectral
 from segvae_jax.json_objects import json_object
 from segvae_jax.maps import BACKGROUND_THRESHOLD, with_background
 from segvae_jax.model.layers import level_widths
@@ -27,9 +27,13 @@ from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.segvae import SegVAE, generate
 from segvae_jax.numerics import fixed_numerics
 
+# The release computed its golden values in float32 on a CPU. On a CPU, differences are at most a fifth of these. A GPU
+# is held to the same ones in the full precision of float32 (`FULL`), where rounding alone differs; what it reaches was
+# not measured yet. TF32, the default there, keeps 10 of 23 bits, and is held to nothing.
 TOLERANCE = 1e-4  # absolute for features, Gaussians and maps; relative for losses
 GRADIENT_TOLERANCE = 1e-3  # relative to the largest entry of a tensor
 UPDATE_TOLERANCE = 1e-2  # relative to the learning rate, for gradients that are not rounding noise
+FULL = "highest"  # precision of matrix products and convolutions, as JAX names it
 _SURE_GRADIENT = 1e-2  # relative to the largest entry of a tensor: well above rounding noise
 
 Report = dict[str, dict[str, Any]]
@@ -55,6 +59,24 @@ def verify(checkpoint: str | Path, fixture: str | Path) -> Report:
         return _compare(model, jax.tree.map(jnp.asarray, variables), golden, levels)
     except KeyError as missing:
         raise CheckpointError(f"{fixture}: has no entry {missing}: expected a file of golden values") from None
+
+
+@fixed_numerics()
+def verify_own(fixture: str | Path, precision: str = FULL) -> Report:
+    """Like `verify`, for golden values that come with their weights, whole or cut as by `tests/golden/make.py`.
+
+    Args:
+      fixture: the file.
+      precision: of matrix products and convolutions; `default` is that of generation and training.
+    """
+    golden = _read_fixture(fixture)
+    state = _by_network(golden, "state/")
+    arguments = model_arguments(state, str(fixture))
+    levels = len(level_widths(arguments["image_size"], arguments["ngf"]))
+    model = SegVAE(order=tuple(golden["input/order"].tolist()), **arguments)
+    _check_belongs(str(fixture), model, golden)
+    variables = {"params": to_params(state, levels), "spectral": to_spectral(state, levels)}
+    return _compare(model, jax.tree.map(jnp.asarray, variables), golden, levels, precision)
 
 
 def _read_fixture(path: str | Path) -> dict[str, Any]:
@@ -90,11 +112,14 @@ def _check_belongs(name: str, model: SegVAE, golden: Mapping[str, Any]) -> None:
         raise CheckpointError(f"{name}: background threshold {threshold}: expected {BACKGROUND_THRESHOLD}")
 
 
-def _compare(model: SegVAE, variables: Mapping[str, Any], golden: Mapping[str, Any], levels: int) -> Report:
+def _compare(
+    model: SegVAE, variables: Mapping[str, Any], golden: Mapping[str, Any], levels: int, precision: str = FULL
+) -> Report:
     report: Report = {}
-    grads = _compare_teacher_forced(report, model, variables, golden)
-    _compare_gradients(report, grads, variables["params"], golden, levels)
-    _compare_generation(report, model, variables, golden)
+    with jax.default_matmul_precision(precision):
+        grads = _compare_teacher_forced(report, model, variables, golden)
+        _compare_gradients(report, grads, variables["params"], golden, levels)
+        _compare_generation(report, model, variables, golden)
     return report
 
 
@@ -124,7 +149,7 @@ def _compare_teacher_forced(report: Report, model: SegVAE, variables, golden) ->
             _record(report, f"teacher/{name}/{field}", getattr(gaussian, field), expected)
     for name, logits in (("recon", output.logits), ("from_prior", from_prior)):
         maps = with_background(model.on_channels(output.replace(logits=logits).shapes))
-        _record(report, f"teacher/{name}", maps, _maps(golden[f"teacher/{name}_u16"]))
+        _record(report, f"teacher/{name}", _cut(maps, golden), _maps(golden[f"teacher/{name}_u16"]))
     scalars = {"loss_kl_weighted": weights[0] * terms.kl, "loss_recon": weights[1] * terms.reconstruction}
     for name, value in scalars.items():
         expected = golden[f"teacher/{name}"]
@@ -137,7 +162,7 @@ def _compare_gradients(report: Report, grads, params, golden, levels: int) -> No
     meta = golden["meta"]
     expected = to_params(_by_network(golden, "grad/"), levels)
     for path, value in jax.tree_util.tree_leaves_with_path(expected):
-        tolerance = max(GRADIENT_TOLERANCE * float(np.abs(value).max()), _rounding_noise(path, levels))
+        tolerance = max(GRADIENT_TOLERANCE * float(np.nanmax(np.abs(value))), _rounding_noise(path, levels))
         _record(report, f"grad{_name(path)}", _at(grads, path), value, tolerance)
     adam = optax.adam(meta["lr"], *meta["betas"])
     step = lambda grads, params: optax.apply_updates(params, adam.update(grads, adam.init(params), params)[0])
@@ -145,7 +170,7 @@ def _compare_gradients(report: Report, grads, params, golden, levels: int) -> No
     for path, value in jax.tree_util.tree_leaves_with_path(to_params(_by_network(golden, "adam1/"), levels)):
         # Adam's first step is about lr * sign(gradient). If a gradient is rounding noise, its sign is random.
         size = np.abs(_at(expected, path))
-        sure = size > max(_SURE_GRADIENT * float(size.max()), _rounding_noise(path, levels))
+        sure = size > max(_SURE_GRADIENT * float(np.nanmax(size)), _rounding_noise(path, levels))
         ours, theirs = (np.where(sure, np.asarray(a), 0) for a in (_at(updated, path), value))
         _record(report, f"adam1{_name(path)}", ours, theirs, UPDATE_TOLERANCE * meta["lr"])
 
@@ -171,14 +196,15 @@ def _compare_generation(report: Report, model: SegVAE, variables, golden) -> Non
     for field in ("mu", "logvar"):
         expected = _batch_major(golden[f"generate/prior/{field}"])
         _record(report, f"generate/prior/{field}", getattr(generated.prior, field), expected)
-    _record(report, "generate/maps", with_background(generated.class_maps), _maps(golden["generate/maps_u16"]))
+    maps = _cut(with_background(generated.class_maps), golden)
+    _record(report, "generate/maps", maps, _maps(golden["generate/maps_u16"]))
 
 
 def _record(report: Report, name: str, ours, theirs, tolerance: float = TOLERANCE) -> None:
     ours, theirs = np.asarray(ours, np.float64), np.asarray(theirs, np.float64)
     if ours.shape != theirs.shape:
         raise CheckpointError(f"{name}: the fixture has shape {theirs.shape}, the model computes shape {ours.shape}")
-    difference = float(np.abs(ours - theirs).max(initial=0))
+    difference = float(np.abs(ours - theirs)[~np.isnan(theirs)].max(initial=0))  # NaN: not in the fixture
     report[name] = {"difference": difference, "tolerance": tolerance, "ok": bool(difference <= tolerance)}
 
 
@@ -190,13 +216,29 @@ def _maps(u16: np.ndarray) -> np.ndarray:
     return u16.transpose(0, 2, 3, 1) / 65535
 
 
+def _cut(class_maps: jax.Array, golden: Mapping[str, Any]) -> jax.Array:
+    """The pixels that the fixture holds."""
+    stride = golden["meta"].get("map_stride", 1)
+    return class_maps[:, ::stride, ::stride]
+
+
 def _by_network(golden: Mapping[str, Any], prefix: str) -> dict[str, dict[str, np.ndarray]]:
+    """The tensors under a prefix. Entries that the fixture leaves out are NaN."""
     networks: dict[str, dict[str, np.ndarray]] = {name: {} for name in NETWORKS}
     for key in golden:
         if key.startswith(prefix):
             network, name = key.removeprefix(prefix).split("/")
-            networks[network][name] = golden[key]
+            shape = golden.get(f"state/{network}/{name}", golden[key]).shape
+            networks[network][name] = _uncut(golden[key], shape, golden["meta"].get("tensor_stride", 1))
     return networks
+
+
+def _uncut(value: np.ndarray, shape: tuple[int, ...], stride: int) -> np.ndarray:
+    if value.shape == shape:
+        return value
+    full = np.full(np.prod(shape), np.nan, np.float32)
+    full[::stride] = value
+    return full.reshape(shape)
 
 
 def _at(tree, path):

@@ -56,6 +56,7 @@ def instance_norm_leaky_relu(x: Float[Array, "B H W I"]) -> Float[Array, "B H W 
     return _instance_norm_forward(x)[0]
 
 
+@jax.named_scope("instance_norm")  # for profiles
 def _instance_norm_forward(x):
     single = x.astype(jnp.float32)
     mean = single.mean((1, 2), keepdims=True)
@@ -64,6 +65,7 @@ def _instance_norm_forward(x):
     return y, (y, scale)
 
 
+@jax.named_scope("instance_norm")
 def _instance_norm_backward(saved, g):
     y, scale = saved[0].astype(jnp.float32), saved[1]
     positive = y >= 0

@@ -1,15 +1,18 @@
 """The cost of a training step, and how much of the machine it uses."""
 
 import dataclasses
+import math
 import time
 
 import jax
 import jax.numpy as jnp
 
 from segvae_jax.data.feed.feeding import Feed
+from segvae_jax.training.operations import count_operations
 
 _SIDE = {"cpu": 1024}  # of the square matrices whose product measures the peak
 _SIDE_ELSEWHERE = 8192
+_PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,30 +20,35 @@ class Cost:
     """Cost of a compiled step.
 
     Attributes:
-      flops: floating-point operations, counted before compilation, because library calls hide theirs afterwards.
-      bytes: bytes that the compiled program reads and writes on one device, as the compiler counts them.
+      flops: floating-point operations, as `count_operations` counts them.
+      bytes: bytes that the compiled program reads and writes on one device, as the compiler counts them; None if it
+        does not count them.
       peak: operations per second that large matrix products reach on all devices.
     """
 
-    flops: float
-    bytes: float
+    flops: int
+    bytes: float | None
     peak: float
 
     def __str__(self) -> str:
-        return (
-            f"one step: {self.flops / 1e9:,.1f} GFLOP, {self.bytes / 1e9:,.2f} GB per device; "
-            f"matrix products reach {self.peak / 1e9:,.0f} GFLOP/s here"
-        )
+        accesses = "" if self.bytes is None else f", {_short(self.bytes)}B per device"
+        return f"one step: {_short(self.flops)}FLOP{accesses}; matrix products reach {_short(self.peak)}FLOP/s here"
 
 
-def cost_of(lowered: jax.stages.Lowered, compiled: jax.stages.Compiled, dtype: str) -> Cost:
+def _short(number: int | float) -> str:
+    """A number to four digits, with a metric prefix: 7,123,000 as 7.123 M."""
+    power = min(int(math.log10(max(number, 1))) // 3, len(_PREFIXES) - 1)
+    return f"{number / 1000**power:,.4g} {_PREFIXES[power]}"
+
+
+def cost_of(traced: jax.stages.Traced, compiled: jax.stages.Compiled, dtype: str) -> Cost:
     """Counts operations and bytes, and measures the peak rate of matrix products in `dtype`."""
-    operations, accesses = lowered.cost_analysis() or {}, compiled.cost_analysis() or {}
-    peak = jax.device_count() * _measured_peak(dtype)
-    return Cost(float(operations.get("flops", 0)), float(accesses.get("bytes accessed", 0)), peak)
+    accesses = (compiled.cost_analysis() or {}).get("bytes accessed")
+    return Cost(count_operations(traced.jaxpr), accesses, jax.device_count() * measured_peak(dtype))
 
 
-def _measured_peak(dtype: str) -> float:
+def measured_peak(dtype: str) -> float:
+    """Floating-point operations per second of a large matrix product on one device, the best of four."""
     side = _SIDE.get(jax.default_backend(), _SIDE_ELSEWHERE)
     matrix = jax.device_put(jnp.ones((side, side), dtype), jax.local_devices()[0])
     product = jax.jit(jnp.matmul)

@@ -207,10 +207,10 @@ def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
     step = jit_train_step(run.model, run.optimizer, run.step_config, run.mesh)
     packing = setup.build_packing(run.config, run.data, run.space, run.mesh.size, run.num_steps)
-    lower = lambda budget: step.lower(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget)
-    compiled = functools.cache(lambda budget: lower(budget).compile())
+    traced = functools.cache(lambda budget: step.trace(abstract, jax.ShapeDtypeStruct(shape, jnp.uint8), budget))
+    compiled = functools.cache(lambda budget: traced(budget).lower().compile())
     usual = packing.budget if packing else None
-    cost = cost_of(lower(usual), compiled(usual), run.config.model.dtype)
+    cost = cost_of(traced(usual), compiled(usual), run.config.model.dtype)
     if jax.process_index() == 0:
         print(cost, flush=True)
     budget_of = packing.of if packing else lambda step: None

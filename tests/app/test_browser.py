@@ -62,7 +62,6 @@ def address(workplace):
         **os.environ, "PYTHONPATH": f"{workplace / 'watch'}:{ROOT}", "HOSTS": str(workplace / "hosts"),
         "XLA_FLAGS": "--xla_backend_optimization_level=0", "GRADIO_TEMP_DIR": str(workplace / "uploads"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
-        "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax")),
     }  # fmt: skip
     with (workplace / "log").open("w") as log:
         server = subprocess.Popen(

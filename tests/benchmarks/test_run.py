@@ -21,13 +21,12 @@ from segvae_jax.maps import label_set_of
 ROOT = Path(__file__).parents[2]
 
 
-def run(*arguments):
-    """Runs the command as a user does, on one device and without PyTorch."""
+def run(*arguments, name="run"):
+    """Runs a command as a user does, on one device and without PyTorch."""
     # Each program runs only once, so compilation dominates the time.
-    variables = {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
-    hidden = (
-        "import sys; sys.modules['torch'] = None; import runpy; runpy.run_module('benchmarks.run', None, '__main__')"
-    )
+    variables = {**os.environ, "XLA_FLAGS": "--xla_backend_optimization_level=0", "JAX_PLATFORMS": "cpu"}
+    start = f"import runpy; runpy.run_module('benchmarks.{name}', None, '__main__')"
+    hidden = f"import sys; sys.modules['torch'] = None; {start}"
     command = [sys.executable, "-c", hidden, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=variables, cwd=ROOT)
 
@@ -42,11 +41,25 @@ def test_the_command_measures_every_section_or_says_why_not(tmp_path):
     for row in rows:
         assert row["values"] or row["reason"], row["name"]
         assert row["machine"]["cpu"] and row["machine"]["jax"] and row["machine"]["commit"]
-        assert row["name"][:10] in done.stdout
+        assert row["name"] in done.stdout
+    assert any("hierarchical" in row["name"] for row in rows)
     compared = [row for row in rows if row["name"].endswith("PyTorch")]
     assert compared and all(row["median"] is None and "not installed" in row["reason"] for row in compared)
     equal = [row for row in rows if row["name"].endswith("losses, relative difference to 1 device")]
     assert equal and all(row["met"] for row in equal)
+
+
+@pytest.mark.slow
+def test_all_of_a_gpu_command_runs_on_a_cpu(tmp_path):
+    done = run("--quick", "--device=cpu", f"--out={tmp_path}", name="gpu")
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((tmp_path / "benchmarks.json").read_text())["rows"]
+    found = {row["section"] for row in rows}
+    assert found == {"sanity", "training", "trace", "train.py", "generation", "bulk", "memory", "compile", "pipeline"}
+    assert [row for row in rows if row["section"] == "sanity" and row["met"] is False] == []
+    assert {"sanity", "train.py", "bulk", "trace"} <= {row["section"] for row in rows if row["values"]}
+    assert [row["name"] for row in rows if not row["values"] and not row["reason"]] == []
+    assert list((tmp_path / "trace").rglob("*.xplane.pb"))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +67,7 @@ def test_the_command_measures_every_section_or_says_why_not(tmp_path):
     [
         (["--only=speed"], "--only=speed: no such section: choose from training"),
         (["--out=/proc/none"], "--out=/proc/none: cannot be written"),
+        (["--device=gpu"], "--device=gpu: JAX_PLATFORMS=cpu hides it: unset it"),
     ],
 )
 def test_a_users_mistake_is_one_line(arguments, message):

@@ -70,6 +70,11 @@ def put(root, files):
     return root
 
 
+def index_files():
+    """CelebAMask-HQ as index maps in one folder."""
+    return {f"{number:05d}.png": encoded(painted(face, CELEBAMASK_HQ)[0]) for number, face in FACES.items()}
+
+
 def official_files():
     """CelebAMask-HQ as published: a PNG a part, in RGB and greyscale, and JPEGs of twice the size."""
     files = {"README.txt": b"no picture", "CelebAMask-HQ-mask-anno/Thumbs.db": b"no picture"}

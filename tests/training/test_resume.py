@@ -31,9 +31,7 @@ def arguments(config, workdir: Path) -> list[str]:
 
 
 def environment(**changes: str) -> dict[str, str]:
-    cache = {"JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir,
-             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}  # fmt: skip
-    return {**os.environ, **cache, **changes}
+    return {**os.environ, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1", **changes}
 
 
 @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""CelebAMask-HQ: as its authors publish it, as the authors of SegVAE repackaged it, and as index maps."""
+"""CelebAMask-HQ: as its authors publish it, as the authors of SegVAE repackaged it, and as index maps.
+
+Some of its maps have left and right exchanged, which is put right.
+"""
 
 import dataclasses
 import re
@@ -21,6 +24,7 @@ from segvae_jax.data.sources.reading import (
     pictures_in,
     unique,
 )
+from segvae_jax.data.sources.sides import with_sides_put_right
 from segvae_jax.data.sources.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError
 from segvae_jax.labels import BACKGROUND, CELEBAMASK_HQ, CELEBAMASK_RELEASE, LabelSpace
@@ -118,12 +122,14 @@ def index_maps(tree: FileTree) -> Source:
     version = fingerprint([READING, notes, tree.stamps(files.values())])
     read = IndexMapReader(Files(tree, files), CELEBAMASK_HQ)
     ids = tuple(sorted(files))
-    return Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
+    source = Source("celebamask_hq", CELEBAMASK_HQ, ids, read, version, native=read.native, notes=notes)
+    return with_sides_put_right(source)
 
 
 def parquet_rows(tree: FileTree) -> Source:
     """Index maps in official order in parquet files, see `parquet`; skin is restored under facial parts."""
-    return parquet(tree, CELEBAMASK_HQ, "celebamask_hq", {"layout": "celebamask_parquet", "skin": RESTORED}, image_id)
+    notes = {"layout": "celebamask_parquet", "skin": RESTORED}
+    return with_sides_put_right(parquet(tree, CELEBAMASK_HQ, "celebamask_hq", notes, image_id))
 
 
 LAYOUTS: Layouts = {
@@ -141,7 +147,8 @@ def _parts_source(name: str, tree: FileTree, space: LabelSpace, parts: Parts, im
     read = PartMaps(tree, space, parts)
     image = PictureReader(Files(tree, images)) if images else None
     ids = tuple(sorted(parts))
-    return Source(name, space, ids, read, version, native=read.native, image=image, notes=notes)
+    source = Source(name, space, ids, read, version, native=read.native, image=image, notes=notes)
+    return with_sides_put_right(source)
 
 
 def _official_parts(tree: FileTree, folder: str) -> Iterator[tuple[tuple[str, str], str]]:

@@ -7,6 +7,7 @@ from layout_writers import (
     detect,
     encoded,
     in_release_order,
+    index_files,
     official_files,
     painted,
     placed,
@@ -18,9 +19,11 @@ from layout_writers import (
 )
 
 from segvae_jax import maps
+from segvae_jax.data.sources.sides import sides_put_right
 from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE
 
 ANNO = "CelebAMask-HQ-mask-anno"
+FILES = {"celebamask_hq": official_files, "celebamask_index": index_files}
 WHITE = encoded(np.full(FACE_SIZE, 255, np.uint8))
 
 
@@ -45,13 +48,41 @@ def test_parts_stay_as_they_were_annotated_and_pictures_beside_them(tmp_path, ki
 
 
 def test_flattened_maps_get_their_skin_back_and_say_so(tmp_path, kind):
-    flat = {number: painted(class_maps, CELEBAMASK_HQ) for number, class_maps in FACES.items()}
-    path = placed(kind, tmp_path, {f"{number:05d}.png": encoded(index) for number, (index, _) in flat.items()})
+    path = placed(kind, tmp_path, index_files())
     source = celebamask(path, layout="celebamask_index")
     assert source.ids == celebamask(path).ids == ("0", "2003", "7")
     assert source.notes["skin"] == "restored under facial parts" and source.image is None
-    for number, (_, restored) in flat.items():
+    for number, class_maps in FACES.items():
+        _, restored = painted(class_maps, CELEBAMASK_HQ)
         np.testing.assert_array_equal(source.read(str(number), FACE_SIZE), restored)
+
+
+def exchanged(class_maps):
+    return class_maps[..., list(CELEBAMASK_HQ.mirrored)]
+
+
+@pytest.mark.parametrize("layout", ["celebamask_hq", "celebamask_index"])
+def test_exchanged_sides_are_put_right_and_noted(tmp_path, monkeypatch, layout):
+    right = celebamask(put(tmp_path / "right", FILES[layout]()))
+    monkeypatch.setattr("layout_writers.FACES", {number: exchanged(face) for number, face in FACES.items()})
+    wrong = celebamask(put(tmp_path / "wrong", FILES[layout]()))
+    assert wrong.notes["sides"] == "left is the left of the person"
+    for number in right.ids:
+        np.testing.assert_array_equal(wrong.read(number, FACE_SIZE), right.read(number, FACE_SIZE))
+        np.testing.assert_array_equal(wrong.native(number), right.native(number))
+
+
+def test_sides_are_exchanged_only_if_all_pairs_say_so():
+    face = FACES[0]
+    np.testing.assert_array_equal(sides_put_right(face, CELEBAMASK_HQ), face)
+    np.testing.assert_array_equal(sides_put_right(exchanged(face), CELEBAMASK_HQ), face)
+    eyes = [CELEBAMASK_HQ.channel(name) for name in ("l_eye", "r_eye")]
+    odd = face.copy()
+    odd[..., eyes] = odd[..., eyes[::-1]]
+    np.testing.assert_array_equal(sides_put_right(odd, CELEBAMASK_HQ), odd)
+    alone = exchanged(face)
+    alone[..., [CELEBAMASK_HQ.channel(name) for name in ("l_eye", "l_brow", "l_ear")]] = False
+    np.testing.assert_array_equal(sides_put_right(alone, CELEBAMASK_HQ), alone)
 
 
 def test_every_part_is_reduced_as_if_alone(tmp_path):

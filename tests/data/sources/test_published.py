@@ -11,13 +11,13 @@ from segvae_jax.labels import CELEBAMASK_HQ, HUMAN_PARSING
 
 
 def test_celebamask_reads_official_indices_and_restores_skin(tmp_path):
-    index = np.arange(19, dtype=np.uint8)[None].repeat(2, axis=0)
+    index = np.arange(19, dtype=np.uint8)[None, ::-1].repeat(2, axis=0)  # left classes on the right, as in a face
     source = celebamask(write_maps(tmp_path / "maps", face=index))
     assert source.space is CELEBAMASK_HQ and source.ids == ("face",)
     class_maps = source.read("face", (2, 19))
     assert class_maps.dtype == bool and not class_maps[..., 0].any()
-    assert names_painted(source, "face", (2, 19))[:19] == list(CELEBAMASK_HQ.names)
-    under = {CELEBAMASK_HQ.names[i] for i in class_maps[0, :, CELEBAMASK_HQ.channel("skin")].nonzero()[0]}
+    assert names_painted(source, "face", (2, 19))[:19] == list(CELEBAMASK_HQ.names)[::-1]
+    under = {CELEBAMASK_HQ.names[i] for i in class_maps[0, ::-1, CELEBAMASK_HQ.channel("skin")].nonzero()[0]}
     assert under == set("skin nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip".split())
 
 
