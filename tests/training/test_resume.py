@@ -192,18 +192,18 @@ def test_a_run_goes_on_with_other_numbers_of_processes_and_ends_like_one_of_a_si
         for process in running:
             process.kill()
     with job(tmp_path / "stopped", 4, 2, *given) as running:
-        wait_for(running[0], lambda: last_row(workdir) > last_saved(workdir))
+        wait_for(running[0], lambda: "\nstep " in (tmp_path / "stopped" / "0").read_text())
         running[2].send_signal(signal.SIGINT)
         statuses = [process.wait(timeout=PATIENCE) for process in running]
     logs = [(tmp_path / "stopped" / str(i)).read_text() for i in range(4)]
     assert statuses == [0, 0, 130, 0], "\n".join(logs)
     where = f"after step {(step := last_saved(workdir))}, saved: start again to go on\n"
     assert 5 < step == last_row(workdir) < 120
-    assert logs[0].endswith(f"stopped by a signal {where}") and logs[2].endswith(f"stopped by Ctrl-C {where}")
+    assert f"stopped by a signal {where}" in logs[0] and logs[2].endswith(f"stopped by Ctrl-C {where}")
     state = train(config, workdir)
     assert [row["step"] for row in rows(workdir)] == list(range(1, 121))
     ours, theirs = ([row["total"] for row in rows(path)] for path in (workdir, tmp_path / "alone"))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)  # processes add gradients in another order than devices
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)  # processes add gradients in another order than devices
     for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(state.ema), jax.tree.leaves(alone.ema), strict=True):
         # The gradient of a bias before a norm is only rounding noise, which Adam amplifies.
         if "bias" not in jax.tree_util.keystr(path):
