@@ -2,12 +2,13 @@
 
 import functools
 import importlib.metadata
-import os
 import platform
 import subprocess
 from pathlib import Path
 
 import jax
+
+from segvae_jax.workers import num_cores
 
 _ROOT = Path(__file__).parent.parent
 _PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch")
@@ -18,7 +19,7 @@ def facts() -> dict[str, str | int]:
     """Processor, cores, devices, versions and commit, as far as they are known."""
     device = jax.devices()[0]
     return {
-        "cpu": _cpu(), "cores": _cores(), "backend": jax.default_backend(),
+        "cpu": _cpu(), "cores": num_cores(), "backend": jax.default_backend(),
         "device": device.device_kind, "devices": jax.device_count(),
         "system": platform.platform(), "python": platform.python_version(),
         **{name: _version(name) for name in _PACKAGES}, "commit": _commit(),
@@ -40,10 +41,6 @@ def _cpu() -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _version(package: str) -> str:

@@ -24,6 +24,11 @@ Runner = Callable[[Work, Sequence[int]], Iterator[int]]  # yields numbers as the
 _work: Work  # of a worker process
 
 
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def one_process(work: Work, pieces: Sequence[int]) -> Iterator[int]:
     """Does the work in this process, piece after piece."""
     return map(work, pieces)

@@ -104,7 +104,14 @@ class _ExperimentParser(flags.ArgumentParser):
 
 def main(given: flags.FlagValues) -> None:
     """Trains."""
+    import jax
+
     from segvae_jax.training.loop import train
 
     join_hosts(given)
-    train(given.config, given.workdir)
+    try:
+        train(given.config, given.workdir)
+    except KeyboardInterrupt as interrupt:
+        if interrupt.args:  # all hosts stopped after the same step, and the others wait for this one to leave
+            jax.distributed.shutdown()
+        raise

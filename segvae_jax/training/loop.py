@@ -176,7 +176,7 @@ def _advance(
                 where = f"after step {number}, saved: start again to go on"
                 if stop == signal.SIGINT:
                     raise KeyboardInterrupt(where)
-                monitor.console.print(f"stopped by SIGTERM {where}")
+                monitor.console.print(f"stopped by {'SIGTERM' if jax.process_count() == 1 else 'a signal'} {where}")
                 break
     return state
 
@@ -235,10 +235,21 @@ def _describe(run: Run, state: TrainState) -> None:
 
 
 @contextlib.contextmanager
-def _termination() -> Iterator[Callable[[int], signal.Signals | bool | None]]:
-    """A function that returns whether to stop after a step: at Ctrl-C, or because some process received a SIGTERM."""
-    if jax.process_count() > 1:  # JAX's own handler agrees on one step for all processes
-        yield multihost_utils.reached_preemption_sync_point
+def _termination() -> Iterator[Callable[[int], signal.Signals | None]]:
+    """A function that returns whether to stop after a step: the signal that asks for it, to any process of the job.
+
+    Several processes have to stop after the same step. JAX's own handler of SIGTERM agrees on one with the others, so
+    a Ctrl-C is passed on to it.
+    """
+    if jax.process_count() == 1:
+        with termination(signal.SIGTERM, signal.SIGINT) as received:
+            yield lambda step: received()
         return
-    with termination(signal.SIGTERM, signal.SIGINT) as received:
-        yield lambda step: received()
+
+    def agreed(step: int) -> signal.Signals | None:
+        if received():
+            signal.raise_signal(signal.SIGTERM)
+        return (received() or signal.SIGTERM) if multihost_utils.reached_preemption_sync_point(step) else None
+
+    with termination(signal.SIGINT) as received:
+        yield agreed

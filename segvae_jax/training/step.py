@@ -1,7 +1,8 @@
 """The training and validation steps, written as for one device.
 
 `jit_train_step` compiles the training step over a mesh, with the batch split along `data` and the state on every
-device (`validation` does the same for the validation step); XLA then averages gradients over the global batch.
+device (`validation` does the same for the validation step). Each device computes the gradient of its own maps, and all
+of them are added in one all-reduce.
 """
 
 import dataclasses
@@ -22,7 +23,7 @@ from segvae_jax.model.layers import CONVOLUTION
 from segvae_jax.model.losses import Losses, RowCounts, reduce_losses
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.sharding import replicated, split_batch
+from segvae_jax.sharding import replicated, split_batch, summed
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 
@@ -111,6 +112,7 @@ def train_step(
     state: TrainState,
     packed: UInt8[Array, "B H W P"],
     budget: Budget | None = None,
+    mesh: Mesh | None = None,
 ) -> tuple[TrainState, Metrics]:
     """One update.
 
@@ -122,6 +124,7 @@ def train_step(
       packed: the batch.
       budget: number of slots for the convolutions of each accumulated part; not packed if None. It saves time and
         changes no result.
+      mesh: over which the batch is split; None for one device.
 
     Returns:
       the new state, and metrics: losses, norms of gradients and updates, and for each parameter whether its gradient
@@ -129,7 +132,7 @@ def train_step(
     """
     class_maps = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
     eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
-    grads, (terms, spectral) = _gradient(model, config, state, class_maps, eps, budget)
+    (grads, terms), spectral = _gradient(model, config, state, class_maps, eps, budget, mesh)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     ema = _averaged(state.ema, params, config.ema_decay, state.step)
@@ -149,7 +152,8 @@ def _gradient(
     class_maps: Float[Array, "B H W C"],
     eps: Float[Array, "B ..."],
     budget: Budget | None,
-) -> tuple[Any, tuple[Losses, Any]]:
+    mesh: Mesh | None,
+) -> tuple[tuple[Any, Losses], Any]:
     """Gradients of the loss of a batch, its terms, and the advanced singular vectors of the spectral norm."""
     order = random_order(model, config, state.step)
     present, steps = _present(model, class_maps, order), None
@@ -157,23 +161,34 @@ def _gradient(
         steps = _random_steps(config, state.step, present)
         present = jnp.take_along_axis(present, steps, axis=1)
     rows, kl_weight = RowCounts.of(present), config.kl_weight_at(state.step)
+    if mesh and budget:
+        budget = dataclasses.replace(budget, groups=1)  # each device packs its own maps
     run = jax.checkpoint(_run, policy=_ONLY_CONVOLUTIONS, static_argnums=(0, 1)) if config.remat else _run
 
-    def loss(params: Any, maps_of_part: Array, eps: Array, present: Array, steps: Array | None) -> tuple[Array, Any]:
-        variables = {"params": params, "spectral": state.spectral}
+    shared = state.params, state.spectral, rows, kl_weight, order  # not closed over: a device has its own view of them
+
+    def loss(params: Any, shared: Any, maps_of_part: Array, eps: Array, present: Array, steps: Array | None) -> Any:
+        spectral, rows, kl_weight, order = shared
+        variables = {"params": params, "spectral": spectral}
         (output, updated), shapes = run(model, budget, order, variables, maps_of_part, eps, steps)
         terms = model.loss_terms(output, shapes, config.reconstruction)
         reduced = reduce_losses(terms, present, kl_weight, rows, config.reduction)
         return reduced.total, (reduced, updated.get("spectral", {}))
 
-    gradient = functools.partial(jax.grad(loss, has_aux=True), state.params)
-    inputs = class_maps, eps, present, steps
-    if config.accumulate == 1:
-        return gradient(*inputs)
-    zero = jnp.zeros(())
-    losses = Losses(zero, zero, zero, dict.fromkeys(model.latent_scales, zero))
-    nothing = jax.tree.map(jnp.zeros_like, state.params), (losses, state.spectral)
-    return _accumulated(gradient, config.accumulate, nothing, *inputs)
+    def gradient(shared: Any, *inputs: Any) -> tuple[tuple[Any, Losses], Any]:
+        def of_part(*inputs: Any) -> tuple[tuple[Any, Losses], Any]:
+            grads, (terms, spectral) = jax.grad(loss, has_aux=True)(params, others, *inputs)
+            return (grads, terms), spectral
+
+        params, *others = shared
+        if config.accumulate == 1:
+            return of_part(*inputs)
+        zero = jnp.zeros(())
+        losses = Losses(zero, zero, zero, dict.fromkeys(model.latent_scales, zero))
+        nothing = (jax.tree.map(jnp.zeros_like, params), losses), others[0]
+        return _accumulated(of_part, config.accumulate, nothing, *inputs)
+
+    return (summed(mesh, gradient) if mesh else gradient)(shared, class_maps, eps, present, steps)
 
 
 def _run(
@@ -217,7 +232,8 @@ def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: 
 def _random_steps(config: StepConfig, step: Any, present: Float[Array, "B K"]) -> Int[Array, "B M"]:
     """Numbers of random steps whose classes the maps have; of others too, if a map has fewer."""
     noise = jax.random.gumbel(stream_key(config.seed, "classes", step), present.shape, mode="low")
-    return lax.top_k(jnp.where(present > 0, noise, -jnp.inf), min(config.classes_per_map, present.shape[1]))[1]
+    first = jnp.argsort(jnp.where(present > 0, -noise, jnp.inf), axis=1)  # `top_k` would gather the rows of all devices
+    return first[:, : min(config.classes_per_map, present.shape[1])]
 
 
 def random_order(model: MapModel, config: StepConfig, step: Any) -> Int[Array, "K"] | None:
@@ -242,9 +258,8 @@ def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs
     """Sums gradients and loss terms over parts of a batch; each part takes every `parts`-th row, on every device."""
 
     def add(total: Any, part: Any) -> tuple[Any, None]:
-        (grads_sum, (terms_sum, _)), (grads, (terms, spectral)) = total, gradient(*part)
-        added = jax.tree.map(jnp.add, (grads_sum, terms_sum), (grads, terms))
-        return (added[0], (added[1], spectral)), None
+        sums, others = gradient(*part)
+        return (jax.tree.map(jnp.add, total[0], sums), others), None
 
     split = jax.tree.map(lambda x: jnp.swapaxes(x.reshape(-1, parts, *x.shape[1:]), 0, 1), inputs)
     return lax.scan(add, nothing, split)[0]
@@ -274,7 +289,7 @@ def jit_train_step(
     """
     everywhere = replicated(mesh)
     return jax.jit(
-        functools.partial(train_step, model, optimizer, config),
+        functools.partial(train_step, model, optimizer, config, mesh=mesh if mesh.size > 1 else None),
         in_shardings=(everywhere, split_batch(mesh)),
         out_shardings=everywhere,
         donate_argnums=0,

@@ -16,18 +16,18 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.cli.main import main
 from segvae_jax.training import loop
+from segvae_jax.training.loop import train
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 250  # seconds; enough for machines under load
 SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
 
 
-def arguments(run, workdir: Path) -> list[str]:
-    config = Path(__file__).with_name("tiny_config.py")
-    return [f"--config={config}", f"--config.data.prepared={run.config.data.prepared}", f"--workdir={workdir}"]
+def arguments(config, workdir: Path) -> list[str]:
+    file = Path(__file__).with_name("tiny_config.py")
+    return [f"--config={file}", f"--config.data.prepared={config.data.prepared}", f"--workdir={workdir}"]
 
 
 def environment(**changes: str) -> dict[str, str]:
@@ -71,6 +71,11 @@ def last_row(workdir: Path) -> int:
     return json.loads(whole[-1])["step"] if whole else 0
 
 
+def last_saved(workdir: Path) -> int:
+    """The latest complete step."""
+    return max([int(name) for name in names(workdir / "steps") if name.isdigit()], default=0)
+
+
 def everything(workdir: Path, step: int) -> dict:
     """All values in the checkpoint of a step, as stored on disk."""
     items = ocp.args.Composite(variables=ocp.args.StandardRestore(), optimizer=ocp.args.StandardRestore())
@@ -112,10 +117,10 @@ def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(loop, "_compiled", stopping)
-        assert main(["train", *arguments(run, tmp_path)]) == status
+        assert main(["train", *arguments(run.config, tmp_path)]) == status
     assert f"\nstopped by {name} after step 5, saved: start again to go on\n" in capsys.readouterr().err
     assert last_row(tmp_path) == 5 and "5" in names(tmp_path / "steps")
-    assert main(["train", *arguments(run, tmp_path)]) == 0
+    assert main(["train", *arguments(run.config, tmp_path)]) == 0
     assert_same(everything(tmp_path, 24), everything(run.workdir, 24))
     assert measured(tmp_path) == measured(run.workdir)
 
@@ -124,7 +129,7 @@ def test_a_run_that_is_told_to_stop_continues_to_the_same_end(run, tmp_path, mon
 def test_a_full_disk_ends_a_run_in_one_line(run, tmp_path):
     """Files end at 40 KiB, which those of a checkpoint exceed. Orbax tells in several threads."""
     limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", sys.executable, "train.py"]
-    command = [*limited, *arguments(run, tmp_path / "run")]
+    command = [*limited, *arguments(run.config, tmp_path / "run")]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
@@ -143,14 +148,14 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(run, tm
     ]
     begins = []
     for i, (number, moment) in enumerate(disturbances):
-        with started(tmp_path / f"log {i}", *arguments(run, tmp_path)) as process:
+        with started(tmp_path / f"log {i}", *arguments(run.config, tmp_path)) as process:
             if number:
                 wait_for(process, moment)
                 process.send_signal(number)
             status = process.wait(timeout=PATIENCE)
         log = (tmp_path / f"log {i}").read_text()
         assert status == {signal.SIGTERM: 0, signal.SIGKILL: -signal.SIGKILL, None: 0}[number], log
-        begins.append(max([int(name) for name in names(tmp_path / "steps") if name.isdigit()], default=0))
+        begins.append(last_saved(tmp_path))
         if number == signal.SIGTERM:
             assert f"stopped by SIGTERM after step {begins[-1]}, saved" in log
             assert begins[-1] == last_row(tmp_path) >= 1, "saved at once"
@@ -161,36 +166,45 @@ def test_a_run_that_is_killed_again_and_again_ends_like_one_that_was_not(run, tm
     assert measured(tmp_path) == measured(run.workdir)
 
 
-@pytest.mark.slow
-def test_two_processes_train_like_one(run, tmp_path):
+@contextlib.contextmanager
+def job(log: Path, processes: int, devices: int, *arguments: str) -> Iterator[list[subprocess.Popen]]:
+    """A training job of several processes with some devices each; `log` is a folder for their output."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    environ = {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=8", f"device_count={devices}")}
+    joined = [*arguments, "--distributed", f"--coordinator={address}", f"--processes={processes}"]
+    log.mkdir()
     with contextlib.ExitStack() as stack:
-        processes = []
-        for i in range(2):
-            flags = [
-                "--config.checkpoint_every=24",
-                "--distributed",
-                f"--coordinator=127.0.0.1:{port}",
-                "--processes=2",
-                f"--process={i}",
-            ]
-            environ = {"XLA_FLAGS": os.environ["XLA_FLAGS"].replace("device_count=8", "device_count=1")}
-            log = tmp_path / f"log {i}"
-            processes.append(stack.enter_context(started(log, *arguments(run, tmp_path / "run"), *flags, **environ)))
-        statuses = [process.wait(timeout=PATIENCE) for process in processes]
-    logs = [(tmp_path / f"log {i}").read_text() for i in range(2)]
-    assert statuses == [0, 0], "\n".join(logs)
-    assert "step 24:" in logs[0] and "step" not in logs[1], logs[1]
-    assert [row["step"] for row in rows(tmp_path / "run")] == list(range(1, 25))
-    ours, theirs = ([row["total"] for row in rows(path)] for path in (tmp_path / "run", run.workdir))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
-    _, variables, step = load_variables(tmp_path / "run")
-    assert step == 24
-    for (path, a), b in zip(
-        jax.tree_util.tree_leaves_with_path(variables["params"]), jax.tree.leaves(run.state.ema), strict=True
-    ):
+        start = lambda i: stack.enter_context(started(log / str(i), *joined, f"--process={i}", **environ))
+        yield [start(i) for i in range(processes)]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_with_other_numbers_of_processes_and_ends_like_one_of_a_single_process(config, tmp_path):
+    """Eight devices each time: 2 x 4 are killed, Ctrl-C in one of 4 x 2 stops all of them, and 1 x 8 finish, here."""
+    config.num_steps, config.checkpoint_every = 120, 5
+    alone = train(config, tmp_path / "alone")
+    workdir = tmp_path / "run"
+    given = [*arguments(config, workdir), "--config.num_steps=120", "--config.checkpoint_every=5"]
+    with job(tmp_path / "killed", 2, 4, *given) as running:
+        wait_for(running[0], lambda: "5" in names(workdir / "steps"))
+        for process in running:
+            process.kill()
+    with job(tmp_path / "stopped", 4, 2, *given) as running:
+        wait_for(running[0], lambda: "\nstep " in (tmp_path / "stopped" / "0").read_text())
+        running[2].send_signal(signal.SIGINT)
+        statuses = [process.wait(timeout=PATIENCE) for process in running]
+    logs = [(tmp_path / "stopped" / str(i)).read_text() for i in range(4)]
+    assert statuses == [0, 0, 130, 0], "\n".join(logs)
+    where = f"after step {(step := last_saved(workdir))}, saved: start again to go on\n"
+    assert 5 < step == last_row(workdir) < 120
+    assert f"stopped by a signal {where}" in logs[0] and logs[2].endswith(f"stopped by Ctrl-C {where}")
+    state = train(config, workdir)
+    assert [row["step"] for row in rows(workdir)] == list(range(1, 121))
+    ours, theirs = ([row["total"] for row in rows(path)] for path in (workdir, tmp_path / "alone"))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)  # processes add gradients in another order than devices
+    for (path, a), b in zip(jax.tree_util.tree_leaves_with_path(state.ema), jax.tree.leaves(alone.ema), strict=True):
         # The gradient of a bias before a norm is only rounding noise, which Adam amplifies.
         if "bias" not in jax.tree_util.keystr(path):
             np.testing.assert_allclose(a, b, atol=1e-5)

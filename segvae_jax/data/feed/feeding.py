@@ -38,18 +38,18 @@ class Feed:
           DataError: if there are no training maps.
         """
         self.waited = 0.0
-        examples = data.split("train")
+        on_disk = data.packed_on_disk("train")
         share = batch_size // jax.process_count(), seed, jax.process_index(), jax.process_count()
         self._place = functools.partial(jax.make_array_from_process_local_data, split_batch(mesh))
         self._look_up = None
-        if len(examples) * examples[0]["map"].nbytes <= resident_bytes:
+        if on_disk.nbytes <= resident_bytes:
             everywhere, split = replicated(mesh), split_batch(mesh)
             look_up = jax.jit(lambda maps, rows: maps[rows], in_shardings=(everywhere, split), out_shardings=split)
-            maps = jax.make_array_from_process_local_data(everywhere, data.packed("train"))
+            maps = jax.make_array_from_process_local_data(everywhere, on_disk[np.arange(len(on_disk))])
             self._look_up = functools.partial(look_up, maps)
-            self.iterator = train_indices(len(examples), *share)
+            self.iterator = train_indices(len(on_disk), *share)
         else:
-            self.iterator = train_batches(examples, *share)
+            self.iterator = train_batches(on_disk, *share)
 
     def next(self) -> UInt8[Array, "B H W P"]:
         """The packed maps of the next batch."""

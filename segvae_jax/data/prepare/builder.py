@@ -37,7 +37,7 @@ from segvae_jax.data.prepare.splits import (
     split_of,
 )
 from segvae_jax.data.prepare.staging import Staging
-from segvae_jax.data.shards.records import DataSetFiles, write_records
+from segvae_jax.data.shards.records import Arrays, DataSetFiles, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import DamagedFile, DataError, OutputError
@@ -102,13 +102,22 @@ class Prepared:
             kept += f"; {sum(map(len, report['near_duplicates'])):,} of them near duplicates, which share a split"
         return f"{sum(counts.values()):,} maps ({kept}), without {' and '.join(left_out)}"
 
+    def packed_on_disk(self, name: str) -> Arrays:
+        """The packed maps of a split, read when they are indexed.
+
+        Raises:
+          DataError: as `split`.
+        """
+        return Arrays(self.split(name), "map")
+
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
         """All maps of a split, packed.
 
         Raises:
-          DataError: if the split is empty.
+          DataError: as `split`.
         """
-        return np.stack([example["map"] for example in self.split(name)])
+        maps = self.packed_on_disk(name)
+        return maps[np.arange(len(maps))]
 
     def label_sets(self, name: str) -> Bool[np.ndarray, "N C"]:
         """All label-sets of a split.

@@ -1,12 +1,16 @@
 """ArrayRecord files that tfds opens without TensorFlow: serialised examples, the files, and their description."""
 
 import tempfile
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
+from jaxtyping import Int, Shaped
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
+from tensorflow_datasets.proto import tf_example_pb2
 
 from segvae_jax.errors import OutputError
 
@@ -26,6 +30,40 @@ class Serializer:
         """The record of one example."""
         serialized = self._serializer.get_tf_example(self._features.encode_example(example))
         return serialized.SerializeToString(deterministic=True)  # otherwise the order of the fields varies
+
+
+class Arrays:
+    """One array of each example of a split, indexed by an array of their numbers, as a NumPy array is.
+
+    Only this array is decoded, into the memory of the result. Decompression leaves the interpreter to other threads.
+
+    Args:
+      examples: `as_data_source(split)` of tfds.
+      name: of a feature of fixed shape whose encoding is `zlib`.
+    """
+
+    def __init__(self, examples: Any, name: str):
+        feature = examples.dataset_info.features[name]
+        self._records, self._name = examples.data_source, name
+        self._shape, self._dtype = feature.shape, feature.np_dtype
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays in memory."""
+        return len(self) * int(np.prod(self._shape)) * np.dtype(self._dtype).itemsize
+
+    def __getitem__(self, rows: Int[np.ndarray, "B"]) -> Shaped[np.ndarray, "B ..."]:
+        arrays = np.empty((len(rows), *self._shape), self._dtype)
+        for array, row in zip(arrays, rows.tolist(), strict=True):
+            # One by one: ArrayRecord takes several times as long for a list of 16 records.
+            example = tf_example_pb2.Example.FromString(self._records[row])
+            compressed = example.features.feature[self._name].bytes_list.value[0]
+            raw = zlib.decompress(compressed, bufsize=array.nbytes)
+            array[...] = np.frombuffer(raw, self._dtype).reshape(self._shape)
+        return arrays
 
 
 class DataSetFiles:

@@ -25,6 +25,15 @@ def test_batches_are_the_same_from_disk_and_from_the_devices(tmp_path):
     assert [next(feed.iterator).ndim for feed in feeds] == [4, 4, 1]
 
 
+def test_maps_on_disk_are_indexed_like_an_array_and_equal_what_tfds_decodes(tmp_path):
+    data = prepare(cartoon("faces", 40, 0), Recipe((8, 9)), tmp_path)
+    on_disk, decoded = data.packed_on_disk("train"), np.stack([row["map"] for row in data.split("train")])
+    rows = np.array([3, 0, 3, len(decoded) - 1])
+    np.testing.assert_array_equal(on_disk[rows], decoded[rows])
+    np.testing.assert_array_equal(data.packed("train"), decoded)
+    assert (len(on_disk), on_disk.nbytes) == (len(decoded), decoded.nbytes)
+
+
 def test_a_feed_goes_on_where_another_stopped(tmp_path):
     data = prepare(cartoon("faces", 40, 0), Recipe((8, 8)), tmp_path)
     one, other = (Feed(data, 8, 0, device_mesh(), 1e9) for _ in range(2))
