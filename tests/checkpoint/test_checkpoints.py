@@ -47,7 +47,8 @@ def here() -> Sharding:
 
 
 def make_batches():
-    return train_batches([{"map": np.full((2, 2, 1), i, np.uint8)} for i in range(10)], 3, seed=1)
+    maps = np.arange(10, dtype=np.uint8).repeat(4).reshape(10, 2, 2, 1)
+    return train_batches(maps, 3, seed=1)
 
 
 def assert_same(ours, theirs) -> None:
