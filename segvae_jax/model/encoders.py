@@ -89,7 +89,7 @@ class ContextEncoder(nn.Module):
         first = labels[:, None]
         if self.canvas:
             first = canvas_response(class_maps.astype(self.dtype), on_canvas, kernel[:, :, :-2]) + first
-        first = first + targets[_row(present)]
+        first = first + _rows_of(targets, _row(present))
         return scatter_slots(self.levels(gather_slots(first, slots), bias), present.shape, slots)
 
     def initial_responses(
@@ -137,7 +137,7 @@ class ShapeEncoder(nn.Module):
         kernel, bias = Weights((3, 3, 2, self.ngf), self.spectral_norm, self.gain, name="down_0")()
         targets = target_responses(embed, target, kernel[:, :, 1:]).astype(self.dtype)
         shape = gather_slots(shape.astype(self.dtype), slots)[..., None]
-        first = strided_conv(shape, kernel[:, :, :1]) + targets[gather_slots(_row(present), slots)]
+        first = strided_conv(shape, kernel[:, :, :1]) + _rows_of(targets, gather_slots(_row(present), slots))
         rest = _Levels(self.image_size, self.ngf, self.hidden_dim, self.spectral_norm, self.gain, name="levels")
         return scatter_slots(rest(first, bias), present.shape, slots)
 
@@ -167,6 +167,13 @@ def _row(present: Float[Array, "B T"]) -> Int[Array, "B T"]:
     """The row of `target_responses` for each step."""
     steps = present.shape[1]
     return jnp.where(present > 0, jnp.arange(steps)[None], steps)
+
+
+def _rows_of(table: Float[Array, "R ..."], index: Int[Array, "*n"]) -> Float[Array, "..."]:
+    """The rows of a table. On a GPU as a product: the gradient of a gather adds one number after the other there."""
+    if jax.default_backend() == "cpu":
+        return table[index]
+    return jnp.tensordot(jax.nn.one_hot(index, table.shape[0], dtype=table.dtype), table, axes=1)
 
 
 class _Levels(nn.Module):

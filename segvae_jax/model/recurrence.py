@@ -61,7 +61,9 @@ class LSTM(nn.Module):
             return (cell, hidden), hidden
 
         steps = gates_input, advances
-        carry, hidden = lax.scan(advance, carry, jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), steps))
+        # A turn of a loop costs a GPU more than the step; unrolled, each step is two kernels.
+        unroll = jax.default_backend() == "gpu"
+        carry, hidden = lax.scan(advance, carry, jax.tree.map(lambda a: jnp.swapaxes(a, 0, 1), steps), unroll=unroll)
         return carry, jnp.swapaxes(hidden, 0, 1)
 
 

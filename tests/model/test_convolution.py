@@ -13,6 +13,12 @@ GEOMETRIES = [(7, 6, 3, 2, 1), (4, 5, 3, 1, 1), (5, 8, 3, 1, 1), (5, 4, 3, 1, 1)
 TRANSPOSED = [(3, 5, 3, 2, 1, 1), (4, 3, 3, 1, 1, 0), (2, 3, 4, 3, 0, 2), (1, 1, 4, 2, 0, 0)]
 
 
+@pytest.fixture(params=["cpu", "gpu"], autouse=True)
+def backend(request, monkeypatch):
+    """The forms for a backend, all of them computed here."""
+    monkeypatch.setattr(jax, "default_backend", lambda: request.param)
+
+
 def normal(*shape: int):
     return jnp.asarray(np.random.default_rng(sum(shape)).normal(size=shape), jnp.float32)
 
