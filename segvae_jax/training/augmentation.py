@@ -58,7 +58,7 @@ def affine(
 ) -> Float[Array, "B H W C"]:
     """Rotates and scales maps about their centre, then shifts them.
 
-    Pixels are sampled by nearest neighbour; what comes from outside of the map is blank.
+    Pixels are sampled by nearest neighbour. Outside of the map its edges go on, so that hair still reaches the border.
 
     Args:
       class_maps: the maps.
@@ -73,9 +73,8 @@ def affine(
     cos, sin = ((f(angle) / factor)[:, None, None] for f in (jnp.cos, jnp.sin))
     rows = jnp.round(cos * y + sin * x + (height - 1) / 2).astype(jnp.int32)
     columns = jnp.round(cos * x - sin * y + (width - 1) / 2).astype(jnp.int32)
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    picked = jax.vmap(lambda one, i, j: one.at[i, j].get(mode="clip"))(class_maps, rows, columns)
-    return jnp.where(inside[..., None], picked, 0)
+    rows, columns = rows.clip(0, height - 1), columns.clip(0, width - 1)
+    return jax.vmap(lambda one, i, j: one[i, j])(class_maps, rows, columns)
 
 
 def _moved(how: Augmentation, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:

@@ -46,12 +46,13 @@ def test_no_movement_is_the_identity(size):
     np.testing.assert_array_equal(moved(class_maps), class_maps)
 
 
-def test_a_shift_moves_pixels_down_and_right_and_leaves_blank():
+def test_a_shift_moves_pixels_down_and_right_and_edges_go_on():
     class_maps = random_maps()
     shifted = moved(class_maps, shift=(2, -1))
-    np.testing.assert_array_equal(shifted[:, 2:, :-1], class_maps[:, :-2, 1:])
-    assert not shifted[:, :2].any() and not shifted[:, :, -1:].any()
-    assert not moved(class_maps, shift=(8, 0)).any()
+    beyond = ((0, 0), (2, 0), (0, 1), (0, 0))
+    np.testing.assert_array_equal(shifted, np.pad(class_maps, beyond, mode="edge")[:, :8, 1:])
+    far = np.broadcast_to(class_maps[:, :1], class_maps.shape)
+    np.testing.assert_array_equal(moved(class_maps, shift=(8, 0)), far)
 
 
 def test_a_quarter_turn_is_counter_clockwise_about_the_centre():
@@ -61,7 +62,8 @@ def test_a_quarter_turn_is_counter_clockwise_about_the_centre():
     np.testing.assert_array_equal(moved(oblong, degrees=180), np.rot90(oblong, 2, axes=(1, 2)))
     turned = moved(oblong, degrees=90)
     np.testing.assert_array_equal(turned[:, 1:-1], np.rot90(oblong[:, 1:-1], axes=(1, 2)))
-    assert not turned[:, [0, -1]].any()
+    beyond = np.pad(oblong, ((0, 0), (0, 0), (1, 1), (0, 0)), mode="edge")
+    np.testing.assert_array_equal(turned, np.rot90(beyond, axes=(1, 2))[:, :, 1:-1])
 
 
 def test_a_scale_enlarges_about_the_centre():
@@ -85,9 +87,9 @@ def test_movements_keep_within_their_bounds_and_differ_from_map_to_map():
 
 
 def test_what_would_leave_the_picture_stays():
-    corner = np.zeros((64, 8, 8, 4), np.float32)
-    corner[:, 0, 0, 1] = 1
-    away = augment(Augmentation(shift=1.0), jnp.asarray(corner), 0, 0)
+    dot = np.zeros((64, 8, 8, 4), np.float32)
+    dot[:, 1, 1, 1] = 1
+    away = augment(Augmentation(shift=1.0), jnp.asarray(dot), 0, 0)
     np.testing.assert_array_equal(away.sum(axis=(1, 2, 3)), 1)
     assert not augment(EVERYTHING, jnp.zeros((8, 8, 8, 4)), 0, 0).any()
 
