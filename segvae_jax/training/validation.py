@@ -25,26 +25,18 @@ ACTIVE_VARIANCE = 0.01  # of a unit that counts as active, as in `evaluation.met
 Validate = Callable[[Any], tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]]
 
 
-def validator(
-    model: MapModel, config: StepConfig, data: Prepared, batch_size: int, mesh: Mesh, variables: Any
-) -> Validate:
-    """Compiles a function of variables that returns validation losses, and sheets of samples and reconstructions.
+def validator(model: MapModel, config: StepConfig, data: Prepared, batch_size: int, mesh: Mesh) -> Validate:
+    """A function of variables that returns validation losses, and sheets of samples and reconstructions.
 
-    There are no reconstructions from a model without a posterior.
+    There are no reconstructions from a model without a posterior. The first call compiles.
     """
     packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
     everywhere, split = replicated(mesh), split_batch(mesh)
-    compiled = lambda function, shardings, *inputs: (
-        jax.jit(function, in_shardings=(everywhere, *shardings), out_shardings=everywhere)
-        .lower(variables, *inputs)
-        .compile()
-    )
-    losses_of = functools.partial(validation_step, model, config)
-    step = compiled(losses_of, [split, split], *next(_batches(packed, batch_size, mesh)))
-    sample = compiled(functools.partial(_sample, model, config.seed), [everywhere], label_sets)
+    placed = functools.partial(jax.jit, out_shardings=everywhere)
+    step = placed(functools.partial(validation_step, model, config), in_shardings=(everywhere, split, split))
+    sample = placed(functools.partial(_sample, model, config.seed), in_shardings=(everywhere, everywhere))
+    reconstruct = placed(functools.partial(_reconstruct, model, config.seed), in_shardings=(everywhere, everywhere))
     first = packed[: len(label_sets)]
-    if model.can_reconstruct:
-        reconstruct = compiled(functools.partial(_reconstruct, model, config.seed), [everywhere], first)
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
