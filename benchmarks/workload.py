@@ -14,7 +14,6 @@ from ml_collections import ConfigDict
 
 from benchmarks.measure import Work
 from segvae_jax import maps
-from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.configs import default
 from segvae_jax.data.sources.registry import DATA_SETS
 from segvae_jax.labels import LabelSpace
@@ -24,7 +23,7 @@ from segvae_jax.model.protocol import MapModel, init_variables
 from segvae_jax.sharding import device_mesh, split_batch
 from segvae_jax.training import setup as training_setup
 from segvae_jax.training.packing import Packing
-from segvae_jax.training.state import create_state
+from segvae_jax.training.state import FlatState, create_state
 from segvae_jax.training.step import jit_train_step
 
 TITLES = {"celebamask_hq": "CelebAMask-HQ", "humanparsing": "HumanParsing"}
@@ -151,14 +150,14 @@ def optimizer(setup: Setup) -> optax.GradientTransformation:
     return training_setup.build_optimizer(setup.config(), default.get_config().num_steps)
 
 
-def initial_state(setup: Setup) -> TrainState:
+def initial_state(setup: Setup) -> FlatState:
     """The training state before the first step."""
     return jax.jit(_new_state(setup))()
 
 
-def _new_state(setup: Setup) -> Callable[[], TrainState]:
+def _new_state(setup: Setup) -> Callable[[], FlatState]:
     averages = setup.config().optimizer.ema_decay > 0
-    return functools.partial(create_state, build_model(setup), optimizer(setup), 0, averages)
+    return lambda: FlatState.of(create_state(build_model(setup), optimizer(setup), 0, averages))
 
 
 def traced_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stages.Traced:
@@ -198,7 +197,7 @@ def train_work(
 def generate_work(setup: Setup) -> Work:
     """Generation with folded spectral norm, as in `Generator`."""
     model = build_model(setup)
-    model, variables = fold_spectral_norm(model, init_variables(model, 0))
+    model, variables = fold_spectral_norm(model, jax.jit(functools.partial(init_variables, model, 0))())
     sample = jax.jit(model.sample)
     inputs = label_sets(setup).astype(np.float32), noise(setup)
 

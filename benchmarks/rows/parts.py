@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jaxtyping import Array, Float
 
 from benchmarks.measure import Row, Work, time_in_turn
 from benchmarks.plan import Plan, Task
@@ -15,6 +16,7 @@ from benchmarks.workload import Setup, build_model, class_maps, initial_state, l
 from segvae_jax.model.encoders import ShapeEncoder
 from segvae_jax.model.recurrence import LSTM, initial_carry
 from segvae_jax.model.segvae import SegVAE
+from segvae_jax.training.state import as_vector
 
 SECTION = "parts"
 WHOLE = "whole step"
@@ -34,7 +36,7 @@ def _rows(plan: Plan, setup: Setup) -> Iterator[Row]:
 
 
 def _parts(setup: Setup) -> dict[str, Work]:
-    model, state = build_model(setup), initial_state(setup)
+    model, state = build_model(setup), initial_state(setup).whole()
     assert isinstance(model, SegVAE)
     variables, widths = state.variables(), setup.widths()
     posterior = _submodule(variables, "posterior")
@@ -51,7 +53,7 @@ def _parts(setup: Setup) -> dict[str, Work]:
         "posterior's LSTM": _forward_and_backward(
             _lstm(model), _submodule(posterior, "lstm"), jnp.concatenate([hidden, context], -1)
         ),
-        "optimiser": _update(setup, state.params),
+        "optimiser": _update(setup, as_vector(state.params)),
     }
 
 
@@ -94,9 +96,9 @@ def _forward_and_backward(run: Callable[..., Any], variables: Mapping[str, Any],
     return _repeated(lambda: gradients(variables["params"], *inputs))
 
 
-def _update(setup: Setup, params: Any) -> Work:
+def _update(setup: Setup, params: Float[Array, "P"]) -> Work:
     adam = optimizer(setup)
-    opt_state, gradients = adam.init(params), jax.tree.map(jnp.ones_like, params)
+    opt_state, gradients = adam.init(params), jnp.ones_like(params)
 
     @jax.jit
     def update(gradients: Any, opt_state: Any, params: Any) -> Any:

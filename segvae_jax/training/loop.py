@@ -33,15 +33,16 @@ from segvae_jax.training import setup
 from segvae_jax.training.config import check, model_arguments
 from segvae_jax.training.cost import Cost, Gauges, cost_of
 from segvae_jax.training.memory import least_memory, memory_of_device
-from segvae_jax.training.monitor import Monitor
+from segvae_jax.training.monitor import Monitor, parameter_names
 from segvae_jax.training.packing import least_budget
-from segvae_jax.training.state import create_state
+from segvae_jax.training.state import FlatState, create_state
 from segvae_jax.training.step import jit_train_step
 from segvae_jax.training.validation import Validate, validator
 
 _CONFIG = "config.json"  # of a run, beside its checkpoints
+_RUNS_ONCE = {"xla_backend_optimization_level": 0}  # a slower program, which compiles in less than half of the time
 
-Step = Callable[[TrainState, int], tuple[TrainState, dict[str, Any]]]
+Step = Callable[[FlatState, int], tuple[FlatState, dict[str, Any]]]
 
 
 @fixed_numerics()
@@ -81,12 +82,14 @@ def _train(config: ConfigDict, workdir: Path) -> TrainState:
             return state
         with checkpoints.reporting():
             _describe(run, state)
-        step, cost = _compiled(run, state)
-        validate = validator(run.model, run.step_config, data, config.batch_size, mesh, state.variables(averaged=True))
+        validate = validator(run.model, run.step_config, data, config.batch_size, mesh)
+        begun = workdir, int(state.step), run.num_steps, config.batch_size, parameter_names(state.params)
+        flat = jax.jit(FlatState.of, out_shardings=replicated(mesh))(state)
+        del state  # it would keep its memory
+        step, cost = _compiled(run, flat)
         quiet, gauges = jax.process_index() > 0, Gauges(cost, feed)
-        begun = workdir, int(state.step), run.num_steps, config.batch_size
         with checkpoints.reporting(), Monitor(*begun, checkpoints.latest, quiet, gauges) as monitor:
-            return _advance(run, checkpoints, monitor, validate, step, state)
+            return _advance(run, checkpoints, monitor, validate, step, flat)
 
 
 class Run:
@@ -115,6 +118,7 @@ class Run:
         create = jax.jit(
             functools.partial(create_state, self.model, self.optimizer, self.config.seed, use_ema),
             out_shardings=everywhere,
+            compiler_options=_RUNS_ONCE if jax.default_backend() == "cpu" else None,
         )
         if checkpoints.latest() is None:
             self._require_memory(create.eval_shape())
@@ -155,22 +159,23 @@ class Run:
 
 
 def _advance(
-    run: Run, checkpoints: Checkpoints, monitor: Monitor, validate: Validate, step: Step, state: TrainState
+    run: Run, checkpoints: Checkpoints, monitor: Monitor, validate: Validate, step: Step, flat: FlatState
 ) -> TrainState:
     """Takes steps until the end or a signal, with reports, checkpoints and validation on the way."""
+    whole = jax.jit(FlatState.whole, out_shardings=replicated(run.mesh))
     with _termination() as terminated:
-        for number in range(int(state.step) + 1, run.num_steps + 1):
-            state, metrics = step(state, number)
+        for number in range(int(flat.step) + 1, run.num_steps + 1):
+            flat, metrics = step(flat, number)
             monitor.record(number, metrics)
             stop = terminated(number)
             due = number == run.num_steps or number % run.config.checkpoint_every == 0
             if not (stop or due or number % run.config.log_every == 0):
                 continue
             scalars = monitor.flush()
-            losses, images = validate(state.variables(averaged=True)) if due else ({}, {})
+            losses, images = validate(whole(flat).variables(averaged=True)) if due else ({}, {})
             monitor.write(number, scalars | losses, images)
             if due or stop:
-                checkpoints.save(state, run.feed.iterator, losses.get("validation_total", math.inf))
+                checkpoints.save(whole(flat), run.feed.iterator, losses.get("validation_total", math.inf))
             if stop:
                 checkpoints.wait()
                 where = f"after step {number}, saved: start again to go on"
@@ -178,7 +183,7 @@ def _advance(
                     raise KeyboardInterrupt(where)
                 monitor.console.print(f"stopped by {'SIGTERM' if jax.process_count() == 1 else 'a signal'} {where}")
                 break
-    return state
+    return whole(flat)
 
 
 def _prepare_in_turn(config: ConfigDict) -> Prepared:
@@ -201,7 +206,7 @@ def _require_even_parts(config: ConfigDict, mesh: Mesh) -> None:
             raise ConfigError(f"config.batch_size={config.batch_size}: expected a multiple of {name}")
 
 
-def _compiled(run: Run, state: TrainState) -> tuple[Step, Cost]:
+def _compiled(run: Run, state: FlatState) -> tuple[Step, Cost]:
     """Compiles the step and computes its cost; compiled now, so that the time does not count towards the ETA."""
     shape = (run.config.batch_size, *_map_shape(run.data))
     abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)

@@ -3,7 +3,7 @@
 import datetime
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,12 @@ _IN_FLIGHT = 2  # steps dispatched ahead of the device: enough to keep it busy, 
 _SHOWN = 8  # names in an error message
 
 
+def parameter_names(params: Any) -> list[str]:
+    """The path of each array in a tree of parameters."""
+    paths = (path for path, _ in jax.tree_util.tree_leaves_with_path(params))
+    return [jax.tree_util.keystr(path, simple=True, separator="/") for path in paths]
+
+
 class Monitor:
     """Keeps metrics on the device until `flush`, so that the host does not wait for single steps.
 
@@ -26,6 +32,7 @@ class Monitor:
       first_step: number of steps that were done before this process.
       num_steps: of the whole run.
       batch_size: over all devices.
+      parameters: names of the parameters, in the order of their flags in `metrics["finite"]`.
       last_good: returns the step of the latest checkpoint, if any; named when training diverges.
       quiet: whether another process does the reporting.
       gauges: returns further scalars, given a number of steps and the seconds that they took.
@@ -37,6 +44,7 @@ class Monitor:
         first_step: int,
         num_steps: int,
         batch_size: int,
+        parameters: Sequence[str],
         last_good: Callable[[], int | None],
         quiet: bool = False,
         gauges: Callable[[int, float], dict[str, float]] = lambda steps, seconds: {},
@@ -44,7 +52,7 @@ class Monitor:
         self.console = Console(quiet=quiet, stderr=True)
         self._writer = None if quiet else MetricWriter(workdir, first_step)
         self._first_step, self._num_steps, self._batch_size = first_step, num_steps, batch_size
-        self._last_good, self._gauges = last_good, gauges
+        self._parameters, self._last_good, self._gauges = parameters, last_good, gauges
         self._pending: list[tuple[int, dict[str, Any]]] = []
         columns = TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         self._progress = Progress(*columns, TextColumn("ETA {task.fields[eta]}"), console=self.console, disable=quiet)
@@ -77,7 +85,8 @@ class Monitor:
         """
         fetched = jax.device_get(self._pending)
         for step, metrics in fetched:
-            self._require_finite(step, _scalars(metrics), metrics["finite"])
+            odd = [name for name, ok in zip(self._parameters, metrics["finite"], strict=True) if not ok]
+            self._require_finite(step, _scalars(metrics), odd)
         step, metrics = fetched[-1]
         self._advance(step)
         seconds = time.monotonic() - self._since
@@ -107,10 +116,9 @@ class Monitor:
         seconds_per_step = (time.monotonic() - self._begin) / (step - self._first_step)
         return datetime.timedelta(seconds=round(seconds_per_step * (self._num_steps - step)))
 
-    def _require_finite(self, step: int, scalars: dict[str, float], finite: Any = None) -> None:
+    def _require_finite(self, step: int, scalars: dict[str, float], odd_gradients: Sequence[str] = ()) -> None:
         names = [name for name, value in scalars.items() if not math.isfinite(value)]
-        leaves = jax.tree_util.tree_leaves_with_path(finite)
-        names += [f"gradient of {jax.tree_util.keystr(p, simple=True, separator='/')}" for p, ok in leaves if not ok]
+        names += [f"gradient of {name}" for name in odd_gradients]
         if names:
             shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
             last = self._last_good()

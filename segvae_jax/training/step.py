@@ -26,6 +26,7 @@ from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch, summed
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
+from segvae_jax.training.state import FlatState, as_vector
 
 _ONLY_CONVOLUTIONS = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
 
@@ -127,22 +128,23 @@ def train_step(
       mesh: over which the batch is split; None for one device.
 
     Returns:
-      the new state, and metrics: losses, norms of gradients and updates, and for each parameter whether its gradient
-      is finite.
+      the new state, and metrics: losses, norms of gradients and updates, and for each parameter, in the order of the
+      tree, whether its gradient is finite.
     """
     class_maps = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
     eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
     (grads, terms), spectral = _gradient(model, config, state, class_maps, eps, budget, mesh)
-    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
-    params = optax.apply_updates(state.params, updates)
-    ema = _averaged(state.ema, params, config.ema_decay, state.step)
+    before, gradient = FlatState.of(state), as_vector(grads)
+    updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
+    params = optax.apply_updates(before.params, updates)
+    ema = _averaged(before.ema, params, config.ema_decay, state.step)
     metrics = {
         **terms.scalars(),
-        "gradient_norm": optax.tree.norm(grads),
+        "gradient_norm": optax.tree.norm(gradient),
         "update_norm": optax.tree.norm(updates),
-        "finite": jax.tree.map(lambda g: jnp.isfinite(g).all(), grads),
+        "finite": jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)]),
     }
-    return TrainState(state.step + 1, params, spectral, opt_state, ema), metrics
+    return FlatState(state.step + 1, params, spectral, opt_state, ema, before.shapes).whole(), metrics
 
 
 def _gradient(
@@ -273,7 +275,9 @@ def _noise(
     return jax.random.normal(stream_key(config.seed, "posterior", step), shape)
 
 
-def _averaged(ema: Any, params: Any, decay: float, step: Any) -> Any:
+def _averaged(
+    ema: Float[Array, "P"] | None, params: Float[Array, "P"], decay: float, step: Any
+) -> Float[Array, "P"] | None:
     """Exponential moving average with a warm-up, so that early weights are soon forgotten."""
     if ema is None:
         return None
@@ -283,13 +287,18 @@ def _averaged(ema: Any, params: Any, decay: float, step: Any) -> Any:
 def jit_train_step(
     model: MapModel, optimizer: optax.GradientTransformation, config: StepConfig, mesh: Mesh
 ) -> jax.stages.Wrapped:
-    """`train_step` over all devices of the mesh: `(state, packed, budget) -> (state, metrics)`.
+    """`train_step` over all devices of the mesh: `(flat state, packed, budget) -> (flat state, metrics)`.
 
     The state is donated. The budget is static and has as many groups as there are devices.
     """
-    everywhere = replicated(mesh)
+    everywhere, take = replicated(mesh), functools.partial(train_step, model, optimizer, config)
+
+    def step(state: FlatState, packed: Array, budget: Budget | None) -> tuple[FlatState, Metrics]:
+        after, metrics = take(state.whole(), packed, budget, mesh if mesh.size > 1 else None)
+        return FlatState.of(after), metrics
+
     return jax.jit(
-        functools.partial(train_step, model, optimizer, config, mesh=mesh if mesh.size > 1 else None),
+        step,
         in_shardings=(everywhere, split_batch(mesh)),
         out_shardings=everywhere,
         donate_argnums=0,

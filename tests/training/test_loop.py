@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import math
 import shutil
@@ -15,6 +16,7 @@ from segvae_jax.errors import CheckpointError, ConfigError, OutputError, Trainin
 from segvae_jax.files import locked
 from segvae_jax.training import loop
 from segvae_jax.training.loop import train
+from segvae_jax.training.state import as_vector
 
 SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
 
@@ -107,8 +109,9 @@ def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, c
         def poisoned(state, number):
             state, metrics = step(state, number)
             if int(state.step) == 7:
-                bias = state.params["decoder"]["up_0"]["bias"]
-                state.params["decoder"]["up_0"]["bias"] = jax.device_put(jnp.full_like(bias, jnp.nan), bias.sharding)
+                whole, sharding = state.whole(), state.params.sharding
+                whole.params["decoder"]["up_0"]["bias"] *= jnp.nan
+                state = dataclasses.replace(state, params=jax.device_put(as_vector(whole.params), sharding))
             return state, metrics
 
         return poisoned, cost

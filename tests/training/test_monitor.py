@@ -10,13 +10,13 @@ from tensorboardX.proto.event_pb2 import Event
 
 from segvae_jax.errors import TrainingDiverged
 from segvae_jax.training import monitor as monitor_module
-from segvae_jax.training.monitor import Monitor
+from segvae_jax.training.monitor import Monitor, parameter_names
 from segvae_jax.training.writers import MetricWriter
 
 
 def metrics(total: float = 1.0, **finite: bool) -> dict:
     """Metrics on the device, as a training step returns them."""
-    flags = {"encoder": {"kernel": jnp.array(finite.get("kernel", True)), "bias": jnp.array(finite.get("bias", True))}}
+    flags = jnp.array([finite.get("bias", True), finite.get("kernel", True)])
     return {"total": jnp.array(total), "gradient_norm": jnp.array(2.0), "finite": flags}
 
 
@@ -42,8 +42,13 @@ class Clock:
         monkeypatch.setattr(monitor_module.time, "monotonic", lambda: self.now)
 
 
-def make_monitor(directory, first_step=0, num_steps=10, last_good=lambda: None, quiet=False) -> Monitor:
-    return Monitor(directory, first_step, num_steps, batch_size=4, last_good=last_good, quiet=quiet)
+PARAMETERS = parameter_names({"encoder": {"kernel": 1.0, "bias": 2.0}})
+
+
+def make_monitor(
+    directory, first_step=0, num_steps=10, last_good=lambda: None, quiet=False, parameters=PARAMETERS
+) -> Monitor:
+    return Monitor(directory, first_step, num_steps, 4, parameters, last_good, quiet)
 
 
 def test_the_latest_scalars_come_with_the_speed_of_all_pending_steps(tmp_path, monkeypatch):
@@ -126,8 +131,8 @@ def test_what_is_not_finite_is_named_with_its_step_and_the_last_good_checkpoint(
 
 
 def test_many_names_are_cut_short_and_no_checkpoint_is_none(tmp_path):
-    poisoned = {"finite": {f"layer_{i:02d}": jnp.array(False) for i in range(30)}}
-    with make_monitor(tmp_path) as monitor:
+    poisoned = {"finite": jnp.zeros(30, bool)}
+    with make_monitor(tmp_path, parameters=[f"layer_{i:02d}" for i in range(30)]) as monitor:
         monitor.record(1, poisoned)
         with pytest.raises(TrainingDiverged, match=r"gradient of layer_07 and 22 more; last good checkpoint: none:"):
             monitor.flush()

@@ -15,7 +15,7 @@ from segvae_jax.model import convolution
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import setup
 from segvae_jax.training.operations import count_operations
-from segvae_jax.training.state import create_state
+from segvae_jax.training.state import FlatState, create_state
 from segvae_jax.training.step import jit_train_step
 
 SQUARE = jnp.ones((4, 4))
@@ -99,7 +99,7 @@ def test_a_training_step_has_nearly_the_operations_that_xla_counts(monkeypatch, 
     config, space = get_config(), CARTOON_SPACES["faces"]
     config.update_from_flattened_dict({**changes, "model.ngf": 16, "model.image_size": (32, 32), "data.flip": False})
     model, optimizer = setup.build_model(config, space), setup.build_optimizer(config, 10)
-    state = jax.eval_shape(functools.partial(create_state, model, optimizer, 0, True))
+    state = jax.eval_shape(lambda: FlatState.of(create_state(model, optimizer, 0, True)))
     step = jit_train_step(model, optimizer, setup.build_step(config, space), device_mesh(jax.devices()[:1]))
     batch = jax.ShapeDtypeStruct((2, 32, 32, maps.packed_channels(space.num_channels)), jnp.uint8)
     traced = step.trace(state, batch, None)

@@ -5,7 +5,7 @@ import pytest
 
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.model.segvae import SegVAE
-from segvae_jax.training.state import adam, create_state, learning_rate_schedule
+from segvae_jax.training.state import FlatState, adam, create_state, learning_rate_schedule
 
 SIZES = dict(image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
 
@@ -104,3 +104,11 @@ def test_gradients_are_clipped_and_weights_decay():
     decayed = adam(lambda _: 0.1, (0.0, 0.5), weight_decay=0.5)
     step = lambda optimizer: optimizer.update(gradient, optimizer.init(params), params)[0]
     np.testing.assert_allclose(step(decayed), step(plain) - 0.1 * 0.5 * params, rtol=1e-5)
+
+
+@pytest.mark.parametrize("use_ema", [True, False])
+def test_a_flat_state_has_few_arrays_and_gives_the_state_back(use_ema):
+    state = made(0, True, use_ema)
+    flat = FlatState.of(state)
+    assert len(jax.tree.leaves((flat.params, flat.opt_state, flat.ema))) == (6 if use_ema else 5)
+    jax.tree.map(np.testing.assert_array_equal, vars(flat.whole()), vars(state))
