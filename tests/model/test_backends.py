@@ -29,10 +29,12 @@ def test_losses_and_gradients_do_not_depend_on_the_backend(name, monkeypatch):
         output = model.apply({**variables, "params": params}, *inputs, Budget(1, B * 4, B * 4))
         return jnp.square(output.shapes).sum() + output.prior.mu.sum(), output.shapes
 
-    results = []
+    programs, results = [], []
     for backend in ("cpu", "gpu"):
         monkeypatch.setattr(jax, "default_backend", lambda backend=backend: backend)
-        gradient = jax.jit(jax.grad(lambda params: loss(params), has_aux=True))
-        results.append(gradient(variables["params"]))
+        traced = jax.jit(jax.grad(lambda params: loss(params), has_aux=True)).trace(variables["params"])
+        programs.append(str(traced.jaxpr))
+        results.append(traced.lower().compile()(variables["params"]))
+    assert programs[0] != programs[1]
     for ours, expected in zip(*map(jax.tree.leaves, results), strict=True):
         np.testing.assert_allclose(ours, expected, atol=2e-5 * max(1.0, float(jnp.abs(expected).max())))
