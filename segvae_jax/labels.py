@@ -261,7 +261,7 @@ CELEBAMASK_HQ = LabelSpace(
     covered_by=(("skin", _words("nose eye_g l_eye r_eye l_brow r_brow mouth u_lip l_lip")),),
     accessories=("eye_g", "ear_r", "neck_l"),
     pairs=(("l_eye", "r_eye"), ("l_brow", "r_brow"), ("l_ear", "r_ear")),
-    # The derived colours in another order, in which faces look like faces.
+    # Colours in which faces look like faces.
     palette=colours("000 eb9 b88 31a efd bff 203 565 aa2 dbf 767 d21 f1f 620 93c ff0 084 9ab 044"),
 )
 

@@ -1,11 +1,12 @@
 """Colours for classes that have none: any first few of them look different, also to colour-blind people.
 
-`tests/golden/palette.py` chose them. The smallest CIEDE2000 distance of two colours, by the number of classes beside
-the background; "colour-blind" is the least of simulated protanopia, deuteranopia and tritanopia:
+`tests/golden/palette.py` chose them, none nearly black and none of the colours of version 0.1.0. The smallest CIEDE2000
+distance of two colours, by the number of classes beside the background; "colour-blind" is the least of simulated
+protanopia, deuteranopia and tritanopia:
 
-    classes          10    18    24    30    40    60   100   255
-    all colours    23.7  16.7  13.6  12.4   9.9   8.2   6.0   3.6
-    colour-blind   15.4  12.1   9.7   8.3   7.0   5.5   4.1   2.3
+    classes          5    10    15    18    24    30    40    60   100   255
+    all colours   27.7  25.4  18.0  16.1  13.7  12.3  10.2   7.4   5.9   3.3
+    colour-blind  23.1  15.7  12.7  12.1   9.1   8.1   6.7   5.2   4.1   2.2
 """
 
 Colour = tuple[int, int, int]
@@ -13,16 +14,16 @@ Colour = tuple[int, int, int]
 MOST_CLASSES = 255  # that an index map of 8 bits holds beside the background
 
 _WORDS = (
-    "000 ff0 f1f 084 bff 31a 767 eb9 620 9ab 044 aa2 b88 203 d21 dbf 565 93c efd 606 68b d28 422 8cb cf9 543 7a6 ad0 "
-    "825 a69 470 f9a 886 449 223 ccd 753 4ac 20f 210 556 dc7 e8f edd 005 0fb a56 793 647 44f aa8 70c 989 76a 08f cdf "
-    "ab7 640 c70 963 012 da5 abd 977 d69 122 220 376 fe6 a35 508 d25 e75 88d 802 333 578 a5c dd9 b78 7db 744 f7b 545 "
-    "fdb ffb 19a 757 324 808 b9d c9a 932 101 697 207 d89 624 8c1 659 c6a dfe 726 d55 c0a 315 c77 ce0 0be f5c cc5 8a9 "
-    "eac 241 668 677 b06 002 aba 585 525 ebc c43 fde da9 3fe a51 c97 99a 533 aec 47c 854 511 3ba 35d 33d 014 b23 454 "
-    "c08 fd7 f44 865 047 959 81a 91e dca 94f c66 06b 342 51b ca6 fff 523 367 fa8 8c8 bdc 7ce bac afa 19e d86 967 dfc "
-    "213 8de eed 9ed 031 ccb 995 878 69c 0a0 dd5 504 ef8 75a 109 86d f3b a72 db6 552 6dd 733 301 87d 00d 8b4 0b7 838 "
-    "503 b54 619 216 cef bbc 78c 7f8 884 4ca 77b 327 724 24b 79d 632 311 d78 004 d98 3a9 325 daf 1ea 58a 9f4 cab 736 "
-    "f84 ea0 717 451 bd8 200 b56 f6e 94b 410 900 f79 7af 412 756 c58 8fc 464 fef 420 bee bad 779 925 dce 82c c80 432 "
-    "34d bea c6e a39"
+    "000 eb8 631 77f 0ff d07 880 ff1 406 065 9aa 32f dfd 778 a9c c87 0c0 133 763 90a 86a dcc 321 443 abf 395 535 8b9 "
+    "e2d fd6 575 019 b30 8cd efa 9a5 a7a 347 788 7ea 834 a9f bfe 224 856 f30 48c 24c 768 d57 603 f9c a74 2a9 adb f90 "
+    "30c 7c6 456 653 fdf 8e0 a2f 807 aab 676 487 e69 89a 355 bbb b49 94c 522 9f8 849 a02 ecd ba7 ffc 667 698 ccf b6b "
+    "b44 993 944 a15 3d8 434 499 872 b8d 786 b98 999 529 9ba d3f 836 515 566 052 610 379 ea5 e9e bd7 a8b dc5 ae9 558 "
+    "c75 634 a88 830 027 edc dba aad cee ef7 e46 6cc eab a08 952 bfb 636 230 67d 655 0ba 747 fe5 46b 502 6ed 864 a8f "
+    "54a d1a a9b cde 336 d84 8dc 8a6 ded 887 e99 6a7 83d fee 19c 7bc c63 bce cff cc9 723 eec 22d 715 40a beb 261 933 "
+    "7d2 7a8 d49 9b4 ead 532 b90 ddd 877 d12 f8a a64 c7e ff9 52b d9b a55 cb9 6fa 616 ca8 017 618 796 c1b 3be 801 c13 "
+    "e63 492 867 644 9f0 564 69e 9ca ffe 8b6 ecb c6c 823 d0d 642 423 55f 308 44e 739 56a d38 405 60e 8fd c06 f5d 424 "
+    "5ac 7a4 e07 61a ac7 9ec 73b 6aa 81d fe9 273 86c 818 875 aaf c38 4de 185 8e8 c55 501 10b 77a b5b 8c5 6b7 dd4 a3a "
+    "a84 a6e 23c 341"
 )
 
 

@@ -10,7 +10,7 @@ from golden import palette as golden
 from pages import ROOT
 from skimage.color import deltaE_ciede2000
 
-from segvae_jax import palette
+from segvae_jax import palette, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES
 from segvae_jax.errors import LabelError
 from segvae_jax.labels import CELEBAMASK_HQ, CELEBAMASK_RELEASE, HUMAN_PARSING, LabelSpace
@@ -71,3 +71,20 @@ def test_more_classes_than_a_map_holds_are_refused():
 
 def test_the_colours_are_those_that_were_chosen():
     assert derived_palette(golden.NUM_COLOURS) == colours(" ".join(golden.chosen(golden.NUM_COLOURS)))
+
+
+def test_maps_with_the_colours_of_the_first_version_are_read_as_they_were_written(tmp_path):
+    """Each class in turn has the whole map, so no other colour can say that the palette was not reordered."""
+    names = tuple(f"class {i}" for i in range(30))
+    earlier = LabelSpace(names, palette=colours(" ".join(golden.of_earlier_versions()[:31])))
+    for channel in range(31):
+        index = np.full((2, 3), channel, np.uint8)
+        pictures.write_index_png(tmp_path / "map.png", index, earlier)
+        np.testing.assert_array_equal(pictures.read_index_map(tmp_path / "map.png", LabelSpace(names)), index)
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda path: path.parent.name)
+def test_a_card_has_the_palette_that_its_classes_get_today(card):
+    stored = LabelSpace.from_json(json.dumps(json.loads(card.read_text())["label_space"]))
+    made = CELEBAMASK_HQ if "eye_g" in stored.classes else LabelSpace(stored.classes)
+    assert stored.palette == made.palette
