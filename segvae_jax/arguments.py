@@ -13,6 +13,7 @@ from segvae_jax.errors import ArgumentError, LabelError, MapError
 
 LARGEST = 2**31 - 1  # of seeds and numbers of samples, which have 32 bits on the devices
 HIGHEST_TEMPERATURE = 10.0  # noise of ten standard deviations: no model has learnt what lies there
+MOST_MAGNIFIED = 64  # times, of pictures for people
 
 Temperature = float | Mapping[str, float]  # of all scales of the latent, or by name
 

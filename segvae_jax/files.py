@@ -75,6 +75,22 @@ def writable_directory(path: str | Path, flag: str) -> Path:
     return directory
 
 
+def check_writable(path: str | Path, flag: str) -> None:
+    """Checks without leaving anything behind that a folder is writable, or can be made.
+
+    Args:
+      path: of the folder.
+      flag: of the command line, for the error message.
+
+    Raises:
+      OutputError: if it is not.
+    """
+    directory = Path(path).expanduser()
+    nearest = next(folder for folder in (directory, *directory.parents) if folder.exists())
+    with output_errors(f"{flag}={path}"):
+        tempfile.TemporaryFile(dir=nearest).close()
+
+
 @contextlib.contextmanager
 def output_errors(place: str | Path, advice: Callable[[], str] = lambda: _ADVICE) -> Iterator[None]:
     """Turns errors of the operating system into one line about what is written to.

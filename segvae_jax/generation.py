@@ -255,21 +255,26 @@ class Generator(MapEditor):
         """A short hash, equal for checkpoints of equal weights and label-sets, wherever they are stored."""
         return self.card.fingerprint(self._loaded)
 
-    def picture(self, index_maps: UInt8[np.ndarray, "N H W"], columns: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
-        """A coloured sheet of index maps, with a legend of the classes on it; small maps are magnified.
+    def picture(
+        self, index_maps: UInt8[np.ndarray, "N H W"], columns: int | None = None, scale: int | None = None
+    ) -> UInt8[np.ndarray, "h w 3"]:
+        """A coloured sheet of index maps, with a legend of the classes on it.
 
         Args:
           index_maps: in the channels of `space`.
-          columns: maps per row, or as many as there are; None for a nearly square sheet.
+          columns: maps per row, or as many as there are; None for a nearly square sheet with few blank cells.
+          scale: side of the square that each pixel becomes, 1 to 64; None magnifies small maps.
 
         Raises:
           MapError: if they are no index maps of these classes.
-          ArgumentError: if `columns` is no number.
+          ArgumentError: if `columns` or `scale` is no such number.
         """
         index_maps = arguments.index_maps(index_maps, self.space.num_channels, 3)
         if columns is not None:
             columns = min(arguments.whole("columns", columns, 1), len(index_maps))
-        return pictures.sheet_with_legend(index_maps, self.space, columns)
+        if scale is not None:
+            scale = arguments.whole("scale", scale, 1, arguments.MOST_MAGNIFIED)
+        return pictures.sheet_with_legend(index_maps, self.space, columns, scale)
 
     def __repr__(self) -> str:
         """The model, its classes and size, and its training, in one line."""

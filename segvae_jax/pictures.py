@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -16,10 +17,11 @@ from segvae_jax.errors import LabelError, MapError, OutputError
 from segvae_jax.files import write_atomically
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.maps import colour
+from segvae_jax.sheets import enlarged, grid
 
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}  # of pictures for people
+_LITTLE_LOSS: dict[str, Any] = {"quality": 95, "subsampling": 0, "lossless": True}  # each format takes what it knows
 INDEX_PNG = "one class index per pixel (a palette or 8-bit greyscale PNG)"  # for error messages
-_GAP = 2  # pixels between the maps of a sheet
-_LEGIBLE = 192  # pixels: height up to which small maps are magnified
 
 
 def read_index_png(path: str | Path, num_indices: int) -> UInt8[np.ndarray, "H W"]:
@@ -236,8 +238,9 @@ def write_index_png(path: str | Path, index: UInt8[np.ndarray, "H W"], space: La
 
 def index_png_bytes(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> bytes:
     """The content of the file that `write_index_png` writes."""
-    buffer = io.BytesIO()
-    _coloured(index, space).save(buffer, "png", pnginfo=_names_as_text(space))
+    names, buffer = PngImagePlugin.PngInfo(), io.BytesIO()
+    names.add_text("labels", json.dumps(space.names))
+    _coloured(index, space).save(buffer, "png", pnginfo=names)
     return buffer.getvalue()
 
 
@@ -256,12 +259,6 @@ def _coloured(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> Image.Image
     return image
 
 
-def _names_as_text(space: LabelSpace) -> PngImagePlugin.PngInfo:
-    names = PngImagePlugin.PngInfo()
-    names.add_text("labels", json.dumps(space.names))
-    return names
-
-
 def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace) -> None:
     """Writes numbered index PNGs: `00000.png`, `00001.png`, ...
 
@@ -272,18 +269,42 @@ def write_index_pngs(folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"],
         write_index_png(Path(folder) / f"{i:05d}.png", index, space)
 
 
+def write_pictures(
+    folder: str | Path, index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, scale: int | None = None
+) -> None:
+    """Writes numbered coloured PNGs, `00000.png`, ..., each pixel a square of `scale`; see `enlarged` if None.
+
+    Raises:
+      OutputError: if one cannot be written.
+    """
+    for i, index in enumerate(index_maps):
+        _write(Path(folder) / f"{i:05d}.png", png_bytes(enlarged(colour(index, space), scale)))
+
+
 def save_picture(path: str | Path, rgb: UInt8[np.ndarray, "H W 3"]) -> None:
     """Writes an RGB picture, in the format that the suffix names.
 
     Raises:
       OutputError: if it cannot be written.
     """
-    content = io.BytesIO()
+    content, name = io.BytesIO(), picture_format(path)
     try:
-        Image.fromarray(rgb).save(content, Image.registered_extensions()[Path(path).suffix.lower()])
-    except (KeyError, OSError):
-        raise OutputError(f"{path}: pictures of this suffix cannot be written: give a .png file") from None
+        Image.fromarray(rgb).save(content, name, **_LITTLE_LOSS)
+    except (OSError, ValueError):
+        size = "{:,} x {:,} pixels".format(*rgb.shape)
+        raise OutputError(f"{path}: {name} files cannot hold {size}: give a .png file") from None
     _write(path, content.getvalue())
+
+
+def picture_format(path: str | Path) -> str:
+    """The format in which `save_picture` writes a file of this name.
+
+    Raises:
+      OutputError: if the suffix names none.
+    """
+    if (name := _FORMATS.get(Path(path).suffix.lower())) is None:
+        raise OutputError(f"{path}: not the name of a picture: expected a suffix of {', '.join(_FORMATS)}")
+    return name
 
 
 def _write(path: str | Path, content: bytes) -> None:
@@ -300,27 +321,15 @@ def png_bytes(rgb: UInt8[np.ndarray, "H W 3"]) -> bytes:
 def sheet(
     index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None, scale: int = 1
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Coloured maps in rows of `columns` (a nearly square sheet if None), magnified `scale` times."""
-    return grid(colour(index_maps, space).repeat(scale, 1).repeat(scale, 2), columns)
-
-
-def grid(rgb: UInt8[np.ndarray, "N H W 3"], columns: int | None = None) -> UInt8[np.ndarray, "h w 3"]:
-    """Pictures in rows of `columns` (a nearly square sheet if None)."""
-    count, height, width, _ = rgb.shape
-    columns = columns or min(count, math.ceil(math.sqrt(count * height / width)))
-    rows = math.ceil(count / columns)
-    canvas = np.full((rows * (height + _GAP) + _GAP, columns * (width + _GAP) + _GAP, 3), 255, np.uint8)
-    for i, picture in enumerate(rgb):
-        top, left = (i // columns) * (height + _GAP) + _GAP, (i % columns) * (width + _GAP) + _GAP
-        canvas[top : top + height, left : left + width] = picture
-    return canvas
+    """Coloured maps in rows of `columns` (see `grid` if None), magnified `scale` times."""
+    return grid(enlarged(colour(index_maps, space), scale), columns)
 
 
 def sheet_with_legend(
-    index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None
+    index_maps: UInt8[np.ndarray, "N H W"], space: LabelSpace, columns: int | None = None, scale: int | None = None
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """Like `sheet`, with small maps magnified, and with a legend of the classes on the maps below it."""
-    maps_in_colour = sheet(index_maps, space, columns, scale=max(1, _LEGIBLE // index_maps.shape[1]))
+    """Like `sheet`, with a legend of the classes on the maps below it; without a scale, small maps are magnified."""
+    maps_in_colour = grid(enlarged(colour(index_maps, space), scale), columns)
     names = [name for name in space.classes if (index_maps == space.channel(name)).any()]
     return np.concatenate([maps_in_colour, legend(space, names, maps_in_colour.shape[1])])
 

@@ -88,3 +88,33 @@ def test_mistakes_are_one_line(folder, run, flags, message):
     assert status == 2
     assert message in errors and errors.count("\n") == 1
     assert not (folder / "nothing").exists()
+
+
+def test_pictures_are_enlarged_and_the_maps_are_not(folder, run):
+    flags = (
+        "--map=plain.png",
+        "--add=hat",
+        "--num=3",
+        "--out=large",
+        "--save_pictures=shown",
+        "--scale=2",
+        "--columns=4",
+    )
+    status, out, errors = run(*flags)
+    assert status == 0, errors
+    assert "wrote 3 pictures to shown" in out
+    for number in range(3):
+        index = pictures.read_index_map(folder / f"large/{number:05d}.png", SPACE)
+        with Image.open(folder / f"shown/{number:05d}.png") as image:
+            large = np.asarray(image)
+        np.testing.assert_array_equal(large, SPACE.palette_array()[index].repeat(2, 0).repeat(2, 1))
+    with Image.open(folder / "large/sheet.png") as sheet:
+        assert sheet.width == 4 * (2 * 17 + 2) + 2
+
+
+def test_one_folder_for_maps_and_pictures_is_refused(folder, run):
+    status, _, errors = run("--map=plain.png", "--add=hat", "--out=same", "--save_pictures=./same")
+    assert (
+        status == 2 and errors == "error: --save_pictures=./same: another flag names this folder: give each its own\n"
+    )
+    assert not (folder / "same").exists()

@@ -12,7 +12,7 @@ import pytest
 from full_disk import small_files
 
 from segvae_jax.errors import OutputError
-from segvae_jax.files import locked, output_errors, remove, writable_directory, write_atomically
+from segvae_jax.files import check_writable, locked, output_errors, remove, writable_directory, write_atomically
 
 
 def test_a_failed_write_keeps_the_former_file_and_leaves_nothing_else(tmp_path):
@@ -61,6 +61,16 @@ def test_a_directory_that_cannot_be_made_is_named_with_its_flag(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"^--out=.*file: cannot be written \(File exists\): give a folder"):
         writable_directory(tmp_path / "file", "--out")
+
+
+def test_a_folder_is_checked_without_being_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").write_text("")
+    for name in ("new/out", ".", str(tmp_path / "other")):
+        check_writable(name, "--out")
+    with pytest.raises(OutputError, match=r"^--out=file/out: cannot be written \(Not a directory\): give a folder"):
+        check_writable("file/out", "--out")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 HOLDER = """

@@ -162,13 +162,6 @@ def test_a_scaled_sheet_repeats_pixels():
     np.testing.assert_array_equal(sheet[28:52, 2:20], second)
 
 
-@pytest.mark.parametrize(("count", "shape", "grid"), [(9, (8, 8), (3, 3)), (1, (8, 6), (1, 1)), (8, (8, 2), (2, 6))])
-def test_a_sheet_is_near_square_unless_told(count, shape, grid):
-    height, width = shape
-    sheet = pictures.sheet(index_map((count, *shape)), SPACE)
-    assert sheet.shape == (grid[0] * (height + 2) + 2, grid[1] * (width + 2) + 2, 3)
-
-
 @pytest.mark.parametrize(("width", "rows"), [(100, 3), (230, 2), (330, 1)])
 def test_a_legend_has_a_swatch_and_a_text_for_each_name(width, rows):
     names = ("door", "roof", "wall")
@@ -211,9 +204,35 @@ def test_what_is_cut_short_does_not_get_its_name(tmp_path):
 
 def test_a_picture_of_an_unknown_suffix_is_refused(tmp_path):
     for name in ("sheet.tgz", "sheet"):
-        with pytest.raises(OutputError, match=f"{name}: pictures of this suffix cannot be written: give a .png file"):
+        with pytest.raises(OutputError, match=f"{name}: not the name of a picture: expected a suffix of .png, .jpg, "):
             pictures.save_picture(tmp_path / name, np.zeros((2, 2, 3), np.uint8))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("suffix", "name", "error"), [("jpg", "JPEG", 20), ("JPEG", "JPEG", 20), ("webp", "WEBP", 0)])
+def test_pictures_for_people_may_be_of_other_formats(tmp_path, suffix, name, error):
+    rgb = SPACE.palette_array()[index_map((16, 24))].repeat(8, 0).repeat(8, 1)
+    pictures.save_picture(tmp_path / f"sheet.{suffix}", rgb)
+    with Image.open(tmp_path / f"sheet.{suffix}") as image:
+        assert image.format == name and np.abs(np.asarray(image.convert("RGB")) - rgb.astype(int)).mean() <= error
+
+
+def test_a_sheet_that_is_too_long_for_its_format_is_refused(tmp_path):
+    for suffix, longest in (("jpg", 65_500), ("webp", 16_383)):
+        with pytest.raises(OutputError, match=r"files cannot hold 1 x \d\d,\d\d\d pixels: give a .png file"):
+            pictures.save_picture(tmp_path / f"sheet.{suffix}", np.zeros((1, longest + 1, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+
+
+def test_coloured_pictures_are_enlarged_beside_index_maps_of_native_size(tmp_path):
+    index_maps = index_map((2, 5, 7))
+    pictures.write_index_pngs(tmp_path / "maps", index_maps, SPACE)
+    pictures.write_pictures(tmp_path / "pictures", index_maps, SPACE, scale=3)
+    for i, index in enumerate(index_maps):
+        np.testing.assert_array_equal(pictures.read_index_png(tmp_path / f"maps/0000{i}.png", 4), index)
+        with Image.open(tmp_path / f"pictures/0000{i}.png") as image:
+            large = np.asarray(image)
+        np.testing.assert_array_equal(large, SPACE.palette_array()[index].repeat(3, 0).repeat(3, 1))
 
 
 def test_an_animation_shows_every_map_in_its_exact_colours():

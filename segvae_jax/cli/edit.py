@@ -10,14 +10,22 @@ its metadata, as the maps that this project writes do, they say what the indices
 Writes numbered index PNGs and `sheet.png`, which shows the map and its edits beside one another.
 """
 
+import contextlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from absl import flags
 from jaxtyping import Bool, UInt8
 
-from segvae_jax.cli.script import checkpoint_help, define_temperature_flag, temperature_of
+from segvae_jax.cli.script import (
+    check_folders,
+    checkpoint_help,
+    define_picture_flags,
+    define_temperature_flag,
+    temperature_of,
+)
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.files import locked, writable_directory
 
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     import segvae_jax.editing
     import segvae_jax.generation
 
+_SHEET = "sheet.png"
 _REGION = "What may change: TOP,LEFT,BOTTOM,RIGHT in pixels, or a black and white PNG."
 
 
@@ -41,11 +50,15 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
     define_temperature_flag(own)
-    flags.DEFINE_string("out", None, "Folder to write to.", own, required=True)
+    flags.DEFINE_string("out", None, "Folder for index PNGs of the size of the map, and sheet.png.", own, required=True)
+    define_picture_flags(own)
 
 
 def main(given: flags.FlagValues) -> None:
     """Edits."""
+    folders = {"--out": given.out, "--save_pictures": given.save_pictures}
+    folders = {flag: folder for flag, folder in folders.items() if folder}
+    check_folders(folders)
     from segvae_jax import pictures
     from segvae_jax.generation import Generator
 
@@ -55,16 +68,33 @@ def main(given: flags.FlagValues) -> None:
         edits = _edited(given, generator, index)
     except (LabelError, MapError) as error:
         raise SegVAEError(f"{given.map}: {error}") from None
-    out = writable_directory(given.out, "--out")
-    sheet = out / "sheet.png"
-    with locked(out):
-        pictures.write_index_pngs(out, edits.index_maps, generator.space)
-        pictures.save_picture(sheet, generator.picture(np.stack([index, *edits.index_maps])))
+    with contextlib.ExitStack() as locks:
+        for flag, folder in folders.items():
+            locks.enter_context(locked(writable_directory(folder, flag)))
+        _write(given, generator, index, edits)
+
+
+def _write(
+    given: flags.FlagValues,
+    generator: "segvae_jax.generation.Generator",
+    index: UInt8[np.ndarray, "H W"],
+    edits: "segvae_jax.editing.Edits",
+) -> None:
+    from segvae_jax import pictures
+
+    out, count = Path(given.out).expanduser(), len(edits.index_maps)
+    shown = generator.picture(np.stack([index, *edits.index_maps]), given.columns, given.scale)
+    pictures.write_index_pngs(out, edits.index_maps, generator.space)
+    pictures.save_picture(out / _SHEET, shown)
     for name in _names([*given.add, *given.restyle, *given.complete]):
         seen = (edits.index_maps == generator.space.channel(name)).any((1, 2))
         if not seen.all():
             print(f"{name} shows in {seen.sum()} of {len(seen)} maps: try another seed, or restyle what hides it")
-    print(f"wrote {len(edits.index_maps)} index PNGs and {sheet.name} to {given.out}")
+    print(f"wrote {count} index PNGs and {_SHEET} to {given.out}")
+    if given.save_pictures:
+        folder = Path(given.save_pictures).expanduser()
+        pictures.write_pictures(folder, edits.index_maps, generator.space, given.scale)
+        print(f"wrote {count} pictures to {given.save_pictures}")
 
 
 def _edited(

@@ -19,14 +19,16 @@ from absl import flags
 from jaxtyping import Bool
 
 from segvae_jax.cli.script import (
+    check_folders,
     checkpoint_help,
     define_host_flags,
+    define_picture_flags,
     define_temperature_flag,
     join_hosts,
     temperature_of,
 )
 from segvae_jax.errors import SegVAEError
-from segvae_jax.files import locked, writable_directory, write_atomically
+from segvae_jax.files import check_writable, locked, writable_directory, write_atomically
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("arrayrecord", "png")  # the keys of `shards.formats.FORMATS`, which are slow to import
 _LABELS = "Class names separated by commas; @FILE with one label-set per line; random."
+_OUT = "Picture (.png, .jpg or .webp) of all maps in colour; with --format, a folder."
 _SAVE_MAPS = "Folder for index PNGs, with palette and class names, and label_sets.txt."
 
 
@@ -46,8 +49,9 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
     define_temperature_flag(own)
-    flags.DEFINE_string("out", None, "PNG to write the coloured maps to; with --format, a folder.", own)
+    flags.DEFINE_string("out", None, _OUT, own)
     flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
+    define_picture_flags(own)
     flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
     flags.DEFINE_integer("shard_size", 10_000, "With --format: maps per file or subfolder.", 1, flag_values=own)
     define_host_flags(own)
@@ -55,10 +59,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 
 def main(given: flags.FlagValues) -> None:
     """Generates."""
-    if not (given.out or given.save_maps):
-        raise SegVAEError("nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both")
-    if given.format and given.save_maps:
-        raise SegVAEError(f"--save_maps: --format={given.format} writes to one folder: give it as --out alone")
+    _check_outputs(given)
     from segvae_jax.bulk import Request
     from segvae_jax.generation import Generator
 
@@ -69,8 +70,33 @@ def main(given: flags.FlagValues) -> None:
     if given.format:
         _stream(given, generator, request)
         return
-    with locked(writable_directory(given.save_maps, "--save_maps")) if given.save_maps else contextlib.nullcontext():
+    with contextlib.ExitStack() as locks:
+        for flag, folder in _folders(given).items():
+            locks.enter_context(locked(writable_directory(folder, flag)))
         _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator))
+
+
+def _folders(given: flags.FlagValues) -> dict[str, str]:
+    """The folders that are asked for, by flag."""
+    named = {"--save_maps": given.save_maps, "--save_pictures": given.save_pictures}
+    return {flag: folder for flag, folder in named.items() if folder}
+
+
+def _check_outputs(given: flags.FlagValues) -> None:
+    """Finds what cannot be written before anything is computed."""
+    folders = _folders(given)
+    if not (given.out or folders):
+        raise SegVAEError("nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both")
+    if given.format and folders:
+        raise SegVAEError(
+            f"{next(iter(folders))}: --format={given.format} writes to one folder: give it as --out alone"
+        )
+    check_folders(folders)
+    if given.out and not given.format:
+        from segvae_jax.pictures import picture_format
+
+        picture_format(given.out)
+        check_writable(Path(given.out).parent, "--out")
 
 
 def _label_sets(labels: str, space: LabelSpace) -> Bool[np.ndarray, "M C"] | None:
@@ -101,7 +127,8 @@ def _generate_at_once(
 
     index_maps = generator.generate_each(label_sets, given.seed, temperature_of(given))
     if given.out:
-        pictures.save_picture(given.out, generator.picture(index_maps))
+        sheet = generator.picture(index_maps, given.columns, given.scale)
+        pictures.save_picture(Path(given.out).expanduser(), sheet)
         print(f"wrote {given.out}")
     if given.save_maps:
         folder = Path(given.save_maps).expanduser()
@@ -109,3 +136,7 @@ def _generate_at_once(
         text = label_sets_text(label_sets, generator.space)
         write_atomically(folder / LABEL_SETS_FILE, lambda path: path.write_text(text, "utf-8"))
         print(f"wrote {len(index_maps)} index PNGs to {given.save_maps}")
+    if given.save_pictures:
+        folder = Path(given.save_pictures).expanduser()
+        pictures.write_pictures(folder, index_maps, generator.space, given.scale)
+        print(f"wrote {len(index_maps)} pictures to {given.save_pictures}")

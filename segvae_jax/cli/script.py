@@ -3,14 +3,16 @@
 import functools
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from logging import CRITICAL, ERROR, LogRecord, getLogger
+from pathlib import Path
 from types import ModuleType
 
 from absl import app, flags, logging
 
-from segvae_jax.arguments import HIGHEST_TEMPERATURE, Temperature, checked_temperature
+from segvae_jax.arguments import HIGHEST_TEMPERATURE, MOST_MAGNIFIED, Temperature, checked_temperature
 from segvae_jax.errors import ConfigError, SegVAEError
+from segvae_jax.files import check_writable
 from segvae_jax.shipped import checkpoint_names
 from segvae_jax.termination import interruptible
 
@@ -108,6 +110,29 @@ def temperature_of(given: flags.FlagValues) -> Temperature:
         expected = "expected a number, or SCALE=NUMBER,SCALE=NUMBER,.. with each scale once"
         raise ConfigError(f"--temperature={','.join(words)}: {expected}")
     return checked_temperature(dict(zip(names, numbers, strict=True)))
+
+
+def define_picture_flags(own: flags.FlagValues) -> None:
+    """Defines the flags of pictures for people: `--columns`, `--scale` and `--save_pictures`."""
+    about = "Sheet of maps: maps per row; if not given, a nearly square sheet with few blank cells."
+    flags.DEFINE_integer("columns", None, about, 1, flag_values=own)
+    about = "Pictures: side of the square that each pixel of a map becomes; small maps are magnified if not given."
+    flags.DEFINE_integer("scale", None, about, 1, MOST_MAGNIFIED, own)
+    flags.DEFINE_string("save_pictures", None, "Folder for one coloured PNG per map, enlarged by --scale.", own)
+
+
+def check_folders(folders: Mapping[str, str]) -> None:
+    """Checks before anything is computed that the folders, by their flags, can be written to.
+
+    Raises:
+      SegVAEError: if one cannot, or is named twice.
+    """
+    seen: set[Path] = set()
+    for flag, folder in folders.items():
+        check_writable(folder, flag)
+        if (place := Path(folder).expanduser().resolve()) in seen:
+            raise ConfigError(f"{flag}={folder}: another flag names this folder: give each its own")
+        seen.add(place)
 
 
 def define_host_flags(own: flags.FlagValues) -> None:

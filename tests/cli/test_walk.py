@@ -30,13 +30,37 @@ def place(tmp_path_factory) -> pathlib.Path:
     return place
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--out=x.xyz"], "x.xyz: not the name of a picture: expected a suffix of .png, .jpg, .jpeg, .webp"),
+        (["--out=folder"], "folder: not the name of a picture"),
+        (["--out=run/model.json/x.png"], "--out=run/model.json: cannot be written (Not a directory)"),
+        (["--save_maps=run/model.json"], "--save_maps=run/model.json: cannot be written (Not a directory)"),
+        (["--save_maps=a", "--save_pictures=a"], "--save_pictures=a: another flag names this folder"),
+        (["--out=a", "--save_pictures=b", "--format=png"], "--save_pictures: --format=png writes to one folder"),
+    ],
+)
+def test_outputs_are_checked_before_anything_is_loaded(flags, message, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    before = sorted(place.iterdir())
+    assert main(["generate", "--checkpoint=absent", *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+    assert sorted(place.iterdir()) == before
+
+
 def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     generate = ["generate", "--checkpoint=run", "--num=16"]
-    assert main([*generate, "--out=sheet.png", "--save_maps=maps"]) == 0
+    pictures = ["--out=sheet.png", "--save_pictures=pictures", "--scale=3", "--columns=8"]
+    assert main([*generate, "--save_maps=maps", *pictures]) == 0
     assert len((place / "maps/label_sets.txt").read_text().splitlines()) == len(list(place.glob("maps/*.png"))) == 16
     with Image.open("sheet.png") as sheet, Image.open("maps/00015.png") as index_map:
-        assert sheet.width > 2 * 16 and index_map.size == (16, 16)
+        assert sheet.width == 8 * (3 * 16 + 2) + 2 and index_map.size == (16, 16)
+        with Image.open("pictures/00015.png") as picture:
+            large = index_map.convert("RGB").resize((48, 48), Image.Resampling.NEAREST)
+            np.testing.assert_array_equal(picture, large)
 
     assert main(["eval", "--maps=maps", "--data=data", "--max_test=10", "--max_train=20"]) == 0
     assert "generated" in json.loads(pathlib.Path("maps/evaluation/scores.json").read_text())["rows"]

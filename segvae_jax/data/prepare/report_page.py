@@ -9,6 +9,7 @@ import numpy as np
 from segvae_jax import maps, pages, pictures
 from segvae_jax.data.prepare.report import TINY
 from segvae_jax.data.prepare.splits import SPLITS
+from segvae_jax.sheets import grid
 
 _TEMPLATE = Path(__file__).with_suffix(".html.jinja")
 _SHOWN = 24  # maps per split
@@ -46,7 +47,7 @@ def _split(name: str, report: Mapping[str, Any], prepared: Any) -> dict[str, Any
     painted = np.stack([maps.paint(one, prepared.space) for one in class_maps])
     sheets = [pictures.sheet(painted, prepared.space, _COLUMNS)]
     if report["image_size"]:
-        sheets.append(pictures.grid(np.stack([example["image"] for example in examples]), _COLUMNS))
+        sheets.append(grid(np.stack([example["image"] for example in examples]), _COLUMNS))
     shown = [pages.picture(sheet, f"maps of the {name} split", _WIDTH) for sheet in sheets]
     return {"name": name, "count": report["splits"][name], "sheets": shown}
 
