@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 from segvae_jax import arguments, maps
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.index_maps import IndexMaps
-from segvae_jax.labels import LabelSpace, first_repeated, names_of
+from segvae_jax.labels import LabelSpace, first_repeated
 from segvae_jax.model.gaussian import kl_divergence
 from segvae_jax.model.losses import bce
 from segvae_jax.model.protocol import Generated, GivenShapes, MapModel, VAEOutput
@@ -70,7 +70,7 @@ class Change:
     Attributes:
       space: the classes.
       index_map: the map, integers `[H, W]`.
-      add, remove, restyle: one name of a class or several; tuples once they are checked.
+      add, remove, restyle: one class or several, by name, title or alias; tuples of names once they are checked.
       region: pixels that may change; all if None.
 
     Raises:
@@ -90,14 +90,12 @@ class Change:
         fill("index_map", checked_map(self.index_map, self.space))
         _check_region(self.region, self.index_map.shape)
         for field in ("add", "remove", "restyle"):
-            fill(field, names_of(getattr(self, field)))
+            fill(field, self.space.resolve(getattr(self, field)))
         named = (*self.add, *self.remove, *self.restyle)
         if not named:
             raise LabelError("nothing to edit: name classes to add, remove or restyle")
         if twice := first_repeated(named):
             raise LabelError(f"{twice!r} is named twice: name it once, to add, to remove or to restyle")
-        for name in named:
-            self.space.channel(name)
         present = present_classes(self.index_map, self.space)
         if there := [name for name in self.add if name in present]:
             raise LabelError(f"cannot add {there[0]!r}: it is in the map already: restyle it, or remove it first")

@@ -25,7 +25,7 @@ from segvae_jax.editing import (
     sample_shapes,
 )
 from segvae_jax.errors import CheckpointError, LabelError
-from segvae_jax.labels import LabelSpace, names_of
+from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import names_with
 from segvae_jax.numerics import fixed_numerics
@@ -143,7 +143,7 @@ class MapEditor:
           LabelError, MapError, ArgumentError, CheckpointError: as in `edit`.
         """
         present = present_classes(checked_map(index_map, self.space), self.space)
-        missing = [name for name in names_of(labels) if name not in present]
+        missing = [name for name in self.space.resolve(labels) if name not in present]
         if not missing:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
         return self.add(index_map, missing, num, seed, temperature, region)

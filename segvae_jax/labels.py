@@ -6,6 +6,7 @@ indices are written nowhere else.
 
 import dataclasses
 import difflib
+import functools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -20,6 +21,7 @@ from segvae_jax.errors import LabelError
 from segvae_jax.json_objects import json_object
 from segvae_jax.palette import MOST_CLASSES, colours, derived_palette
 from segvae_jax.text_files import read_lines
+from segvae_jax.titles import Titles, known_titles, plain, spellings
 
 BACKGROUND = "background"
 LABEL_SETS_FILE = "label_sets.txt"  # beside maps: their label-sets, one line per map
@@ -41,9 +43,11 @@ class LabelSpace:
       accessories: classes that are shown wherever they reach one half, whatever lies below.
       pairs: (left, right) classes that a horizontal flip exchanges.
       palette: C RGB triples, background first; if empty, colours that look different, also to colour-blind people.
+      titles: what people call a class, as pairs of its name and its title followed by aliases; if empty, those that the
+        project knows by the names of the classes. A class without an entry has its name as its title.
 
     Raises:
-      LabelError: if a name occurs twice, or an order, pair or palette does not fit the classes.
+      LabelError: if a name occurs twice, or an order, pair, palette or title does not fit the classes.
     """
 
     classes: tuple[str, ...]
@@ -53,12 +57,14 @@ class LabelSpace:
     accessories: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
     palette: tuple[tuple[int, int, int], ...] = ()
+    titles: Titles = ()
 
     def __post_init__(self):
         fill = lambda name, value: getattr(self, name) or object.__setattr__(self, name, value)
         fill("drawing_order", self.classes)
         fill("paint_order", self.drawing_order)
         fill("palette", derived_palette(len(self.classes) + 1))
+        fill("titles", known_titles(self.classes))
         self._check()
 
     def _check(self) -> None:
@@ -78,8 +84,10 @@ class LabelSpace:
         if twice := sorted({name for name in paired if paired.count(name) > 1}):
             raise LabelError(f"class {twice[0]!r} is in two pairs: a class has only one mirror image")
         covering = [n for under, covers in self.covered_by for n in (under, *covers)]
-        for name in [*covering, *self.accessories, *paired]:
-            self.channel(name)
+        for name in [*covering, *self.accessories, *paired, *dict(self.titles)]:
+            self._require(name)
+        if len(dict(self.titles)) < len(self.titles) or not all(called for _, called in self.titles):
+            raise LabelError("titles: expected one entry for a class, its name and at least a title")
         if len(self.palette) != self.num_channels:
             raise LabelError(f"the palette has {len(self.palette)} colours: expected {self.num_channels}")
 
@@ -110,31 +118,66 @@ class LabelSpace:
         on_top = [name for name in self.paint_order if name in self.accessories]
         return tuple(self.channel(name) for name in (*(n for n in self.paint_order if n not in on_top), *on_top))
 
+    @functools.cached_property
+    def _spellings(self) -> dict[str, str]:
+        return spellings(self.classes, self.titles)
+
+    def _require(self, name: str) -> int:
+        """The channel of the class of exactly this name."""
+        if name in self.classes:
+            return self.classes.index(name) + 1
+        near = difflib.get_close_matches(plain(str(name)), self._spellings, n=1, cutoff=0.5)
+        hint = f" (did you mean {self._written(near[0])!r}?)" if near else ""
+        known = ", ".join(name if self.title(name) == name else f"{name} ({self.title(name)})" for name in self.classes)
+        raise LabelError(f"unknown label {name!r}{hint}: known labels are {known}")
+
+    def _written(self, spelling: str) -> str:
+        """A spelling as the class or its title is written; an alias as it is."""
+        name = self._spellings[spelling]
+        return next((text for text in (name, self.title(name)) if plain(text) == spelling), spelling)
+
+    def title(self, name: str) -> str:
+        """What people call class `name`, or the background."""
+        return dict(self.titles).get(name, (name,))[0]
+
     def channel(self, name: str) -> int:
-        """The channel of class `name`.
+        """The channel of a class.
+
+        Args:
+          name: of the class, or its title or an alias; capitals, and spaces, hyphens or underscores between words, do
+            not matter. What is the name of a class means that class.
 
         Raises:
           LabelError: if there is no such class; the message names the nearest one and all known ones.
         """
-        if name in self.classes:
-            return self.classes.index(name) + 1
-        near = difflib.get_close_matches(str(name), self.classes, n=1, cutoff=0.5)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise LabelError(f"unknown label {name!r}{hint}: known labels are {', '.join(self.classes)}")
+        if name not in self.classes:
+            found = self._spellings.get(plain(name)) if isinstance(name, str) else None
+            return self._require(found or name)
+        return self._require(name)
+
+    def resolve(self, labels: str | Iterable[str]) -> tuple[str, ...]:
+        """The names of classes that may be called by their titles or aliases.
+
+        Args:
+          labels: one or several; a text may hold several, separated by commas.
+
+        Raises:
+          LabelError: if one is unknown, or is no text.
+        """
+        return tuple(self.names[self.channel(name)] for name in names_of(labels))
 
     def encode(self, names: str | Iterable[str]) -> Bool[np.ndarray, "C"]:
-        """The label-set of one class name or several.
+        """The label-set of one class or several, by names, titles or aliases.
 
         Raises:
           LabelError: if a name is unknown or given twice, or no name is given.
         """
-        names = names_of(names)
-        if twice := first_repeated(names):
+        classes = self.resolve(names)
+        if twice := first_repeated(classes):
             raise LabelError(f"{twice!r} is named twice: name it once")
-        channels = [self.channel(name) for name in names]
-        if not channels:
+        if not classes:
             raise LabelError(f"no label given: choose from {', '.join(self.classes)}")
-        return np.isin(np.arange(self.num_channels), channels)
+        return np.isin(self.names, classes)
 
     def decode(self, label_set: Sequence[Any] | np.ndarray) -> tuple[str, ...]:
         """The class names of a label-set `[C]`, ordered by channel, without the background.
@@ -151,8 +194,9 @@ class LabelSpace:
         return np.asarray(self.palette, np.uint8)
 
     def to_json(self) -> str:
-        """JSON, from which `from_json` makes an equal label space."""
-        return json.dumps(dataclasses.asdict(self))
+        """JSON, from which `from_json` makes an equal label space; without the titles that it would have anyway."""
+        known = self.titles == known_titles(self.classes)
+        return json.dumps({key: v for key, v in dataclasses.asdict(self).items() if key != "titles" or not known})
 
     @classmethod
     def from_json(cls, text: str) -> "LabelSpace":
@@ -169,15 +213,18 @@ class LabelSpace:
             raise LabelError(f"not a label space ({error}): expected what to_json writes") from None
 
 
-def _check_types(classes: Any, palette: Any = (), covered_by: Any = (), pairs: Any = (), **names: Any) -> None:
+def _check_types(
+    classes: Any, palette: Any = (), covered_by: Any = (), pairs: Any = (), titles: Any = (), **names: Any
+) -> None:
     """Checks that what JSON held has the types of the attributes of a `LabelSpace`.
 
     Raises:
       TypeError, ValueError: if not.
     """
-    pairs_of_any = [*pairs, *covered_by]
-    lists = [classes, palette, covered_by, pairs, *names.values(), *pairs_of_any, *(covers for _, covers in covered_by)]
-    flat = [classes, *names.values(), *pairs, *((under, *covers) for under, covers in covered_by)]
+    groups = [*covered_by, *titles]  # a name, and several
+    pairs_of_any = [*pairs, *groups]
+    lists = [classes, palette, covered_by, pairs, titles, *names.values(), *pairs_of_any, *(many for _, many in groups)]
+    flat = [classes, *names.values(), *pairs, *((name, *many) for name, many in groups)]
     if not all(isinstance(value, tuple) for value in lists) or any(len(pair) != 2 for pair in pairs_of_any):
         raise TypeError("an entry is no list, or a pair has not two parts")
     if not all(isinstance(name, str) for value in flat for name in value):
@@ -187,12 +234,14 @@ def _check_types(classes: Any, palette: Any = (), covered_by: Any = (), pairs: A
 
 
 def names_of(labels: str | Iterable[str]) -> tuple[str, ...]:
-    """Class names as a tuple, from one name or several.
+    """Class names as a tuple, from a list of them, or from a text in which commas separate them.
 
     Raises:
       LabelError: if something is no name.
     """
-    names = (labels,) if isinstance(labels, str) or not isinstance(labels, Iterable) else tuple(labels)
+    if isinstance(labels, str):
+        return tuple(name.strip() for name in labels.split(",") if name.strip())
+    names = tuple(labels) if isinstance(labels, Iterable) else (labels,)
     if odd := [name for name in names if not isinstance(name, str)]:
         raise LabelError(f"label {shown(odd[0])}: expected the name of a class")
     return names
@@ -228,7 +277,7 @@ def read_label_sets(path: str | Path, space: LabelSpace) -> Bool[np.ndarray, "M 
 
 def _encode_line(line: str, place: str, space: LabelSpace) -> Bool[np.ndarray, "C"]:
     try:
-        return space.encode(name.strip() for name in line.split(",") if name.strip())
+        return space.encode(line)
     except LabelError as error:
         raise LabelError(f"{place}: {error}") from None
 
@@ -287,4 +336,6 @@ HUMAN_PARSING = LabelSpace(
     ),
     accessories=("sunglass", "belt", "scarf", "bag"),
     pairs=(("left-shoe", "right-shoe"), ("left-leg", "right-leg"), ("left-arm", "right-arm")),
+    # The derived colours in another order, in which people look like people.
+    palette=colours("000 32f 631 406 d07 ff1 77f 0ff 880 9aa 133 eb8 dfd 778 c87 a9c 065 0c0"),
 )

@@ -30,6 +30,19 @@ class Picture:
     alt: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Swatch:
+    """A class for the macros `class_name` and `legend`.
+
+    Attributes:
+      colour: in CSS.
+      title: what people call the class.
+    """
+
+    colour: str
+    title: str
+
+
 def render(template: Path, **values: object) -> str:
     """Fills a template with values; every value is escaped, and a missing one is an error.
 
@@ -63,9 +76,10 @@ def _percent(share: float, digits: int = 1) -> str:
     return f"{share:.{digits}%}"
 
 
-def colours(space: LabelSpace) -> dict[str, str]:
-    """Name -> colour in CSS, for all C names of the space."""
-    return {name: f"rgb({','.join(map(str, rgb))})" for name, rgb in zip(space.names, space.palette, strict=True)}
+def colours(space: LabelSpace) -> dict[str, Swatch]:
+    """How each of the C names of the space is shown."""
+    css = [f"rgb({','.join(map(str, rgb))})" for rgb in space.palette]
+    return {name: Swatch(colour, space.title(name)) for name, colour in zip(space.names, css, strict=True)}
 
 
 def picture(rgb: UInt8[np.ndarray, "H W 3"], alt: str, fill: int = 0) -> Picture:

@@ -335,12 +335,12 @@ def sheet_with_legend(
 
 
 def legend(space: LabelSpace, names: Sequence[str], width: int) -> UInt8[np.ndarray, "h w 3"]:
-    """A strip of colour swatches with the names of the given classes."""
+    """A strip of colour swatches with the titles of the given classes."""
     columns = max(1, width // 110)
     image = Image.new("RGB", (width, 18 * math.ceil(len(names) / columns) + 4), "white")
     draw = ImageDraw.Draw(image)
     for i, name in enumerate(names):
         left, top = (i % columns) * 110 + 4, (i // columns) * 18 + 4
         draw.rectangle((left, top, left + 12, top + 12), fill=space.palette[space.channel(name)], outline="black")
-        draw.text((left + 17, top), name, fill="black")
+        draw.text((left + 17, top), space.title(name), fill="black")
     return np.asarray(image)

@@ -90,6 +90,15 @@ def test_mistakes_are_one_line(folder, run, flags, message):
     assert not (folder / "nothing").exists()
 
 
+def test_classes_may_be_named_as_people_call_them(folder, run):
+    for number, flag in enumerate(("--add=Cap", "--add=hat")):
+        assert run("--map=plain.png", flag, "--num=1", f"--out=named{number}")[0] == 0
+    named, plain = (pictures.read_index_map(folder / f"named{number}/00000.png", SPACE) for number in range(2))
+    np.testing.assert_array_equal(named, plain)
+    status, _, errors = run("--map=plain.png", "--complete=face,caps", "--out=nothing")
+    assert status == 2 and "unknown label 'caps' (did you mean 'cap'?): known labels are face, eye, hat" in errors
+
+
 def test_pictures_are_enlarged_and_the_maps_are_not(folder, run):
     flags = (
         "--map=plain.png",

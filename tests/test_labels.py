@@ -1,10 +1,12 @@
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pages import ROOT
 
 from segvae_jax.errors import LabelError
 from segvae_jax.labels import (
@@ -155,13 +157,92 @@ def test_contradictory_label_spaces_are_refused(fields, message):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("har", "hair"), ("l_eyes", "l_eye"), ("necklace", "neck_l"), ("Hat", "hat")]
+    ("typed", "meant"),
+    [
+        ("har", "hair"),
+        ("l_eyes", "l_eye"),
+        ("neklace", "necklace"),
+        ("lower-lips", "lower lip"),
+        ("spectacle", "spectacles"),
+    ],
 )
 def test_an_unknown_label_is_answered_with_the_nearest_and_all_known(typed, meant):
     with pytest.raises(LabelError) as error:
         CELEBAMASK_HQ.channel(typed)
     assert f"unknown label {typed!r} (did you mean {meant!r}?)" in str(error.value)
-    assert ", ".join(OFFICIAL[1:]) in str(error.value) and "\n" not in str(error.value)
+    known = str(error.value).rpartition(": known labels are ")[2].split(", ")
+    assert [name.partition(" ")[0] for name in known] == OFFICIAL[1:] and "eye_g (glasses)" in known
+    assert "\n" not in str(error.value)
+
+
+FACE_TITLES = (
+    "background, skin, nose, glasses, left eye, right eye, left eyebrow, right eyebrow, left ear, right ear, mouth,"
+    " upper lip, lower lip, hair, hat, earring, necklace, neck, clothes"
+).split(", ")
+BODY_TITLES = (
+    "background, hat, hair, sunglasses, upper clothes, skirt, pants, dress, belt, left shoe, right shoe, face,"
+    " left leg, right leg, left arm, right arm, bag, scarf"
+).split(", ")
+FASHION = LabelSpace(
+    tuple("skin hair top dress coat pants skirt shorts tights shoes hat belt scarf glasses bag".split())
+)
+
+
+@pytest.mark.parametrize(
+    ("space", "titles"),
+    [(CELEBAMASK_HQ, FACE_TITLES), (HUMAN_PARSING, BODY_TITLES), (FASHION, list(FASHION.names))],
+    ids=["faces", "people", "fashion"],
+)
+def test_every_class_has_a_title_that_people_read_and_is_found_by_it(space, titles):
+    assert [space.title(name) for name in space.names] == titles
+    assert space.resolve(titles[1:]) == space.classes
+    assert space.resolve(", ".join(titles[1:])) == space.classes
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "name"),
+    [
+        (CELEBAMASK_HQ, "eyeglasses", "eye_g"), (CELEBAMASK_HQ, "Earrings", "ear_r"),
+        (CELEBAMASK_HQ, "bottom_lip", "l_lip"), (CELEBAMASK_HQ, " Left-Brow ", "l_brow"),
+        (CELEBAMASK_HQ, "L_EYE", "l_eye"), (HUMAN_PARSING, "trousers", "pants"), (HUMAN_PARSING, "glasses", "sunglass"),
+        (HUMAN_PARSING, "left_shoe", "left-shoe"), (FASHION, "sunglasses", "glasses"), (FASHION, "jacket", "coat"),
+    ],
+)  # fmt: skip
+def test_aliases_and_other_spellings_mean_a_class_everywhere(space, text, name, tmp_path):
+    assert space.channel(text) == space.channel(name)
+    assert space.decode(space.encode(text)) == space.decode(space.encode([text])) == (name,)
+    (tmp_path / "sets.txt").write_text(f"hair,{text}\n")
+    assert set(space.decode(read_label_sets(tmp_path / "sets.txt", space)[0])) == {"hair", name}
+
+
+def test_the_name_of_a_class_goes_before_titles_and_these_before_aliases():
+    space = LabelSpace(("eye_g", "glasses", "sunglass"))
+    assert space.resolve("glasses, sunglasses, eye_g") == ("glasses", "sunglass", "eye_g")
+    with pytest.raises(LabelError, match="unknown label 'eyeglasses'"):
+        space.channel("eyeglasses")  # three classes are called so
+    assert LabelSpace(("A_b", "a b")).resolve("A_b,a b") == ("A_b", "a b")
+    with pytest.raises(LabelError, match="unknown label 'a-b'"):
+        LabelSpace(("A_b", "a b")).channel("a-b")
+
+
+def test_a_class_that_is_named_twice_in_two_ways_is_refused():
+    with pytest.raises(LabelError, match="'eye_g' is named twice"):
+        CELEBAMASK_HQ.encode("eye_g,glasses")
+
+
+def test_own_titles_are_kept_in_json_and_known_ones_are_not():
+    own = LabelSpace(("w1", "hat"), titles=(("w1", ("window", "pane")),))
+    assert own.title("w1") == "window" and own.title("hat") == "hat" and own.resolve("Pane") == ("w1",)
+    again = LabelSpace.from_json(own.to_json())
+    assert again == own and again.resolve("pane") == ("w1",)
+    assert "titles" not in json.loads(CELEBAMASK_HQ.to_json())
+    assert LabelSpace.from_json(CELEBAMASK_HQ.to_json()).title("eye_g") == "glasses"
+
+
+@pytest.mark.parametrize("titles", [(("roof", ("top",)),), (("wall", ()),), (("wall", ("a",)), ("wall", ("b",)))])
+def test_titles_that_do_not_fit_are_refused(titles):
+    with pytest.raises(LabelError, match=r"unknown label 'roof'|titles: expected one entry for a class"):
+        LabelSpace(("wall", "door"), titles=titles)
 
 
 @pytest.mark.parametrize("typed", ["xylophone", "", "background"])
@@ -216,3 +297,10 @@ def test_json_keeps_names_of_any_script_and_is_checked_when_read():
 def test_a_label_space_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         CELEBAMASK_HQ.classes = ()
+
+
+def test_the_guide_lists_all_known_titles():
+    rows = re.findall(r"^\| `(.+)` \| (.+) \| (.*) \|$", (ROOT / "docs/generation.md").read_text(), re.MULTILINE)
+    listed = {name: (title, *filter(None, aliases.split(", "))) for name, title, aliases in rows if name[0] != "-"}
+    everything = {**dict(CELEBAMASK_HQ.titles), **dict(HUMAN_PARSING.titles), **dict(FASHION.titles)}
+    assert listed == everything

@@ -13,7 +13,7 @@ from html_pages import HOSTILE, Page
 from pages import ROOT
 
 from segvae_jax import pages
-from segvae_jax.labels import LabelSpace
+from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
 
 PARTS = """{% extends "base.html.jinja" %}
 {% from "parts.html.jinja" import cards, image, legend, listing, section %}
@@ -23,6 +23,7 @@ PARTS = """{% extends "base.html.jinja" %}
 SCRIPT = """{% extends "base.html.jinja" %}
 {% block title %}{% endblock %}{% block script %}run();{% endblock %}
 {% block main %}<script type="application/json">{{ hostile | tojson }}</script>{% endblock %}"""
+SMALL = pages.picture(np.zeros((2, 3, 3), np.uint8), "small")
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
@@ -53,6 +54,12 @@ def test_every_shared_part_escapes_its_values(filled):
     assert attributes["section"] == {"class": HOSTILE[1]} and attributes["img"]["alt"] == HOSTILE[1]
     assert attributes["img"]["width"] == "9" and attributes["img"]["src"] == picture.url
     assert attributes["meta"]["content"] == POLICY
+
+
+def test_a_class_is_shown_by_its_title_and_its_name_is_in_the_tooltip(filled):
+    page = Page(filled(PARTS, hostile=HOSTILE, named={}, colours=pages.colours(CELEBAMASK_HQ), picture=SMALL))
+    assert {"glasses", "lower lip", "skin"} <= set(page.texts) and "eye_g" not in page.texts
+    assert {"title": "eye_g"} in [attributes for tag, attributes in page.tags if tag == "span"]
 
 
 def test_only_a_page_with_a_script_may_run_one_and_data_cannot_end_it(filled):

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import json
 import struct
@@ -152,6 +153,21 @@ def test_a_sheet_shows_maps_row_by_row_between_white_gaps():
         np.testing.assert_array_equal(sheet[cell], SPACE.palette_array()[index])
         rest[cell] = WHITE
     assert (rest == 255).all()
+
+
+def test_a_legend_has_the_titles_of_the_classes():
+    named = dataclasses.replace(SPACE, titles=(("roof", ("wall",)),))
+    shown = pictures.legend(named, ["roof"], 100)
+    np.testing.assert_array_equal(shown[:, 20:], pictures.legend(SPACE, ["wall"], 100)[:, 20:])
+    assert (shown[:, 20:] != pictures.legend(SPACE, ["roof"], 100)[:, 20:]).any()
+
+
+def test_a_map_may_name_its_classes_by_their_titles(tmp_path):
+    index = index_map((5, 6), 3)
+    pictures.write_index_png(tmp_path / "map.png", index, LabelSpace(("Glasses", "left-eye")))
+    read = pictures.read_index_map(tmp_path / "map.png", CELEBAMASK_HQ)
+    names = np.array([0, CELEBAMASK_HQ.channel("eye_g"), CELEBAMASK_HQ.channel("l_eye")])
+    np.testing.assert_array_equal(read, names[index])
 
 
 def test_a_scaled_sheet_repeats_pixels():

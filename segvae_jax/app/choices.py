@@ -32,8 +32,9 @@ def presets(card: ModelCard) -> dict[str, tuple[str, ...]]:
 
 def _described(label_set: Bool[np.ndarray, "C"], first: Bool[np.ndarray, "C"], space: LabelSpace) -> str:
     """The difference of a label-set from the most frequent one, or its classes if they differ in many."""
-    more, fewer = space.decode(label_set & ~first), space.decode(first & ~label_set)
+    titles = lambda rows: tuple(map(space.title, space.decode(rows)))
+    more, fewer = titles(label_set & ~first), titles(first & ~label_set)
     if len(more) + len(fewer) > _MANY:
-        names = space.decode(label_set)
+        names = titles(label_set)
         return f"{', '.join(names[:_MANY])}, {len(names) - _MANY} more" if len(names) > _MANY else ", ".join(names)
     return " ".join(["most frequent", *(f"+ {name}" for name in more), *(f"− {name}" for name in fewer)])

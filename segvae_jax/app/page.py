@@ -80,9 +80,8 @@ def _generation_controls(generator: Generator) -> dict[str, Any]:
     label_sets = presets(generator.card)
     first, *_ = label_sets
     preset = gr.Dropdown(list(label_sets), value=first, label="Start from")
-    ticked = gr.CheckboxGroup(
-        list(generator.space.classes), value=list(label_sets[first]), label="Classes", elem_classes="classes"
-    )
+    classes = views.choices(generator.space.classes, generator.space)
+    ticked = gr.CheckboxGroup(classes, value=list(label_sets[first]), label="Classes", elem_classes="classes")
     preset.input(lambda name: list(label_sets[name]), preset, ticked, show_progress="hidden", **_UNLISTED)
     number = gr.Radio(list(SAMPLES), value=SAMPLES[1], label="Maps at once")
     generate = gr.Button("Generate", variant="primary", elem_id="generate")
@@ -211,7 +210,7 @@ def _rendered(generator: Generator, checkpoint: str, weights: str, session: Sess
     """New values of the components that show the session, in the order of `shown` in `_connect`."""
     space = generator.space
     groups = [
-        gr.CheckboxGroup(choices=names, value=[name for name in before if name in names])
+        gr.CheckboxGroup(choices=views.choices(names, space), value=[name for name in before if name in names])
         for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
     ]
     links = views.downloads(session, space, session.record(checkpoint, weights))

@@ -56,13 +56,12 @@ class Step:
         """The calls that lead to the map that was picked."""
         return (*self.before, {**self.call, "picked": self.picked})
 
-    @property
-    def title(self) -> str:
+    def title(self, space: LabelSpace) -> str:
         """The call in a few words."""
         if (name := self.call["call"]) != "edit":
             return {"generate": "new", "load": "uploaded", "complete": "completed"}[name]
         signs = (("+", "add"), ("−", "remove"), ("↻", "restyle"))
-        return ", ".join(f"{sign} {label}" for sign, kind in signs for label in self.call.get(kind, ()))
+        return ", ".join(f"{sign} {space.title(name)}" for sign, kind in signs for name in self.call.get(kind, ()))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -52,7 +52,8 @@ def samples(session: Session, space: LabelSpace) -> str:
 
 def history(session: Session, space: LabelSpace) -> str:
     """Buttons that go back to a step, as HTML; empty if there are none."""
-    return _thumbnails([(step.index_map, step.title, step.title) for step in session.steps], space, session.position)
+    shown = [(step.index_map, step.title(space), step.title(space)) for step in session.steps]
+    return _thumbnails(shown, space, session.position)
 
 
 def _thumbnails(shown: Iterable[tuple[UInt8[np.ndarray, "H W"], str, str]], space: LabelSpace, chosen: int) -> str:
@@ -79,6 +80,11 @@ def downloads(session: Session, space: LabelSpace, record: str) -> str:
         {"file": "map.json", "text": "JSON", "url": json, "title": "what was done, to repeat it from Python"},
     ]
     return pages.render(_HERE / "downloads.html.jinja", links=links)
+
+
+def choices(names: Iterable[str], space: LabelSpace) -> list[tuple[str, str]]:
+    """Classes as check boxes have them: what people call them, and their names."""
+    return [(space.title(name), name) for name in names]
 
 
 def shown_classes(session: Session, space: LabelSpace) -> tuple[list[str], list[str]]:

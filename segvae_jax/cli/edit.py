@@ -86,7 +86,7 @@ def _write(
     shown = generator.picture(np.stack([index, *edits.index_maps]), given.columns, given.scale)
     pictures.write_index_pngs(out, edits.index_maps, generator.space)
     pictures.save_picture(out / _SHEET, shown)
-    for name in _names([*given.add, *given.restyle, *given.complete]):
+    for name in generator.space.resolve([*given.add, *given.restyle, *given.complete]):
         seen = (edits.index_maps == generator.space.channel(name)).any((1, 2))
         if not seen.all():
             print(f"{name} shows in {seen.sum()} of {len(seen)} maps: try another seed, or restyle what hides it")
@@ -103,21 +103,17 @@ def _edited(
     from segvae_jax.editing import present_classes
 
     present = present_classes(index, generator.space)
-    missing = [name for name in _names(given.complete) if name not in present]
+    missing = [name for name in generator.space.resolve(given.complete) if name not in present]
     return generator.edit(
         index,
-        add=[*_names(given.add), *missing],
-        remove=_names(given.remove),
-        restyle=_names(given.restyle),
+        add=[*given.add, *missing],
+        remove=given.remove,
+        restyle=given.restyle,
         num=given.num,
         seed=given.seed,
         temperature=temperature_of(given),
         region=_region(given.region, index.shape),
     )
-
-
-def _names(words: Sequence[str]) -> list[str]:
-    return [word.strip() for word in words]
 
 
 def _region(region: str | None, shape: tuple[int, int]) -> Bool[np.ndarray, "H W"] | None:

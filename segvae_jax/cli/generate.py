@@ -105,7 +105,7 @@ def _label_sets(labels: str, space: LabelSpace) -> Bool[np.ndarray, "M C"] | Non
         return None
     if labels.startswith("@"):
         return read_label_sets(labels[1:], space)
-    return space.encode(name.strip() for name in labels.split(",") if name.strip())[None]
+    return space.encode(labels)[None]
 
 
 def _stream(

@@ -50,7 +50,7 @@ def region_of(mask):
 
 def test_generating_shows_the_maps_of_the_generator(generator, generated):
     np.testing.assert_array_equal(generated.step.index_maps, generator.generate(["face", "hat"], 4, 3))
-    assert generated.step.title == "new" and generated.position == 0
+    assert generated.step.title(SPACE) == "new" and generated.position == 0
 
 
 def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
@@ -58,7 +58,7 @@ def test_an_edit_goes_on_from_the_map_that_was_picked(generator, loaded):
     np.testing.assert_array_equal(added.index_map, generator.add(FACE, "hat", 4, 1).index_maps[2])
     removed = added.apply(generator, {"call": "edit", "remove": ["face"], "region": ""})
     np.testing.assert_array_equal(removed.index_map, generator.remove(added.index_map, "face").index_maps[0])
-    assert [step.title for step in removed.steps] == ["uploaded", "+ hat", "− face"]
+    assert [step.title(SPACE) for step in removed.steps] == ["uploaded", "+ hat", "− face"]
     completed = loaded.apply(generator, {**GENERATE, "call": "complete", "labels": ["face", "eye"]})
     np.testing.assert_array_equal(completed.step.index_maps, generator.add(FACE, "eye", 4, 3).index_maps)
 
@@ -197,7 +197,7 @@ def test_any_change_of_a_record_gives_a_map_or_one_line(generator, loaded):
 
 def test_repeated_names_count_once(generator, loaded):
     added = loaded.apply(generator, edit(add=["hat"] * 1000))
-    assert added.step.call["add"] == ["hat"] and added.step.title == "+ hat"
+    assert added.step.call["add"] == ["hat"] and added.step.title(SPACE) == "+ hat"
     once = Session().apply(generator, GENERATE)
     twice = Session().apply(generator, {**GENERATE, "labels": ["face", "hat", "face"]})
     np.testing.assert_array_equal(once.step.index_maps, twice.step.index_maps)
@@ -292,7 +292,7 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     titled = dataclasses.replace(loaded.step, call=edit(add=HOSTILE))
     history = Page(views.history(Session((titled,), 0), SPACE))
     history.assert_harmless()
-    assert history.texts == [titled.title] and history.tags[0][1]["aria-label"] == titled.title
+    assert history.texts == [titled.title(SPACE)] and history.tags[0][1]["aria-label"] == titled.title(SPACE)
     empty = Session()
     assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
 
