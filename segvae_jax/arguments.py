@@ -90,6 +90,11 @@ def class_maps(value: Any, shape: tuple[int, int, int]) -> Bool[np.ndarray, "N H
     return maps
 
 
+def dimensions(value: Any) -> int:
+    """The number of axes of an array, or of nested lists; 0 of all else."""
+    return _array(value).ndim
+
+
 def index_maps(value: Any, num_channels: int, ndim: int) -> np.ndarray:
     """Index maps: an array of `ndim` axes that is not empty, of any type of whole numbers, each below `num_channels`.
 

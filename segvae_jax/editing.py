@@ -12,7 +12,7 @@ those that stay, that the model expects there, or background.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -58,9 +58,22 @@ class Edits:
         end = arguments.whole("num", num, 1)
         return Edits(*(getattr(self, field.name)[:end] for field in dataclasses.fields(self)))
 
+    def __repr__(self) -> str:
+        """How many alternatives, and their size, in one line."""
+        count, height, width = self.index_maps.shape
+        return f"<Edits: {count} alternatives, {height} x {width} pixels>"
+
     def _repr_png_(self) -> bytes | None:
         """The picture that a notebook shows, if the maps know their label space."""
         return self.index_maps._repr_png_() if isinstance(self.index_maps, IndexMaps) else None
+
+
+def joined(edits: Sequence[Edits]) -> Edits:
+    """The alternatives of several edits, one after the other; their maps are of one size and one label space."""
+    arrays = {field.name: [getattr(edit, field.name) for edit in edits] for field in dataclasses.fields(Edits)}
+    together = {name: np.concatenate(parts) for name, parts in arrays.items()}
+    space = getattr(edits[0].index_maps, "space", None)
+    return Edits(**{**together, "index_maps": IndexMaps(together["index_maps"], space)})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """MapEditor: the methods of a Generator that start from a given map."""
 
 import functools
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from segvae_jax.editing import (
     candidate_noise,
     checked_map,
     compose,
+    joined,
     lies_above,
     noise_between,
     present_classes,
@@ -33,6 +34,25 @@ from segvae_jax.sampling import Latents, Temperature, temperature_array
 
 _ROWS = 8  # candidates at once, or more if one alternative has more
 _MAX_CANDIDATES = 256  # as each makes the program longer
+_SEVERAL = 3  # dimensions of several maps
+
+
+_Edit = TypeVar("_Edit", bound=Callable[..., Edits])
+
+
+def of_each_map(edit: _Edit) -> _Edit:
+    """Lets a method of a `MapEditor` that edits one map take several `[N, H, W]`, and edit each by itself."""
+
+    @functools.wraps(edit)
+    def edited(editor: "MapEditor", index_map: Any, *values: Any, **named: Any) -> Edits:
+        if arguments.dimensions(index_map) != _SEVERAL:
+            return edit(editor, index_map, *values, **named)
+        index_maps = arguments.index_maps(index_map, editor.space.num_channels, _SEVERAL)
+        again = lambda value: tuple(value) if isinstance(value, Iterator) else value
+        values, named = tuple(map(again, values)), {name: again(value) for name, value in named.items()}
+        return joined([edit(editor, one, *values, **named) for one in index_maps])
+
+    return cast(_Edit, edited)
 
 
 class MapEditor:
@@ -91,7 +111,7 @@ class MapEditor:
 
     def add(
         self,
-        index_map: Integer[np.ndarray, "H W"],
+        index_map: Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -103,7 +123,7 @@ class MapEditor:
 
     def remove(
         self,
-        index_map: Integer[np.ndarray, "H W"],
+        index_map: Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         region: Bool[np.ndarray, "h w"] | None = None,
     ) -> Edits:
@@ -112,7 +132,7 @@ class MapEditor:
 
     def restyle(
         self,
-        index_map: Integer[np.ndarray, "H W"],
+        index_map: Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -122,9 +142,10 @@ class MapEditor:
         """Generates new shapes for classes of a map; arguments and errors as in `edit`."""
         return self.edit(index_map, restyle=labels, num=num, seed=seed, temperature=temperature, region=region)
 
+    @of_each_map
     def complete(
         self,
-        index_map: Integer[np.ndarray, "H W"],
+        index_map: Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -134,7 +155,7 @@ class MapEditor:
         """Adds those of the given classes that a map does not have; a blank map becomes what `generate` returns.
 
         Args:
-          index_map: an incomplete map.
+          index_map: an incomplete map, or several.
           labels: of the complete map; those that the map has may be left out.
           num, seed, temperature, region: as in `edit`.
 
@@ -148,10 +169,11 @@ class MapEditor:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
         return self.add(index_map, missing, num, seed, temperature, region)
 
+    @of_each_map
     @fixed_numerics()
     def edit(
         self,
-        index_map: Integer[np.ndarray, "H W"],
+        index_map: Integer[np.ndarray, "*n H W"],
         add: str | Iterable[str] = (),
         remove: str | Iterable[str] = (),
         restyle: str | Iterable[str] = (),
@@ -164,7 +186,8 @@ class MapEditor:
         """Edits several classes of a map at once; `segvae_jax.editing` says which pixels may change.
 
         Args:
-          index_map: of any size; the results have the same. The model works at its own size.
+          index_map: of any size; the results have the same. The model works at its own size. Of several maps of one
+            size, each gets its alternatives, those of the first map first.
           add: names of classes to add, which the map does not have.
           remove: names of classes to remove.
           restyle: names of classes that get new shapes.
@@ -190,9 +213,10 @@ class MapEditor:
         noise = (self._noise(seed, start + np.arange(size), candidates) for start in range(0, num, size))
         return self._composed(change, noise, temperature).first(num)
 
+    @of_each_map
     @fixed_numerics()
     def reshape(
-        self, index_map: Integer[np.ndarray, "H W"], labels: str | Iterable[str], steps: int, seed: int = 0
+        self, index_map: Integer[np.ndarray, "*n H W"], labels: str | Iterable[str], steps: int, seed: int = 0
     ) -> Edits:
         """Changes the shapes of classes of a map step by step, by noise along a great circle.
 
@@ -213,7 +237,7 @@ class MapEditor:
         noise = (jnp.asarray(batch)[:, None] for _, batch in batches(np.asarray(eps), _ROWS))
         return self._composed(change, noise, 1.0).first(steps)
 
-    def _change(self, index_map: Integer[np.ndarray, "H W"], **asked: Any) -> Change:
+    def _change(self, index_map: Integer[np.ndarray, "*n H W"], **asked: Any) -> Change:
         """The change that is asked for, checked."""
         if not self.can_edit:
             able = names_with("can_edit")

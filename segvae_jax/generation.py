@@ -256,12 +256,12 @@ class Generator(MapEditor):
         return self.card.fingerprint(self._loaded)
 
     def picture(
-        self, index_maps: UInt8[np.ndarray, "N H W"], columns: int | None = None, scale: int | None = None
+        self, index_maps: UInt8[np.ndarray, "*n H W"], columns: int | None = None, scale: int | None = None
     ) -> UInt8[np.ndarray, "h w 3"]:
         """A coloured sheet of index maps, with a legend of the classes on it.
 
         Args:
-          index_maps: in the channels of `space`.
+          index_maps: one or several, in the channels of `space`.
           columns: maps per row, or as many as there are; None for a nearly square sheet with few blank cells.
           scale: side of the square that each pixel becomes, 1 to 64; None magnifies small maps.
 
@@ -269,12 +269,18 @@ class Generator(MapEditor):
           MapError: if they are no index maps of these classes.
           ArgumentError: if `columns` or `scale` is no such number.
         """
-        index_maps = arguments.index_maps(index_maps, self.space.num_channels, 3)
+        ndim = 2 if arguments.dimensions(index_maps) == 2 else 3
+        index_maps = arguments.index_maps(index_maps, self.space.num_channels, ndim)
+        index_maps = index_maps.reshape(-1, *index_maps.shape[-2:])
         if columns is not None:
             columns = min(arguments.whole("columns", columns, 1), len(index_maps))
         if scale is not None:
             scale = arguments.whole("scale", scale, 1, arguments.MOST_MAGNIFIED)
         return pictures.sheet_with_legend(index_maps, self.space, columns, scale)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles the card and the weights; programs are compiled anew."""
+        return type(self), (self.card, self._loaded, self.step)
 
     def __repr__(self) -> str:
         """The model, its classes and size, and its training, in one line."""

@@ -80,6 +80,8 @@ CASES = {
         ("g.random_label_sets(2, seed=1.5)", "seed=1.5"),
         ("g.random_label_sets(2, first=-3)", "first=-3"),
         ("g.picture(maps, columns=0)", "columns=0"),
+        ("g.picture(maps, scale=0)", "scale=0: expected a whole number from 1 to 64"),
+        ("g.picture(maps[0], scale=1.5)", "scale=1.5"),
         ("g.sampler([])", r"devices=\[\]"),
         ("g.sampler(None)", "devices=None"),
         ("g.save('')", "directory=''"),
@@ -154,9 +156,10 @@ CASES = {
         *(
             (f"g.{call}", "a map of shape .*expected one class index per pixel")
             for call in (
-                "add(maps, 'eye')", "add(None, 'eye')", "add('map', 'eye')", "remove(maps[0].astype(float), 'face')",
+                "add(maps[None], 'eye')", "add(maps[:0], 'eye')", "add(None, 'eye')", "add('map', 'eye')",
+                "remove(maps[0].astype(float), 'face')",
                 "restyle(maps[0] > 0, 'face')", "complete(maps[0][:0], 'eye')", "reshape([[1], [1, 2]], 'face', 2)",
-                "picture(maps[0])", "picture(maps[:0])", "picture(maps.astype(float))",
+                "picture(maps[0, 0])", "picture(maps[:0])", "picture(maps.astype(float))",
             )
         ),
         ("g.add(maps[0] + 8, 'eye')", "the map holds index 9: the model knows 0 to 3"),

@@ -1,6 +1,7 @@
 """Edits: what may change does, what stays is the same bit for bit, and the rest of the map has a say."""
 
 import dataclasses
+import pickle
 
 import hypothesis
 import jax
@@ -113,6 +114,33 @@ def test_a_notebook_shows_the_edited_maps(generator):
     edits = generator.restyle(a_map(), "face", num=2)
     assert edits._repr_png_() == edits.index_maps._repr_png_() != edits.first(1)._repr_png_()
     assert edits.index_maps.space == SPACE
+
+
+def test_each_of_several_maps_is_edited_as_it_is_alone(generator):
+    other = np.where(a_map() == HAT, 0, a_map())
+    several = np.stack([a_map(), other])
+    for edit in (
+        lambda index: generator.restyle(index, iter(["face"]), num=2, seed=1),
+        lambda index: generator.edit(index, add="glasses", remove="eye", candidates=2, seed=4),
+        lambda index: generator.complete(index, "face,hat,glasses", num=2),
+        lambda index: generator.reshape(index, "face", 2),
+    ):
+        together, alone = edit(several), [edit(index) for index in several]
+        assert together.index_maps.space == SPACE
+        for field in ("index_maps", "class_maps", "occluded", "uncovered"):
+            parts = np.concatenate([getattr(edits, field) for edits in alone])
+            np.testing.assert_array_equal(getattr(together, field), parts)
+    assert generator.remove(several[:1], "hat").index_maps.shape == (1, *SIZE)
+    with pytest.raises(LabelError, match="'hat' is not in the map"):
+        generator.remove(several, "hat")
+
+
+def test_edits_have_a_short_repr_and_are_pickled(generator):
+    edits = generator.restyle(a_map(), "face", num=2)
+    assert repr(edits) == "<Edits: 2 alternatives, 8 x 16 pixels>"
+    again = pickle.loads(pickle.dumps(edits))
+    np.testing.assert_array_equal(again.class_maps, edits.class_maps)
+    assert again._repr_png_() == edits._repr_png_()
 
 
 def test_completing_a_blank_map_generates(generator):

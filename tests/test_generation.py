@@ -1,6 +1,7 @@
 """The Generator: what users call."""
 
 import dataclasses
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -178,6 +179,19 @@ def test_its_repr_tells_classes_size_and_training(card, variables):
     assert repr(Generator(bare, variables, 1200)) == f"{about} unknown maps>"
 
 
+def test_names_may_be_one_text_with_commas_titles_or_a_list(generator):
+    maps = generator.generate(["face", "hat"], num=2, seed=3)
+    for names in ("face,hat", "Face, cap", ("face", "cap"), iter(["hat", "face"])):
+        np.testing.assert_array_equal(generator.generate(names, num=2, seed=3), maps)
+
+
+def test_a_generator_is_pickled_with_its_weights_and_step(card, variables):
+    generator = Generator(card, variables, 1200)
+    again = pickle.loads(pickle.dumps(generator))
+    assert repr(again) == repr(generator) and again.fingerprint() == generator.fingerprint()
+    np.testing.assert_array_equal(again.generate("face,eye", seed=2), generator.generate("face,eye", seed=2))
+
+
 def test_generated_maps_show_themselves_in_their_label_space(generator):
     for maps in (generator.generate(["face"], num=2), generator.interpolate(["face"], 3, (0, 1))):
         assert type(maps) is IndexMaps and maps.space == SPACE and maps._repr_png_()
@@ -187,3 +201,7 @@ def test_picture_magnifies_small_maps_and_names_the_classes_shown(generator):
     index_maps = generator.generate(["face"], num=4)
     picture = generator.picture(index_maps, columns=2)
     assert picture.shape[1] == 2 * (16 * 24 + 2) + 2 and picture.shape[0] > 2 * (8 * 24 + 2) + 2
+    assert generator.picture(index_maps, columns=4, scale=3).shape[1] == 4 * (16 * 3 + 2) + 2
+    one = generator.picture(index_maps[0], scale=5)
+    assert one.shape[1] == 16 * 5 + 4
+    np.testing.assert_array_equal(one, generator.picture(index_maps[:1], scale=5))
