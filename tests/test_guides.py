@@ -1,7 +1,9 @@
-"""docs/editing.md and docs/export.md hold: their commands and snippets run, and do what is said, on a shipped model."""
+"""docs/editing.md, export.md and gallery.md: their commands and snippets run on shipped models, and hold."""
 
 import contextlib
 import pathlib
+import re
+import runpy
 
 import numpy as np
 import pytest
@@ -52,3 +54,24 @@ def test_the_guide_to_exports(tmp_path):
     run_all((ROOT / "docs/export.md").read_text(), tmp_path)
     with Image.open(tmp_path / "drawn.png") as drawn:
         assert drawn.size == (4 * 64, 64) and len(np.unique(np.asarray(drawn))) >= 4
+
+
+def test_the_gallery_has_ten_short_snippets_each_above_its_picture():
+    sections = re.split(r"^## ", (ROOT / "docs/gallery.md").read_text(), flags=re.MULTILINE)[1:]
+    assert len(sections) == 10
+    for section in sections:
+        (snippet,), (picture,) = blocks(section, "python"), re.findall(r"!\[.+\]\(gallery/(.+)\)", section)
+        assert f'save_picture("{picture}"' in snippet and 2 <= len(snippet.splitlines()) <= 6
+        assert (ROOT / "docs/gallery" / picture).stat().st_size < 30_000
+
+
+@pytest.mark.slow
+def test_the_gallery_is_made_by_its_code(tmp_path):
+    """Another machine rounds differently, which moves single pixels."""
+    runpy.run_path(str(ROOT / "docs/gallery.py"))["make"](tmp_path)
+    made, kept = (sorted(path.name for path in folder.iterdir()) for folder in (tmp_path, ROOT / "docs/gallery"))
+    assert made == kept
+    for name in made:
+        with Image.open(tmp_path / name) as new, Image.open(ROOT / "docs/gallery" / name) as old:
+            assert new.size == old.size
+            assert (np.asarray(new) != np.asarray(old)).any(-1).mean() < 0.02
