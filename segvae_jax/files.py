@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -122,7 +122,8 @@ def _system_error(error: Exception) -> str | None:
 def locked(directory: Path, wait: bool = False, name: str = _LOCK) -> Iterator[None]:
     """Makes sure that no other process is in such a block with this folder; one that was killed is not.
 
-    Nothing is locked where the file system or the operating system has no such locks.
+    Nothing is locked where the file system or the operating system has no such locks. If the block fails, a folder that
+    was made for it goes again, unless there is a file in it.
 
     Args:
       directory: made if it is missing.
@@ -132,16 +133,29 @@ def locked(directory: Path, wait: bool = False, name: str = _LOCK) -> Iterator[N
     Raises:
       OutputError: if there is another process and this one does not wait.
     """
+    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     with output_errors(directory):
         file = _lock(directory / name, wait)
     if file is None:
         raise OutputError(f"{directory}: another process is writing to it: wait for its end, or give another folder")
+    done = False
     try:
         yield
+        done = True
     finally:
         with contextlib.suppress(OSError):
             (directory / name).unlink()
         file.close()
+        if made and not done:
+            _remove_empty(made)
+
+
+def _remove_empty(made: Sequence[Path]) -> None:
+    """Removes a folder that holds no file, and then those around it that were made for it and hold nothing else."""
+    inside = [Path(folder) for folder, _, _ in os.walk(made[0], topdown=False)]
+    for folder in (*inside, *made[1:]):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _lock(path: Path, wait: bool) -> TextIO | None:

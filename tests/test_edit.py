@@ -81,6 +81,16 @@ def test_names_in_a_map_say_what_its_indices_mean(folder, run):
         ),
         (["--map=foreign.png", "--remove=eye"], "foreign.png: unknown label 'moon'"),
         (["--map=plain.png", "--add=hat", "--region=1,2,x,4"], "--region=1,2,x,4: expected TOP,LEFT,BOTTOM,RIGHT"),
+        *(
+            (
+                ["--map=plain.png", "--add=hat", f"--region={box}"],
+                f"--region={box}: expected a box inside the map, 0 <= TOP < BOTTOM <= 21 and 0 <= LEFT < RIGHT <= 17",
+            )
+            for box in ("0,0,22,17", "0,0,21,18", "5,0,5,17", "9,0,5,17", "30,30,40,40")
+        ),
+        (["--map=plain.png", "--add=hat", "--region=-1,0,5,5"], "--region=-1,0,5,5: expected TOP,LEFT,BOTTOM,RIGHT"),
+        (["--map=plain.png", "--add=hat", "--seed=-1"], "flag --seed=-1: expected a whole number from 0 to 2147483647"),
+        (["--map=plain.png", "--add=hat", "stray"], "unexpected argument 'stray': expected flags only, see --help"),
     ],
 )
 def test_mistakes_are_one_line(folder, run, flags, message):

@@ -73,6 +73,24 @@ def test_a_folder_is_checked_without_being_made(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_block_that_fails_leaves_no_folder_that_it_made_unless_there_is_a_file_in_it(tmp_path):
+    def failing(directory, *written):
+        with pytest.raises(RuntimeError, match="the block"), locked(directory):
+            for name in written:
+                (directory / name).mkdir() if name.endswith("/") else (directory / name).write_text("")
+            raise RuntimeError("the block")
+
+    failing(tmp_path / "a" / "b", "empty/")
+    assert list(tmp_path.iterdir()) == []
+    failing(tmp_path / "a" / "b", "file")
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["file"]
+    failing(tmp_path / "a", "empty/")
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b", "empty"]
+    with locked(tmp_path / "c"):
+        pass
+    assert (tmp_path / "c").is_dir()
+
+
 HOLDER = """
 import pathlib, sys, time
 from segvae_jax.files import locked

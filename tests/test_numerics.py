@@ -127,7 +127,7 @@ def test_training_scoring_and_exporting_run_with_the_fixed_settings(monkeypatch,
         raise Seen({name: getattr(jax.config, name) for name in OTHER})
 
     fixed = {name: getattr(jax.config, name) for name in OTHER}
-    monkeypatch.setattr(loop, "writable_directory", seen)
+    monkeypatch.setattr(loop, "check_writable", seen)
     monkeypatch.setattr(export, "load_variables", seen)
     monkeypatch.setattr(suite, "_check", seen)
     calls = (

@@ -24,34 +24,39 @@ from segvae_jax.cli.script import (
     checkpoint_help,
     define_picture_flags,
     define_temperature_flag,
+    flag_group,
     temperature_of,
 )
 from segvae_jax.errors import LabelError, MapError, SegVAEError
-from segvae_jax.files import locked, writable_directory
+from segvae_jax.files import locked
 
 if TYPE_CHECKING:
     import segvae_jax.editing
     import segvae_jax.generation
 
+_OUT = "Folder for index PNGs of the size of the map, and sheet.png."
 _SHEET = "sheet.png"
 _REGION = "What may change: TOP,LEFT,BOTTOM,RIGHT in pixels, or a black and white PNG."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
-    flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
-    flags.DEFINE_string("map", None, "Index PNG to edit.", own, required=True)
-    flags.DEFINE_list("add", [], "Classes to add, which the map does not have.", own)
-    flags.DEFINE_list("remove", [], "Classes to remove.", own)
-    flags.DEFINE_list("restyle", [], "Classes to generate anew.", own)
-    flags.DEFINE_list("complete", [], "Classes of the whole map: those that are missing are added.", own)
-    flags.DEFINE_string("region", None, _REGION, own)
-    flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
-    flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
-    define_temperature_flag(own)
-    flags.DEFINE_string("out", None, "Folder for index PNGs of the size of the map, and sheet.png.", own, required=True)
-    define_picture_flags(own)
+    with flag_group(own, "Model and map"):
+        flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
+        flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
+        flags.DEFINE_string("map", None, "Index PNG to edit.", own, required=True)
+    with flag_group(own, "Edit"):
+        flags.DEFINE_list("add", [], "Classes to add, which the map does not have.", own)
+        flags.DEFINE_list("remove", [], "Classes to remove.", own)
+        flags.DEFINE_list("restyle", [], "Classes to generate anew.", own)
+        flags.DEFINE_list("complete", [], "Classes of the whole map: those that are missing are added.", own)
+        flags.DEFINE_string("region", None, _REGION, own)
+        flags.DEFINE_integer("num", 4, "Number of alternatives.", 1, 1024, own)
+        flags.DEFINE_integer("seed", 0, "Equal seeds give equal edits.", 0, 2**31 - 1, own)
+        define_temperature_flag(own)
+    with flag_group(own, "Files and pictures"):
+        flags.DEFINE_string("out", None, _OUT, own, required=True)
+        define_picture_flags(own)
 
 
 def main(given: flags.FlagValues) -> None:
@@ -69,8 +74,8 @@ def main(given: flags.FlagValues) -> None:
     except (LabelError, MapError) as error:
         raise SegVAEError(f"{given.map}: {error}") from None
     with contextlib.ExitStack() as locks:
-        for flag, folder in folders.items():
-            locks.enter_context(locked(writable_directory(folder, flag)))
+        for folder in folders.values():
+            locks.enter_context(locked(Path(folder).expanduser()))
         _write(given, generator, index, edits)
 
 
@@ -127,7 +132,10 @@ def _region(region: str | None, shape: tuple[int, int]) -> Bool[np.ndarray, "H W
         return pictures.read_mask_png(region)
     if not all(side.strip().isdecimal() for side in box):
         raise SegVAEError(f"--region={region}: expected TOP,LEFT,BOTTOM,RIGHT in pixels, or a PNG")
-    top, left, bottom, right = map(int, box)
+    (top, left, bottom, right), (height, width) = map(int, box), shape
+    if not (top < bottom <= height and left < right <= width):
+        inside = f"0 <= TOP < BOTTOM <= {height} and 0 <= LEFT < RIGHT <= {width}"
+        raise SegVAEError(f"--region={region}: expected a box inside the map, {inside}")
     mask = np.zeros(shape, bool)
     mask[top:bottom, left:right] = True
     return mask

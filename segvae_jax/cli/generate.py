@@ -24,11 +24,12 @@ from segvae_jax.cli.script import (
     define_host_flags,
     define_picture_flags,
     define_temperature_flag,
+    flag_group,
     join_hosts,
     temperature_of,
 )
 from segvae_jax.errors import SegVAEError
-from segvae_jax.files import check_writable, locked, writable_directory, write_atomically
+from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
 
 if TYPE_CHECKING:
@@ -43,18 +44,21 @@ _SAVE_MAPS = "Folder for index PNGs, with palette and class names, and label_set
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
-    flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
-    flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
-    flags.DEFINE_string("labels", "random", _LABELS, own)
-    flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
-    flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
-    define_temperature_flag(own)
-    flags.DEFINE_string("out", None, _OUT, own)
-    flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
-    define_picture_flags(own)
-    flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
-    flags.DEFINE_integer("shard_size", 10_000, "With --format: maps per file or subfolder.", 1, flag_values=own)
-    define_host_flags(own)
+    with flag_group(own, "Maps"):
+        flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
+        flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
+        flags.DEFINE_string("labels", "random", _LABELS, own)
+        flags.DEFINE_integer("num", 16, "Number of maps.", 1, 2**31 - 1, own)
+        flags.DEFINE_integer("seed", 0, "Equal seeds give equal maps.", 0, 2**31 - 1, own)
+        define_temperature_flag(own)
+    with flag_group(own, "Files and pictures"):
+        flags.DEFINE_string("out", None, _OUT, own)
+        flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
+        define_picture_flags(own)
+    with flag_group(own, "Many maps, over all devices and hosts"):
+        flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
+        flags.DEFINE_integer("shard_size", 10_000, "With --format: maps per file or subfolder.", 1, flag_values=own)
+        define_host_flags(own)
 
 
 def main(given: flags.FlagValues) -> None:
@@ -71,8 +75,8 @@ def main(given: flags.FlagValues) -> None:
         _stream(given, generator, request)
         return
     with contextlib.ExitStack() as locks:
-        for flag, folder in _folders(given).items():
-            locks.enter_context(locked(writable_directory(folder, flag)))
+        for folder in _folders(given).values():
+            locks.enter_context(locked(Path(folder).expanduser()))
         _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator))
 
 

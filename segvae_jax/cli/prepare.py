@@ -11,6 +11,8 @@ from typing import Any
 
 from absl import flags
 
+from segvae_jax.cli.script import flag_group
+
 _OUT = "Folder for the prepared data set: new, empty, or begun before."
 _LABELS = "folder: .txt, .json, .yaml or .csv file with the name of each index, or of each colour."
 
@@ -23,8 +25,10 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("out", None, _OUT, own, required=True)
     flags.DEFINE_integer("workers", os.cpu_count() or 1, "Processes; the files do not depend on it.", 1, None, own)
     flags.DEFINE_string("beam", None, "Convert with Apache Beam, with these flags of its own; may be empty.", own)
-    _define_options(own)
-    _define_recipe(own)
+    with flag_group(own, "Maps of the data set"):
+        _define_options(own)
+    with flag_group(own, "Sizes, and what is left out"):
+        _define_recipe(own)
 
 
 def _define_options(own: flags.FlagValues) -> None:

@@ -1,9 +1,10 @@
 """What all commands share: help, errors that users can read, and the flags of jobs on several hosts."""
 
+import contextlib
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from logging import CRITICAL, ERROR, LogRecord, getLogger
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +24,11 @@ _EXPECTED = {
     r"\('Non-boolean argument.*": "True or False",
     r"Failed to parse .* as a ConfigDict.*": "a value for one of the keys in it",
     r"Error while parsing string.*as tuple.*": "values in parentheses, as in '(64, 64)'",
+    r"-?\d+ is not an integer in the range \[(\d+), (\d+)\]": r"a whole number from \1 to \2",
+    r"-?\d+ is not a positive integer": "a whole number from 1 on",
+    r"-?\d+ is not a non-negative integer": "a whole number from 0 on",
 }
+_MISSING = r"flag --\w+=None: Flag --(\w+) must have a value other than None\."
 _HELP = {"--help", "-h"}
 _SHUTDOWN_TIMEOUT = 24 * 3600  # seconds that a finished process waits for the others; JAX waits only 300 by default
 
@@ -165,6 +170,8 @@ def _parsed(own: flags.FlagValues, argv: Sequence[str]) -> list[str]:
         raise ConfigError(f"unknown configuration key {key}") from None
     except (TypeError, ValueError, OSError, flags.Error) as error:
         text = str(error)
+        if missing := re.findall(_MISSING, text):
+            raise ConfigError(f"missing --{' and --'.join(missing)}: give a value, see --help") from None
         for reason, expected in _EXPECTED.items():
             text = re.sub(reason, f"expected {expected}", text, flags=re.DOTALL)
         raise ConfigError(text) from None
@@ -178,10 +185,25 @@ def _as_expected(arguments: Sequence[str], names: Sequence[str]) -> Sequence[str
     return arguments
 
 
+@contextlib.contextmanager
+def flag_group(own: flags.FlagValues, title: str) -> Iterator[None]:
+    """Lists the flags that the block defines under a title of their own in the help."""
+    before = set(own)
+    yield
+    by_title = own.flags_by_module_dict()  # absl groups flags by the module that defines them
+    for title_of_module in list(by_title):
+        flags_of_module = by_title[title_of_module]
+        if new := [flag for flag in flags_of_module if flag.name not in before]:
+            by_title[title_of_module] = [flag for flag in flags_of_module if flag.name in before]
+            by_title.setdefault(title, []).extend(new)
+
+
 def _flags_help(own: flags.FlagValues) -> str:
-    """The help of every flag, without the headings that name the modules that define them."""
-    parts = (own.module_help(module).strip() for module in own.flags_by_module_dict())
-    return "\n".join(part.partition("\n")[2] for part in parts)
+    """The help of every flag, by groups; flags without a group, which have that of a module, are first."""
+    groups = {title: own.module_help(title).strip() for title, found in own.flags_by_module_dict().items() if found}
+    ordered = sorted(groups, key=lambda title: "." not in title)
+    parts = (("Flags" if "." in title else title, groups[title].partition("\n")[2]) for title in ordered)
+    return "\n\n".join(f"{title}:\n{text}" for title, text in parts)
 
 
 def _quieten() -> None:

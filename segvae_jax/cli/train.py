@@ -20,7 +20,7 @@ from types import ModuleType
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from segvae_jax.cli.script import define_host_flags, join_hosts
+from segvae_jax.cli.script import define_host_flags, flag_group, join_hosts
 from segvae_jax.errors import ConfigError, SegVAEError
 
 _MODULE = "segvae_jax_experiment"  # name of the module that an experiment's file becomes
@@ -51,7 +51,8 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     config_flags.DEFINE_config_file("config", None, help_of_config, own, sys_argv=["train", *words])
     own["config"].parser = _ExperimentParser()
     flags.DEFINE_string("workdir", None, "Directory for checkpoints, metrics and pictures.", own, required=True)
-    define_host_flags(own)
+    with flag_group(own, "Several hosts"):
+        define_host_flags(own)
     flags.mark_flag_as_required("config", own)
 
 

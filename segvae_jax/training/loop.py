@@ -23,7 +23,7 @@ from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
-from segvae_jax.files import locked, writable_directory, write_atomically
+from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.json_objects import json_object
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.paths import FOR_SAVING, require_literal
@@ -61,7 +61,8 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
       KeyboardInterrupt: after a Ctrl-C; the step that was reached is saved.
     """
     require_literal(workdir, FOR_SAVING)
-    workdir = writable_directory(workdir, "--workdir").resolve()
+    check_writable(workdir, "--workdir")
+    workdir = Path(workdir).expanduser().resolve()
     check(config)
     with locked(workdir, name=f".lock-{jax.process_index()}"):  # each process of a job has its own
         return _train(config, workdir)

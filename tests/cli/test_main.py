@@ -1,10 +1,13 @@
 """The command `segvae`: what it lists and refuses, help without heavy imports, many commands in one process."""
 
+import importlib
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
+from absl import flags
 
 from segvae_jax.cli import generate, script, train
 from segvae_jax.cli.main import COMMANDS, main
@@ -69,11 +72,11 @@ def test_help_and_mistakes_need_no_slow_imports(words, status):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["generate", "--num=0", "--out=x.png"], "flag --num=0: 0 is not an integer in the range"),
+        (["generate", "--num=0", "--out=x.png"], "flag --num=0: expected a whole number from 1 to 2147483647"),
         (["generate", "--nun=3"], "Unknown command line flag 'nun'. Did you mean: num ?"),
         (["generate", "--format=png", "--out=x", "--save_maps=y"], "--save_maps: --format=png writes to one folder"),
         (["generate", "--out=x.png", "y.png"], "unexpected argument 'y.png': expected flags only, see --help"),
-        (["edit", "--map=x.png"], "flag --out=None: Flag --out must have a value other than None."),
+        (["edit", "--map=x.png"], "missing --out: give a value, see --help"),
         (["eval"], "nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR"),
         (["eval", "--checkpoint=cartoon", "--inception_weights=x"], "--inception_weights is for the FID"),
         (
@@ -89,6 +92,26 @@ def test_a_mistake_is_one_line_and_the_flags_of_one_call_do_not_reach_the_next(w
         assert main(words) == 2
         error = capsys.readouterr().err
         assert error.startswith(f"error: {message}") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "groups"),
+    [
+        ("generate", ["Maps", "Files and pictures", "Many maps, over all devices and hosts"]),
+        ("edit", ["Model and map", "Edit", "Files and pictures"]),
+        ("train", ["Flags", "Several hosts"]),
+        ("prepare", ["Flags", "Maps of the data set", "Sizes, and what is left out"]),
+        ("export", ["Flags"]),
+        ("demo", ["Flags"]),
+    ],
+)
+def test_help_lists_all_flags_by_groups(command, groups, capsys):
+    assert main([command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r"^(\S.*):\n  --", text, re.MULTILINE) == groups
+    own = flags.FlagValues()
+    importlib.import_module(f"segvae_jax.cli.{command}").define_flags(own, [])
+    assert sorted(re.findall(r"^  --(?:\[no\])?(\w+): ", text, re.MULTILINE)) == sorted(set(own))
 
 
 def test_the_formats_are_those_that_there_are():

@@ -8,13 +8,13 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[2]
 MISTAKES = {
-    "train": (["--workdir=x"], "flag --config=None: Flag --config must have a value other than None."),
+    "train": (["--workdir=x"], "missing --config: give a value, see --help"),
     "generate": (["--num=4"], "nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both"),
     "edit": (["--map=absent.png", "--out=x", "y"], "unexpected argument 'y': expected flags only, see --help"),
     "eval": (["--fid"], "nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR"),
-    "prepare": (["--source=cartoon"], "flag --out=None: Flag --out must have a value other than None."),
+    "prepare": (["--source=cartoon"], "missing --out: give a value, see --help"),
     "export": (["--checkpoint=cartoon", "--otu=x"], "Unknown command line flag 'otu'. Did you mean: out ?"),
-    "demo": (["--port=0"], "flag --port=0: 0 is not an integer in the range [1, 65535]"),
+    "demo": (["--port=0"], "flag --port=0: expected a whole number from 1 to 65535"),
 }
 
 

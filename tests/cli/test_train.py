@@ -59,3 +59,29 @@ def test_a_file_that_is_missing_is_one_line(tmp_path, capsys):
     for name in ("absent.py", ".", ""):
         assert main(["train", f"--config={name}", "--workdir=x"]) == 2
         assert capsys.readouterr().err.startswith(f"error: --config={name}: no such file: expected an experiment")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("--config.seed=-1", "seed"),
+        ("--config.batch_size=0", "batch_size"),
+        ("--config.model.name=none", "model.name"),
+        ("--config.data.source=none", "data.source"),
+        ("--config.data.num_maps=0", "data.num_maps"),
+        ("--config.data.num_maps=3", "the validation split"),
+        ("--config.model.image_size=(15, 16)", "image_size"),
+    ],
+)
+def test_a_run_that_fails_before_its_first_step_leaves_no_folder(tmp_path, capsys, override, message):
+    words = ["train", f"--config={TINY_FILE}", f"--workdir={tmp_path / 'runs' / 'new'}", override]
+    assert main([*words, f"--config.data.prepared={tmp_path / 'data'}"]) == 2
+    *_, error = capsys.readouterr().err.splitlines()
+    assert message in error and error.startswith("error: ")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_folder_that_was_there_before_stays(tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    assert main(["train", f"--config={TINY_FILE}", f"--workdir={tmp_path / 'run'}", "--config.batch_size=0"]) == 2
+    assert list((tmp_path / "run").iterdir()) == []
