@@ -35,6 +35,7 @@ class EvaluationTarget:
       source: generates maps for label-sets from a seed; or a map set.
       generator: the model; None if there are only maps.
       identity: origin and hashes of model or maps, and of the data, as JSON.
+      prepared: the data set of the splits, in the label space `space`; None if they are of no prepared one.
     """
 
     space: LabelSpace
@@ -42,6 +43,7 @@ class EvaluationTarget:
     source: MapSource
     generator: Generator | None
     identity: dict[str, Any]
+    prepared: Prepared | None = None
 
     def map_set(self, seed: int) -> MapSet:
         """The maps that are scored with this seed, one per test map."""
@@ -76,7 +78,8 @@ def open_checkpoint(
     splits = _splits(prepared, max_test, max_train)
     identity = {"checkpoint": str(checkpoint), "step": generator.step, "weights_hash": generator.fingerprint()}
     generate = _cached(generator.generate_each)
-    return EvaluationTarget(prepared.space, splits, generate, generator, identity | _data_identity(prepared, splits))
+    identity |= _data_identity(prepared, splits)
+    return EvaluationTarget(prepared.space, splits, generate, generator, identity, prepared)
 
 
 def open_maps(
@@ -119,7 +122,7 @@ def open_maps(
         "maps_hash": content_hash(map_set.index_maps.tobytes())[:12],
     }
     scored = map_set.sample(len(splits["test"]), seed)
-    return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits))
+    return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits), prepared)
 
 
 def _open_data(card: ModelCard, data: str | Path | None) -> Prepared:
