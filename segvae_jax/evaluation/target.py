@@ -74,7 +74,7 @@ def open_checkpoint(
       SegVAEError: if the checkpoint or the data cannot be used.
     """
     generator = Generator.load(checkpoint, step)
-    prepared = _open_data(generator.card, data)
+    prepared = open_data(generator.card, data)
     splits = _splits(prepared, max_test, max_train)
     identity = {"checkpoint": str(checkpoint), "step": generator.step, "weights_hash": generator.fingerprint()}
     generate = _cached(generator.generate_each)
@@ -107,7 +107,7 @@ def open_maps(
       SegVAEError: if the folder or the data cannot be used.
     """
     if checkpoint:
-        prepared = _open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
+        prepared = open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
     elif data:
         prepared = open_prepared(data)
     else:
@@ -125,8 +125,16 @@ def open_maps(
     return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits), prepared)
 
 
-def _open_data(card: ModelCard, data: str | Path | None) -> Prepared:
-    """The data of a checkpoint, with the label space of the checkpoint."""
+def open_data(card: ModelCard, data: str | Path | None) -> Prepared:
+    """Opens the data of a checkpoint, in the label space of the checkpoint.
+
+    Args:
+      card: of the checkpoint.
+      data: directory of the prepared data; the training data if None.
+
+    Raises:
+      SegVAEError: if the data cannot be used, or are of other classes or another size.
+    """
     directory = data or card.prepared
     if not directory:
         raise DataError("the checkpoint names no data: give --data=DIR, a prepared data set like its training data")
