@@ -1,9 +1,9 @@
 """The metric rows: what each metric is called, how it is written, and which direction is better.
 
 The table in the terminal, the report, the tables of experiments and their verdicts all read this module. A new metric
-needs its key in the scores of `quick_scoring` or `full_scoring`, or of `picture_scoring` for pictures, where the function
-that computes it is called, and an entry here whose `place` is that key. The report shows every row, the terminal those with `in_terminal`, and the tables
-of experiments those with `headline`.
+needs its key in the scores of `quick_scoring` or `full_scoring`, or of `picture_scoring` for pictures, where the
+function that computes it is called, and an entry here whose `place` is that key. The report shows every row, the
+terminal those with `in_terminal`, and the tables of experiments those with `headline`.
 """
 
 import dataclasses
