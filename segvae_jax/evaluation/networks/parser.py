@@ -100,14 +100,17 @@ def train_parser(*sets: Pairs, space: LabelSpace, seed: int, steps: int = STEPS)
     if not all(map(len, sets)):
         raise DataError("a parser has no pairs to learn from: give at least one pair of a map and a picture")
     network = ParserNetwork(space.num_channels)
-    optimiser = optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps))
-    params = network.init(seed_key(seed), jnp.zeros((1, *sets[0].pictures.shape[1:])))["params"]
-    state, rng = (params, optimiser.init(params)), np.random.default_rng(seed)
+    params = jax.jit(network.init)(seed_key(seed), jnp.zeros((1, *sets[0].pictures.shape[1:])))["params"]
+    state, rng = (params, _optimiser(steps).init(params)), np.random.default_rng(seed)
     weights = _class_weights(sets, space.num_channels)
     for step in range(steps):
         batch = _batch(sets, rng)
-        state = _step(network, optimiser, space, state, weights, batch.index_maps, batch.pictures, seed, step)
+        state = _step(network, space, steps, state, weights, batch.index_maps, batch.pictures, seed, step)
     return Parser(jax.device_get(state[0]), space.num_channels)
+
+
+def _optimiser(steps: int) -> optax.GradientTransformation:
+    return optax.adam(optax.cosine_decay_schedule(LEARNING_RATE, steps))
 
 
 def _class_weights(sets: tuple[Pairs, ...], num_channels: int) -> Float[np.ndarray, "C"]:
@@ -115,8 +118,8 @@ def _class_weights(sets: tuple[Pairs, ...], num_channels: int) -> Float[np.ndarr
 
     Without them, a short training never finds classes of a few pixels, such as eyes.
     """
-    counts = np.sum([np.bincount(pairs.index_maps.reshape(-1), minlength=num_channels) for pairs in sets], axis=0)
-    share = np.maximum(counts, 1) / counts.sum()
+    counts = [np.bincount(pairs.index_maps.reshape(-1), minlength=num_channels) for pairs in sets]
+    share = np.mean([np.maximum(of_set, 1) / of_set.sum() for of_set in counts], axis=0)
     return (share**-0.5 / np.sqrt(share).sum()).astype(np.float32)
 
 
@@ -130,8 +133,8 @@ def _batch(sets: tuple[Pairs, ...], rng: np.random.Generator) -> Pairs:
 @jax.default_matmul_precision("highest")  # otherwise a GPU rounds the products, and its scores differ from a CPU's
 def _step(
     network: ParserNetwork,
-    optimiser: optax.GradientTransformation,
     space: LabelSpace,
+    steps: int,
     state: State,
     weights: Float[Array, "C"],
     index_maps: UInt8[Array, "B H W"],
@@ -147,7 +150,7 @@ def _step(
         return (weights[truth] * losses).mean()
 
     params, moments = state
-    updates, moments = optimiser.update(jax.grad(loss)(params), moments)
+    updates, moments = _optimiser(steps).update(jax.grad(loss)(params), moments)
     return optax.apply_updates(params, updates), moments
 
 
