@@ -22,8 +22,6 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps
 from segvae_jax.numerics import fixed_numerics
 
-_TRANSLATED_AT_ONCE = 100  # maps
-
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
@@ -73,10 +71,7 @@ class Task:
         """Maps with the label-sets of the training data of the generator, and a picture of each."""
         label_sets = self.generator.random_label_sets(self.num_generated)
         index_maps = np.asarray(self.generator.generate_each(label_sets))
-        parts = np.split(index_maps, range(_TRANSLATED_AT_ONCE, len(index_maps), _TRANSLATED_AT_ONCE))
-        # with the number of the part as seed, so that no noise is used twice
-        pictures = [self.translator.translate(part, seed=number)[:, 0] for number, part in enumerate(parts)]
-        return Pairs(index_maps, np.concatenate(pictures))
+        return Pairs(index_maps, self.translator.translate_each(index_maps))
 
     @fixed_numerics()
     def measure(self, cell: Cell, generated: Pairs | None) -> dict[str, Any]:

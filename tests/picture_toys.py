@@ -39,6 +39,12 @@ class ToyTranslator:
     def __init__(self, space: LabelSpace = SPACE, size: tuple[int, int] = SIZE, blind: bool = False):
         self.space, self.image_size, self.blind = space, size, blind
 
-    def translate(self, index_maps, num=1, seed=0, style=None):
-        seen = 0 * index_maps if self.blind else index_maps
-        return np.stack([paint(seen, 1000 * seed + i, noise=40) for i in range(num)], axis=1)
+    def translate(self, index_maps, num=1, seed=0):
+        return np.stack([self._painted(index_maps, 1000 * seed + i) for i in range(num)], axis=1)
+
+    def translate_each(self, index_maps, seed=0):
+        return self._painted(index_maps, 1000 * seed)
+
+    def _painted(self, index_maps, seed):
+        seen = 0 * index_maps if self.blind else index_maps % len(COLOURS)
+        return paint(seen, seed, noise=40)

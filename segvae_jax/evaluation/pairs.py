@@ -1,7 +1,7 @@
 """Pairs of a map and its picture, from a prepared data set that holds pictures."""
 
 import dataclasses
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
@@ -29,9 +29,13 @@ class MapTranslator(Protocol):
     image_size: tuple[int, int]
 
     def translate(
-        self, index_maps: UInt8[np.ndarray, "N H W"], num: int = 1, seed: int = 0, style: Any = None
+        self, index_maps: UInt8[np.ndarray, "N H W"], num: int = 1, seed: int = 0
     ) -> UInt8[np.ndarray, "N M H W 3"]:
-        """Pictures of maps, M = `num` of each."""
+        """Pictures of maps, M = `num` of each; picture i of every map has the noise of sample i of the seed."""
+        ...
+
+    def translate_each(self, index_maps: UInt8[np.ndarray, "N H W"], seed: int = 0) -> UInt8[np.ndarray, "N H W 3"]:
+        """A picture of each map; that of map i has the noise of sample i of the seed."""
         ...
 
 

@@ -65,9 +65,9 @@ class PictureScorer:
             raise DataError(f"{len(self.real)} held-out pictures: expected at least {LEAST}, better hundreds")
         columns = {}
         if generated is not None:
-            pictures = translator.translate(generated, seed=self.seed)[:, 0]
+            pictures = translator.translate_each(generated, seed=self.seed)
             columns["generated"] = self._against_real(pictures) | self._parsed(Pairs(generated, pictures))
-        pictures = translator.translate(self.real.index_maps, seed=self.seed + 1)[:, 0]
+        pictures = translator.translate_each(self.real.index_maps, seed=self.seed + 1)
         translated = self._against_real(pictures) | self._parsed(Pairs(self.real.index_maps, pictures))
         columns["translated_real"] = translated | self._diversity(*self._pictures_of_few_maps(translator))
         return columns | {"real_vs_real": self._real_vs_real(train)}

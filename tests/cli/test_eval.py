@@ -20,11 +20,6 @@ from segvae_jax.evaluation.pairs import read_pairs
 SIZE = (16, 12)
 
 
-class CartoonTranslator(ToyTranslator):
-    def translate(self, index_maps, num=1, seed=0, style=None):
-        return super().translate(index_maps % 4, num, seed, style)
-
-
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     directory = tmp_path_factory.mktemp("data")
@@ -37,7 +32,7 @@ def run(monkeypatch, prepared, tmp_path):
     monkeypatch.setattr(parser, "WIDTHS", (4,))
     monkeypatch.setattr(evaluate_pictures, "train_parser", lambda *sets, **how: train_parser(*sets, **how, steps=2))
     monkeypatch.setattr(evaluate_pictures, "open_network", lambda weights: None)
-    monkeypatch.setattr(command, "load_translator", lambda directory: CartoonTranslator(prepared.space, SIZE))
+    monkeypatch.setattr(command, "load_translator", lambda directory: ToyTranslator(prepared.space, SIZE))
 
     def runner(*words):
         status = run_command(command, [*words, f"--out={tmp_path / 'out'}"])

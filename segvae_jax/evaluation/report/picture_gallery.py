@@ -41,6 +41,6 @@ def picture_albums(
 
 
 def _of_generated(translator: MapTranslator, index_maps: UInt8[np.ndarray, "N H W"], seed: int) -> Album:
-    pictures = translator.translate(index_maps, seed=seed)[:, 0]
+    pictures = translator.translate_each(index_maps, seed=seed)
     rows = [Row("", pair, ["generated", "picture"]) for pair in zip(index_maps, pictures, strict=True)]
     return Album("Generated maps and their pictures", "Each generated map beside a picture of it.", rows)
