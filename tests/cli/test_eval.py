@@ -82,4 +82,4 @@ def test_what_is_missing_is_one_line(run, words, message, capsys):
 def test_data_without_pictures_are_one_line(run, tmp_path, capsys):
     maps_alone = prepare(cartoon("faces", 80, 0), Recipe(size=SIZE), tmp_path / "maps_alone")
     assert run("--translator=runs/t", f"--data={maps_alone.directory}")[0] == 2
-    assert "holds maps without pictures: prepare it with --image_size" in capsys.readouterr().err
+    assert "has maps only, no pictures: prepare it with --image_size" in capsys.readouterr().err

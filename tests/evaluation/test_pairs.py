@@ -38,7 +38,7 @@ def test_pairs_are_those_of_the_drawings(image_size, prepare_cartoons):
 
 
 def test_a_set_without_pictures_says_so_in_a_line(prepare_cartoons):
-    with pytest.raises(DataError, match="holds maps without pictures: prepare it with --image_size"):
+    with pytest.raises(DataError, match="has maps only, no pictures: prepare it with --image_size"):
         read_pairs(prepare_cartoons(None), "train")
 
 
