@@ -50,12 +50,12 @@ def main(argv: list[str]) -> None:
     """Measures what is missing, and writes the table."""
     if len(argv) > 1:
         raise ConfigError(f"unexpected argument {argv[1]!r}: flags only, see --help")
-    generator = Generator.load(_CHECKPOINT.value)
+    sizes, generator = _sizes(), Generator.load(_CHECKPOINT.value)
     translator, prepared = load_translator(_TRANSLATOR.value), open_data(generator.card, _PREPARED.value)
     check_translator(translator, prepared)
     train, test = (read_pairs(prepared, split) for split in ("train", "test"))
     task = Task(train, test, generator, translator, _GENERATED.value)
-    table = cells(_sizes(), _SEEDS.value, len(train))
+    table = cells(sizes, _SEEDS.value, len(train))
     run(task, table, writable_directory(_OUT.value, "--out"), _conditions(task, prepared), Console())
 
 
@@ -100,8 +100,8 @@ def page_of(table: Sequence[Cell], done: Mapping[str, Any], conditions: Mapping[
 
 mIoU of a parser on {conditions["test"]} held-out real pictures of {height} x {width} px. It was trained on few real
 pairs, alone and with {conditions["generated"]:,} generated ones: maps of the checkpoint {conditions["checkpoint"]},
-pictures of the translator {conditions["translator"]}. Both were trained on more real pairs than most of the parsers,
-so the gain is that of who has a model already, not of who has no other data.
+pictures of the translator {conditions["translator"]}. These two may have learned from all {conditions["train"]} training
+pairs. So the gain is that of users who have a trained model already, not of users who have no other data.
 
 {markdown_table(lines)}
 

@@ -14,7 +14,7 @@ from segvae_jax.evaluation.networks import parser
 from segvae_jax.evaluation.networks.parser import train_parser
 
 CONDITIONS = {
-    "data": "toys", "size": [*SIZE], "test": 9, "generated": 230, "steps": 2, "batch_size": 8, "checkpoint": "runs",
+    "data": "toys", "size": [*SIZE], "train": 30, "test": 9, "generated": 230, "steps": 2, "batch_size": 8, "checkpoint": "runs",
     "translator": "t",
 }  # fmt: skip
 QUIET = Console(quiet=True)
@@ -104,7 +104,13 @@ def test_the_page_has_means_spreads_and_gains_of_the_same_pairs(task, tmp_path):
     done = {cell.name: {"mean_iou": of_cell(cell)} for cell in table}
     page = augment.page_of(table, done, CONDITIONS, "a machine")
     assert "| 50 | 0.250 +- 0.071 | 0.260 +- 0.028 | +0.010 +- 0.042 | 1 of 2 |" in page
-    assert "| 100 | 0.350" in page and "230 generated ones" in page and "9 held-out" in page and "a machine" in page
+    assert (
+        "| 100 | 0.350" in page
+        and "230 generated ones" in page
+        and "all 30 training" in page
+        and "9 held-out" in page
+        and "a machine" in page
+    )
 
 
 def test_a_run_writes_the_table_and_its_cells(task, tmp_path):

@@ -100,13 +100,18 @@ def train_parser(*sets: Pairs, space: LabelSpace, seed: int, steps: int = STEPS)
     if not all(map(len, sets)):
         raise DataError("a parser has no pairs to learn from: give at least one pair of a map and a picture")
     network = ParserNetwork(space.num_channels)
-    params = jax.jit(network.init)(seed_key(seed), jnp.zeros((1, *sets[0].pictures.shape[1:])))["params"]
+    params = _initial(network, sets[0].pictures.shape[1:], seed)
     state, rng = (params, _optimiser(steps).init(params)), np.random.default_rng(seed)
     weights = _class_weights(sets, space.num_channels)
     for step in range(steps):
         batch = _batch(sets, rng)
         state = _step(network, space, steps, state, weights, batch.index_maps, batch.pictures, seed, step)
     return Parser(jax.device_get(state[0]), space.num_channels)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _initial(network: ParserNetwork, shape: tuple[int, int, int], seed: Int[Array, ""]) -> Params:
+    return network.init(seed_key(seed), jnp.zeros((1, *shape)))["params"]
 
 
 def _optimiser(steps: int) -> optax.GradientTransformation:
