@@ -100,8 +100,8 @@ def page_of(table: Sequence[Cell], done: Mapping[str, Any], conditions: Mapping[
 
 mIoU of a parser on {conditions["test"]} held-out real pictures of {height} x {width} px. It was trained on few real
 pairs, alone and with {conditions["generated"]:,} generated ones: maps of the checkpoint {conditions["checkpoint"]},
-pictures of the translator {conditions["translator"]}. These two may have learned from all {conditions["train"]} training
-pairs. So the gain is that of users who have a trained model already, not of users who have no other data.
+pictures of the translator {conditions["translator"]}. These two may have learned from all {conditions["train"]}
+training pairs. So the gain is that of users who have a trained model already, not of users who have no other data.
 
 {markdown_table(lines)}
 

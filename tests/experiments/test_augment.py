@@ -14,8 +14,8 @@ from segvae_jax.evaluation.networks import parser
 from segvae_jax.evaluation.networks.parser import train_parser
 
 CONDITIONS = {
-    "data": "toys", "size": [*SIZE], "train": 30, "test": 9, "generated": 230, "steps": 2, "batch_size": 8, "checkpoint": "runs",
-    "translator": "t",
+    "data": "toys", "size": [*SIZE], "train": 30, "test": 9, "generated": 230, "steps": 2, "batch_size": 8,
+    "checkpoint": "runs", "translator": "t",
 }  # fmt: skip
 QUIET = Console(quiet=True)
 
@@ -107,7 +107,7 @@ def test_the_page_has_means_spreads_and_gains_of_the_same_pairs(task, tmp_path):
     assert (
         "| 100 | 0.350" in page
         and "230 generated ones" in page
-        and "all 30 training" in page
+        and "from all 30\n" in page
         and "9 held-out" in page
         and "a machine" in page
     )

@@ -39,22 +39,24 @@ class ParserNetwork(nn.Module):
 
     Attributes:
       num_channels: C, the background included.
+      widths: channels of each level.
     """
 
     num_channels: int
+    widths: tuple[int, ...]
 
     @nn.compact
     def __call__(self, pictures: Float[Array, "B H W 3"]) -> Float[Array, "B H W C"]:
         """Logits of the classes of each pixel, of pictures in [0, 255] of any size."""
         height, width = pictures.shape[1:3]
-        unit = PATCH * 2 ** (len(WIDTHS) - 1)
+        unit = PATCH * 2 ** (len(self.widths) - 1)
         rest = ((0, 0), (0, -height % unit), (0, -width % unit), (0, 0))
         x = to_patches(jnp.pad(pictures, rest, mode="edge") / 128 - 1, PATCH)
-        x, skipped = Conv(WIDTHS[0], name="stem")(x), []
-        for level, features in enumerate(WIDTHS):
+        x, skipped = Conv(self.widths[0], name="stem")(x), []
+        for level, features in enumerate(self.widths):
             x = self._block(features, f"down_{level}", pool(x) if level else x)
             skipped.append(x)
-        for level, features in reversed(list(enumerate(WIDTHS[:-1]))):
+        for level, features in reversed(list(enumerate(self.widths[:-1]))):
             x = self._block(features, f"up_{level}", jnp.concatenate([repeat(x), skipped[level]], axis=-1))
         logits = Conv(PATCH**2 * self.num_channels, size=1, name="classes")(NormSilu(name="norm")(x))
         return from_patches(logits, PATCH)[:, :height, :width]
@@ -68,16 +70,21 @@ class Parser:
     """A trained parser.
 
     Attributes:
-      params: of a `ParserNetwork`.
-      num_channels: C, the background included.
+      network: the network.
+      params: its parameters.
     """
 
+    network: ParserNetwork
     params: Params
-    num_channels: int
+
+    @property
+    def num_channels(self) -> int:
+        """C, the background included."""
+        return self.network.num_channels
 
     def predict(self, pictures: UInt8[np.ndarray, "N H W 3"]) -> UInt8[np.ndarray, "N H W"]:
         """Index maps of pictures: the likeliest class of each pixel."""
-        return in_batches(functools.partial(_predict, ParserNetwork(self.num_channels), self.params), pictures)
+        return in_batches(functools.partial(_predict, self.network, self.params), pictures)
 
 
 def train_parser(*sets: Pairs, space: LabelSpace, seed: int, steps: int = STEPS) -> Parser:
@@ -99,14 +106,14 @@ def train_parser(*sets: Pairs, space: LabelSpace, seed: int, steps: int = STEPS)
     """
     if not all(map(len, sets)):
         raise DataError("a parser has no pairs to learn from: give at least one pair of a map and a picture")
-    network = ParserNetwork(space.num_channels)
+    network = ParserNetwork(space.num_channels, WIDTHS)
     params = _initial(network, sets[0].pictures.shape[1:], seed)
     state, rng = (params, _optimiser(steps).init(params)), np.random.default_rng(seed)
     weights = _class_weights(sets, space.num_channels)
     for step in range(steps):
         batch = _batch(sets, rng)
         state = _step(network, space, steps, state, weights, batch.index_maps, batch.pictures, seed, step)
-    return Parser(jax.device_get(state[0]), space.num_channels)
+    return Parser(network, jax.device_get(state[0]))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
