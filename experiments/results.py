@@ -102,7 +102,7 @@ def _summaries(by_row: Mapping[str, list], columns: Mapping[str, MetricRow]) -> 
     everywhere = lambda column: all(column.find(scores) for of_seeds in by_row.values() for scores in of_seeds)
     shown = {title: column for title, column in columns.items() if everywhere(column)}
     return {
-        title: {name: _summary([_value(column, scores) for scores in of_seeds]) for name, column in shown.items()}
+        title: {name: summary_of([_value(column, scores) for scores in of_seeds]) for name, column in shown.items()}
         for title, of_seeds in by_row.items()
     }
 
@@ -113,7 +113,8 @@ def _value(column: MetricRow, scores: Mapping[str, Any]) -> float:
     return estimate["value"]
 
 
-def _summary(values: list[float]) -> dict[str, Any]:
+def summary_of(values: list[float]) -> dict[str, Any]:
+    """The values of all seeds, their mean, and their standard deviation; None where there is one value."""
     spread = float(np.std(values, ddof=1)) if len(values) > 1 else math.nan
     return {"mean": float(np.mean(values)), "sd": None if math.isnan(spread) else spread, "values": values}
 
@@ -156,16 +157,16 @@ def _compared(result: Mapping[str, Any]) -> str:
 {next(iter(result["rows"]))} against each other row: better or worse where all of its runs are beyond all runs of the
 other row, which happens to equally good models once in {1 / by_chance(result["seeds"]):.0f} times; open elsewhere.
 
-{_lines(lines)}
+{markdown_table(lines)}
 """
 
 
 def _table(rows: Mapping[str, Any]) -> str:
     header = ["", *next(iter(rows.values()))]
-    return _lines([header, *([title, *_cells(figures)] for title, figures in rows.items())])
+    return markdown_table([header, *([title, *_cells(figures)] for title, figures in rows.items())])
 
 
-def _lines(lines: Sequence[Sequence[str]]) -> str:
+def markdown_table(lines: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first line is its header."""
     header, *rest = lines
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, ["---"] * len(header), *rest))

@@ -81,8 +81,8 @@ def score_full(maps: Measurements, real: Measurements, *, seed: int) -> dict:
         "adjacency": bootstrap_distance(adjacency_distance, maps.touching, real.touching, seed=seed),
         "symmetry": _symmetry(maps, real, seed),
         "frechet_map_encoder": bootstrap_distance(frechet_distance, *by_encoder[0], seed=seed),
-        "kid_random_cnn": _kid(by_cnn, seed),
-        "kid_map_encoder": _kid(by_encoder, seed),
+        "kid_random_cnn": kernel_estimate(by_cnn, seed),
+        "kid_map_encoder": kernel_estimate(by_encoder, seed),
         "neighbours_random_cnn": _neighbours(by_cnn, seed),
         "neighbours_map_encoder": _neighbours(by_encoder, seed),
         "compatibility": _compatibility(maps, real, seed),
@@ -151,7 +151,8 @@ def _symmetry(maps: Measurements, real: Measurements, seed: int) -> dict:
     }
 
 
-def _kid(sides: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> dict:
+def kernel_estimate(sides: Sequence[tuple[np.ndarray, np.ndarray]], seed: int) -> dict:
+    """Mean and standard deviation of the KID over random subsets; each side has features of one or several networks."""
     subsets = np.mean([kernel_distances(*pair, seed=seed) for pair in sides], axis=0)
     return {"value": float(subsets.mean()), "sd": float(subsets.std(ddof=1))}
 

@@ -1,9 +1,9 @@
 """The metric rows: what each metric is called, how it is written, and which direction is better.
 
 The table in the terminal, the report, the tables of experiments and their verdicts all read this module. A new metric
-needs its key in the scores of `quick_scoring` or `full_scoring`, where the function that computes it is called, and an
-entry here whose `place` is that key. The report shows every row, the terminal those with `in_terminal`, and the tables
-of experiments those with `headline`.
+needs its key in the scores of `quick_scoring` or `full_scoring`, or of `picture_scoring` for pictures, where the
+function that computes it is called, and an entry here whose `place` is that key. The report shows every row, the
+terminal those with `in_terminal`, and the tables of experiments those with `headline`.
 """
 
 import dataclasses
@@ -157,4 +157,16 @@ EDIT_ROWS: tuple[MetricRow, ...] = (
     MetricRow(("c2st", "real_vs_real", "layout"), "layout AUC, unedited", 3, _NEUTRAL, anchor="0.5"),
     MetricRow(("c2st", "outline"), "outline AUC", 3, _LOWER, anchor="outline AUC, unedited"),
     MetricRow(("c2st", "real_vs_real", "outline"), "outline AUC, unedited", 3, _NEUTRAL, anchor="0.5"),
+)
+
+# Of translated pictures; those of the network that the user lacks are left out.
+PICTURE_ROWS: tuple[MetricRow, ...] = (
+    MetricRow(("fid_inception",), "FID, Inception", 1, _LOWER),
+    MetricRow(("kid_inception",), "KID x 1e3, Inception", 1, _LOWER, factor=1e3),
+    MetricRow(("frechet_efficientnet_lite0",), "Frechet, EfficientNet-Lite0", 2, _LOWER),
+    MetricRow(("kid_efficientnet_lite0",), "KID x 1e3, EfficientNet-Lite0", 2, _LOWER, factor=1e3),
+    MetricRow(("parser", "mean_iou"), "mIoU of the parser", 3, _UP_TO_REAL),
+    MetricRow(("diversity_pixels",), "diversity, pixels", 3, _UP_TO_REAL),
+    MetricRow(("diversity_inception",), "diversity, Inception", 3, _UP_TO_REAL),
+    MetricRow(("diversity_efficientnet_lite0",), "diversity, EfficientNet-Lite0", 3, _UP_TO_REAL),
 )

@@ -35,6 +35,7 @@ class EvaluationTarget:
       source: generates maps for label-sets from a seed; or a map set.
       generator: the model; None if there are only maps.
       identity: origin and hashes of model or maps, and of the data, as JSON.
+      prepared: the data set of the splits, in the label space `space`; None if they are of no prepared one.
     """
 
     space: LabelSpace
@@ -42,6 +43,7 @@ class EvaluationTarget:
     source: MapSource
     generator: Generator | None
     identity: dict[str, Any]
+    prepared: Prepared | None = None
 
     def map_set(self, seed: int) -> MapSet:
         """The maps that are scored with this seed, one per test map."""
@@ -72,11 +74,12 @@ def open_checkpoint(
       SegVAEError: if the checkpoint or the data cannot be used.
     """
     generator = Generator.load(checkpoint, step)
-    prepared = _open_data(generator.card, data)
+    prepared = open_data(generator.card, data)
     splits = _splits(prepared, max_test, max_train)
     identity = {"checkpoint": str(checkpoint), "step": generator.step, "weights_hash": generator.fingerprint()}
     generate = _cached(generator.generate_each)
-    return EvaluationTarget(prepared.space, splits, generate, generator, identity | _data_identity(prepared, splits))
+    identity |= _data_identity(prepared, splits)
+    return EvaluationTarget(prepared.space, splits, generate, generator, identity, prepared)
 
 
 def open_maps(
@@ -104,7 +107,7 @@ def open_maps(
       SegVAEError: if the folder or the data cannot be used.
     """
     if checkpoint:
-        prepared = _open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
+        prepared = open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
     elif data:
         prepared = open_prepared(data)
     else:
@@ -119,11 +122,19 @@ def open_maps(
         "maps_hash": content_hash(map_set.index_maps.tobytes())[:12],
     }
     scored = map_set.sample(len(splits["test"]), seed)
-    return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits))
+    return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits), prepared)
 
 
-def _open_data(card: ModelCard, data: str | Path | None) -> Prepared:
-    """The data of a checkpoint, with the label space of the checkpoint."""
+def open_data(card: ModelCard, data: str | Path | None) -> Prepared:
+    """Opens the data of a checkpoint, in the label space of the checkpoint.
+
+    Args:
+      card: of the checkpoint.
+      data: directory of the prepared data; the training data if None.
+
+    Raises:
+      SegVAEError: if the data cannot be used, or are of other classes or another size.
+    """
     directory = data or card.prepared
     if not directory:
         raise DataError("the checkpoint names no data: give --data=DIR, a prepared data set like its training data")

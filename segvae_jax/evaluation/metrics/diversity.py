@@ -1,12 +1,13 @@
-"""Diversity: how different the maps of one label-set are. Noise maximises it, so never report it alone.
+"""Diversity: how different the maps of one label-set, or the pictures of one map, are.
 
-Maps come in groups, one group per label-set, one after another; `sizes` holds the number of maps in each group.
+Noise maximises it, so never report it alone. Maps come in groups, one group per label-set, one after another; `sizes`
+holds the number of maps in each group.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped, UInt8
 
 from segvae_jax.errors import DataError
 from segvae_jax.evaluation.metrics.overlap import class_iou, mean_iou_matrix
@@ -35,6 +36,16 @@ def class_diversity(class_maps: Bool[np.ndarray, "N H W C"], sizes: Sequence[int
         iou = class_iou(class_maps[left], class_maps[right])
         total, count = total + np.nansum(1 - iou, axis=0), count + np.isfinite(iou).sum(axis=0)
     return np.divide(total, count, out=np.full(len(count), np.nan), where=count > 0)
+
+
+def pixel_diversity(pictures: UInt8[np.ndarray, "N H W 3"], sizes: Sequence[int]) -> Float[np.ndarray, "L"]:
+    """For each group, the mean absolute difference of the pixels over all pairs of its pictures, as a share of 255.
+
+    Raises:
+      DataError: as `pairwise_diversity`.
+    """
+    difference = lambda i, j: np.abs(pictures[i].astype(np.float32) - pictures[j]).mean() / 255
+    return np.array([np.mean([difference(i, j) for i, j in pairs.T]) for pairs in _pairs(sizes)])
 
 
 def perceptual_diversity(

@@ -14,9 +14,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, UInt8
-from PIL import Image
 
 from segvae_jax.errors import CheckpointError
+from segvae_jax.evaluation.networks.resized import BATCH_SIZE, features_of_resized
 from segvae_jax.evaluation.networks.torch_weights import digest_of, variables_of
 from segvae_jax.interop.torch_pickle import read_state_dicts
 
@@ -222,18 +222,6 @@ def _torch_name(entry: tuple[str, ...]) -> str:
     return ".".join((*entry[1:-2], _TORCH_ENTRIES[entry[-2], entry[-1]]))
 
 
-def clean_resize(rgb: UInt8[np.ndarray, "H W 3"]) -> Float[np.ndarray, "299 299 3"]:
-    """Resizes a picture to the input size of the network, in [0, 255], in the mode `clean` of Parmar et al. 2022.
-
-    Pillow resizes each channel as floats with its bicubic filter, which widens when it shrinks a picture. The result
-    is clipped, but not rounded.
-    """
-    size = (INPUT_SIZE, INPUT_SIZE)
-    channels = [Image.fromarray(channel.astype(np.float32)) for channel in np.moveaxis(rgb, -1, 0)]
-    resized = [np.asarray(channel.resize(size, Image.Resampling.BICUBIC)) for channel in channels]
-    return np.stack(resized, axis=-1).clip(0, 255)
-
-
 @jax.jit
 def _features(variables: dict[str, Any], pictures: Float[Array, "B H W 3"]) -> Float[Array, "B 2048"]:
     features = InceptionV3().apply(variables, pictures * (2 / 255) - 1)
@@ -242,21 +230,16 @@ def _features(variables: dict[str, Any], pictures: Float[Array, "B H W 3"]) -> F
 
 
 def inception_features(
-    variables: dict[str, Any], rgb_uint8: UInt8[np.ndarray, "N H W 3"], batch_size: int = 32
+    variables: dict[str, Any], rgb_uint8: UInt8[np.ndarray, "N H W 3"], batch_size: int = BATCH_SIZE
 ) -> Float[np.ndarray, "N 2048"]:
     """Pool features of pictures, resized by `clean_resize` and scaled to [-1, 1].
 
-    The features of a picture do not depend on its batch. The last batch is padded with blank pictures.
+    The features of a picture do not depend on its batch.
 
     Args:
       variables: what `load_inception` returns.
       rgb_uint8: pictures of any size.
       batch_size: number of pictures per batch; limits the memory.
     """
-    features = np.zeros((len(rgb_uint8), NUM_FEATURES), np.float32)
-    for start in range(0, len(rgb_uint8), batch_size):
-        pictures = rgb_uint8[start : start + batch_size]
-        batch = np.zeros((batch_size, INPUT_SIZE, INPUT_SIZE, 3), np.float32)
-        batch[: len(pictures)] = [clean_resize(picture) for picture in pictures]
-        features[start : start + batch_size] = np.asarray(_features(variables, batch))[: len(pictures)]
-    return features
+    features = partial(_features, variables)
+    return features_of_resized(features, rgb_uint8, side=INPUT_SIZE, num_features=NUM_FEATURES, batch_size=batch_size)

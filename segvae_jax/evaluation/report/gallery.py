@@ -25,10 +25,10 @@ STEPS = 9  # maps in an interpolation
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """Index maps side by side: one text for all of them, and a caption for each."""
+    """Index maps side by side, and RGB pictures among them: one text for all of them, and a caption for each."""
 
     text: str
-    index_maps: Iterable[UInt8[np.ndarray, "H W"]]
+    index_maps: Iterable[UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]]
     captions: Sequence[str]
 
 

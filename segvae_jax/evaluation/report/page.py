@@ -14,7 +14,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
-from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
+from segvae_jax.evaluation.rows import EDIT_ROWS, PICTURE_ROWS, ROWS, MetricRow
 from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import colour
@@ -65,7 +65,7 @@ def write_report(directory: str | Path, result: Mapping[str, Any], space: LabelS
 
     Args:
       directory: created if it does not exist.
-      result: what `evaluate` returns.
+      result: what `evaluate` returns, or `evaluate_translator`, or both merged.
       space: the classes.
       albums: the pictures of the page.
 
@@ -84,15 +84,17 @@ def write_report(directory: str | Path, result: Mapping[str, Any], space: LabelS
 
 
 def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album]) -> str:
+    scored = next((str(result[key]) for key in ("checkpoint", "maps", "translator") if result.get(key)), "maps")
     return pages.render(
         _TEMPLATE,
-        title=f"Evaluation of {result.get('checkpoint') or result.get('maps', 'maps')}",
+        title=f"Evaluation of {scored}",
         result=result,
         headline=_headline(result),
         omitted=[f"{values.named((name,))}: {reason}" for name, reason in result.get("omitted", {}).items()],
-        scores=_scores(result["rows"], space),
+        scores=_scores(result.get("rows", {}), space),
         of_the_model=_of_the_model(result, space),
-        edits=_edits(result.get("edits"), space),
+        edits=_part(result.get("edits"), space, EDIT_ROWS),
+        pictures=_part(result.get("pictures"), space, PICTURE_ROWS),
         by_class=_by_class(result, space),
         colours=pages.colours(space),
         albums=[_album(album, space) for album in albums],
@@ -102,7 +104,7 @@ def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album])
 
 def _headline(result: Mapping[str, Any]) -> dict[str, str]:
     """Name -> value of the scores in large print."""
-    generated = values.columns({"": result["rows"]["generated"]}, result["classes"])
+    generated = values.columns({"": result.get("rows", {}).get("generated", {})}, result["classes"])
     value = lambda place: values.written(generated[place][""]["value"])
     headline = [row.place for row in ROWS if row.headline]
     return {values.named(place): value(place) for place in headline if place in generated}
@@ -143,12 +145,11 @@ def _of_the_model(result: Mapping[str, Any], space: LabelSpace) -> list[tuple[st
     return _texts(estimates)
 
 
-def _edits(edits: Mapping[str, Any] | None, space: LabelSpace) -> Table | None:
-    """The kinds of edits side by side; None if no edit was scored."""
-    if not edits:
+def _part(part: Mapping[str, Any] | None, space: LabelSpace, rows: Sequence[MetricRow]) -> Table | None:
+    """The kinds of edits, or of pictures, side by side; None if none was scored."""
+    if not part:
         return None
-    kinds = {kind: tree for kind, tree in edits.items() if isinstance(tree, Mapping)}
-    return _side_by_side(kinds, space, EDIT_ROWS)
+    return _side_by_side({name: tree for name, tree in part.items() if isinstance(tree, Mapping)}, space, rows)
 
 
 def _keys(figure: Any) -> Iterable[str]:
@@ -160,16 +161,17 @@ def _texts(found: Iterable[tuple[values.Place, Any]]) -> list[tuple[str, str]]:
 
 
 def _beside_rows(result: Mapping[str, Any], space: LabelSpace) -> Iterable[tuple[values.Place, Any]]:
-    return values.leaves({key: value for key, value in result.items() if key not in ("rows", "edits")}, space.classes)
+    apart = ("rows", "edits", "pictures")
+    return values.leaves({key: value for key, value in result.items() if key not in apart}, space.classes)
 
 
 def _by_class(result: Mapping[str, Any], space: LabelSpace) -> Table:
-    """Every score per class, of the generated maps, of the model alone and of edits: one line per class."""
-    of_generated = values.leaves(result["rows"]["generated"], space.classes)
-    of_edits = values.leaves({"edits": result.get("edits")}, space.classes)
+    """Every score per class, of the generated maps, of the model alone, of edits and of pictures: a line per class."""
+    of_generated = values.leaves(result.get("rows", {}).get("generated", {}), space.classes)
+    apart = values.leaves({name: result[name] for name in ("edits", "pictures") if name in result}, space.classes)
     found = {
         place: by_class
-        for place, figure in (*of_generated, *_beside_rows(result, space), *of_edits)
+        for place, figure in (*of_generated, *_beside_rows(result, space), *apart)
         if (by_class := values.by_class(place, figure, space.classes))
     }
     columns = [_cells([of_class.get(name) for name in space.classes]) for of_class in found.values()]
@@ -182,10 +184,11 @@ def _album(album: Album, space: LabelSpace) -> dict[str, Any]:
 
 
 def _tiles(row: Row, space: LabelSpace) -> dict[str, Any]:
-    """The maps of a row as pictures, each with its caption."""
+    """The maps of a row in colour, and its pictures, each with its caption."""
+    coloured = [each if each.ndim == 3 else colour(np.asarray(each), space) for each in row.index_maps]
     tiles = [
         {"picture": pages.picture(rgb, caption or row.text), "caption": caption}
-        for rgb, caption in zip(colour(np.stack([*row.index_maps]), space), row.captions, strict=True)
+        for rgb, caption in zip(coloured, row.captions, strict=True)
     ]
     return {"text": row.text, "tiles": tiles}
 

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from segvae_jax.evaluation.edits import KINDS
 from segvae_jax.evaluation.networks.inception import WEIGHTS_FILE
-from segvae_jax.evaluation.rows import EDIT_ROWS, ROWS, MetricRow
+from segvae_jax.evaluation.rows import EDIT_ROWS, PICTURE_ROWS, ROWS, MetricRow
 
 COLUMNS = ("generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape")
 FID = next(row for row in ROWS if row.place == ("fid_inception",))
@@ -18,7 +18,30 @@ WORST = 5  # classes
 
 
 def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -> None:
-    """Prints a result of `run_suite`: the maps beside the anchors, reconstruction, latent, edits and, if asked, FID."""
+    """Prints a result of `evaluate`, of `evaluate_translator`, or of both.
+
+    Args:
+      result: the maps beside the anchors, reconstruction, latent and edits; and the pictures of a translator.
+      console: prints.
+      fid: whether to print the FID of maps, or what it lacks.
+    """
+    if "rows" in result:
+        _print_maps(result, console, fid)
+    if "pictures" in result:
+        _print_pictures(result, console)
+
+
+def _print_pictures(result: Mapping[str, Any], console: Console) -> None:
+    """The pictures of a translator beside real ones, with the rows that any of them has."""
+    columns = {name: scores for name, scores in result["pictures"].items() if isinstance(scores, Mapping)}
+    rows = [row for row in PICTURE_ROWS if any(map(row.find, columns.values()))]
+    title = f"Pictures against {result['pictures']['num_maps']} held-out real pictures"
+    console.print(_table(title, columns, rows, _with_interval))
+    if missing := result.get("omitted", {}).get("pictures"):
+        console.print(f"Distances of pictures: {missing}.", highlight=False, markup=False)
+
+
+def _print_maps(result: Mapping[str, Any], console: Console, fid: bool) -> None:
     columns = {name: result["rows"][name] for name in COLUMNS}
     console.print(_table("Generated maps against held-out real maps", columns, _rows_of("quick"), _with_interval))
     if result["suite"] == "all":

@@ -6,6 +6,7 @@ from segvae_jax.evaluation.metrics.diversity import (
     class_diversity,
     pairwise_diversity,
     perceptual_diversity,
+    pixel_diversity,
     real_groups,
 )
 from segvae_jax.evaluation.metrics.perceptual import perceptual_distance
@@ -24,6 +25,13 @@ def test_by_hand():
     maps = _maps([1, 1, 0], [1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 1, 0])
     # of the first three pairs one is the same and two overlap by half; the last two maps do not overlap
     np.testing.assert_allclose(pairwise_diversity(maps, [3, 2]), [1 / 3, 1])
+
+
+def test_pictures_differ_by_their_pixels():
+    pictures = np.repeat(np.array([0, 51, 255, 200, 200], np.uint8), 12).reshape(5, 2, 2, 3)
+    np.testing.assert_allclose(pixel_diversity(pictures, [3, 2]), [(0.2 + 1 + 0.8) / 3, 0], rtol=1e-6)
+    with pytest.raises(DataError, match="make no pair"):
+        pixel_diversity(pictures, [4, 1])
 
 
 def test_of_each_class_over_the_pairs_that_hold_it():

@@ -29,6 +29,13 @@ def test_singular_covariances_need_no_offset():
     np.testing.assert_allclose(frechet_distance(a, b), np.square(a.mean(0) - b.mean(0)).sum() + trace)
 
 
+@pytest.mark.parametrize("counts", [(4, 5), (8, 3), (12, 5)])
+def test_fewer_samples_than_features_give_what_their_covariances_give(counts):
+    rng = np.random.default_rng(3)
+    a, b = (rng.normal(i, 1 + i, size=(count, 9)) for i, count in enumerate(counts))
+    np.testing.assert_allclose(frechet_distance(a, b), frechet_from_moments(moments(a), moments(b)), rtol=1e-6)
+
+
 def test_one_dimension_by_hand():
     # means 1 and 4, standard deviations sqrt(2) and 3 sqrt(2)
     a, b = np.array([[0.0], [2.0]]), np.array([[1.0], [7.0]])

@@ -1,4 +1,4 @@
-"""The FID network against values computed in PyTorch, its weights' checks, and its resizing.
+"""The FID network against values computed in PyTorch, and its weights' checks.
 
 The golden features are those of the same architecture in PyTorch, in float64 on a CPU, with the weights
 of `recipe` and the pictures of `pictures` resized by Pillow; those of single blocks are made by
@@ -154,23 +154,3 @@ def test_a_file_with_another_digest_is_refused(tmp_path):
 def test_the_published_digest_begins_as_the_file_name_says():
     assert len(inception.WEIGHTS_SHA256) == 64
     assert inception.WEIGHTS_FILE.removesuffix(".pth").endswith(f"-{inception.WEIGHTS_SHA256[:8]}")
-
-
-def test_resizing_keeps_colours_apart_and_does_not_round():
-    flat = np.broadcast_to(np.array([10, 128, 250], np.uint8), (5, 4, 3))
-    np.testing.assert_allclose(inception.clean_resize(flat), np.broadcast_to([10, 128, 250], (299, 299, 3)), rtol=1e-5)
-    ramp = inception.clean_resize(np.repeat(np.arange(0, 8, dtype=np.uint8)[None, :, None], 3, axis=2))
-    assert np.unique(ramp).size > 256
-
-
-def test_resizing_clips_the_overshoot_at_edges():
-    edge = np.zeros((6, 8, 3), np.uint8)
-    edge[:, 4:] = 255
-    resized = inception.clean_resize(edge)
-    assert resized.min() == 0 and resized.max() == 255
-
-
-def test_shrinking_averages():
-    board = 255 * (np.indices((598, 598)).sum(axis=0) % 2).astype(np.uint8)
-    resized = inception.clean_resize(np.repeat(board[..., None], 3, axis=2))
-    np.testing.assert_allclose(resized[5:-5, 5:-5], 127.5, atol=1)
