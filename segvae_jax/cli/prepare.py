@@ -34,6 +34,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 def _define_options(own: flags.FlagValues) -> None:
     """The fields of `SourceOptions`."""
     flags.DEFINE_string("path", "", "Folder or .zip of the data set; cartoons need none.", own)
+    flags.DEFINE_string("images", "", "Folder or .zip of the pictures, named as the maps; see --image_size.", own)
     flags.DEFINE_string("layout", "", "Published sets: name of the layout, where several fit.", own)
     flags.DEFINE_enum("fit", "stretch", ["stretch", "pad"], "humanparsing: how maps are resized.", own)
     flags.DEFINE_string("labels", "", _LABELS, own)

@@ -1,30 +1,40 @@
 """Batches for training: a seeded global shuffle, sharded by process, and exactly resumable."""
 
+from typing import Any, Protocol, runtime_checkable
+
 import grain
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int
 
-from segvae_jax.data.shards.records import Arrays
 from segvae_jax.workers import num_cores
 
 _MOST_THREADS = 16
 
 
+@runtime_checkable
+class Examples(Protocol):
+    """Examples that are indexed by an array of their numbers."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Int[np.ndarray, "B"]) -> Any: ...
+
+
 def train_batches(
-    packed: Arrays | UInt8[np.ndarray, "N H W P"],
+    examples: Examples,
     batch_size: int,
     seed: int,
     process_index: int = 0,
     process_count: int = 1,
 ) -> grain.DatasetIterator:
-    """An endless iterator of this process's share of the batches, `[batch_size, H, W, P]` packed maps.
+    """An endless iterator of this process's share of the batches: what `examples` has at `batch_size` numbers.
 
     Every epoch has its own order. The shares of all processes, concatenated, are the batch that a single process
     would read. The iterator's state can be saved and restored (`get_state`, Orbax). Batches are read ahead of time,
     each as a whole, by as many threads as there are cores.
     """
-    share = _share(len(packed), batch_size, seed, process_index, process_count)
-    return _ahead_of_time(share.map(lambda rows: packed[rows]))
+    share = _share(len(examples), batch_size, seed, process_index, process_count)
+    return _ahead_of_time(share.map(lambda rows: examples[rows]))
 
 
 def train_indices(

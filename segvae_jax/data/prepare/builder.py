@@ -110,6 +110,17 @@ class Prepared:
         """
         return Arrays(self.split(name), "map")
 
+    def pictures_on_disk(self, name: str) -> Arrays:
+        """The RGB pictures `[h, w, 3]` of a split, read when they are indexed.
+
+        Raises:
+          DataError: as `split`, or if the data set has maps only.
+        """
+        examples: Any = self.split(name)
+        if "image" not in examples.dataset_info.features:
+            raise DataError(f"{self.directory}: has maps only, no pictures: prepare it with --image_size")
+        return Arrays(examples, "image")
+
     def packed(self, name: str) -> UInt8[np.ndarray, "N H W P"]:
         """All maps of a split, packed.
 

@@ -13,6 +13,7 @@ from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tensorflow_datasets.proto import tf_example_pb2
 
 from segvae_jax.errors import OutputError
+from segvae_jax.pictures import decode_rgb
 
 
 class Serializer:
@@ -39,13 +40,15 @@ class Arrays:
 
     Args:
       examples: `as_data_source(split)` of tfds.
-      name: of a feature of fixed shape whose encoding is `zlib`.
+      name: of a feature of fixed shape: a picture, or an array whose encoding is `zlib`.
     """
 
     def __init__(self, examples: Any, name: str):
         feature = examples.dataset_info.features[name]
         self._records, self._name = examples.data_source, name
-        self._shape, self._dtype = feature.shape, feature.np_dtype
+        self.shape: tuple[int, ...] = tuple(feature.shape)  # of one of them
+        self._dtype = feature.np_dtype
+        self._is_picture = isinstance(feature, tfds.features.Image)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -53,17 +56,21 @@ class Arrays:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays in memory."""
-        return len(self) * int(np.prod(self._shape)) * np.dtype(self._dtype).itemsize
+        return len(self) * int(np.prod(self.shape)) * np.dtype(self._dtype).itemsize
 
     def __getitem__(self, rows: Int[np.ndarray, "B"]) -> Shaped[np.ndarray, "B ..."]:
-        arrays = np.empty((len(rows), *self._shape), self._dtype)
+        arrays = np.empty((len(rows), *self.shape), self._dtype)
         for array, row in zip(arrays, rows.tolist(), strict=True):
             # One by one: ArrayRecord takes several times as long for a list of 16 records.
             example = tf_example_pb2.Example.FromString(self._records[row])
-            compressed = example.features.feature[self._name].bytes_list.value[0]
-            raw = zlib.decompress(compressed, bufsize=array.nbytes)
-            array[...] = np.frombuffer(raw, self._dtype).reshape(self._shape)
+            array[...] = self._decoded(example.features.feature[self._name].bytes_list.value[0])
         return arrays
+
+    def _decoded(self, content: bytes) -> Shaped[np.ndarray, "..."]:
+        if self._is_picture:
+            return decode_rgb(content, self._name)
+        raw = zlib.decompress(content, bufsize=int(np.prod(self.shape)) * np.dtype(self._dtype).itemsize)
+        return np.frombuffer(raw, self._dtype).reshape(self.shape)
 
 
 class DataSetFiles:

@@ -13,6 +13,7 @@ from segvae_jax.data.sources import celebamask, human_parsing
 from segvae_jax.data.sources.cartoon import cartoon
 from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.folder import folder
+from segvae_jax.data.sources.images import with_images
 from segvae_jax.data.sources.layouts import Layouts, choose_layout
 from segvae_jax.data.sources.reading import check_fit
 from segvae_jax.data.sources.source import Source
@@ -26,6 +27,7 @@ class SourceOptions:
 
     Attributes:
       path: folder or .zip of the data set.
+      images: folder or .zip of the pictures, named as their maps; for data sets that do not bring their own.
       layout: name of a layout of the data set; detected if empty.
       fit: "stretch" resizes maps to the requested size, "pad" keeps their aspect ratio by adding background.
       labels: .txt, .json, .yaml or .csv file with the name of each index, or of each colour.
@@ -41,6 +43,7 @@ class SourceOptions:
     """
 
     path: str = ""
+    images: str = ""
     layout: str = ""
     fit: str = "stretch"
     labels: str = ""
@@ -103,7 +106,7 @@ def open_source(name: str, options: SourceOptions, flag: str = "--") -> Source:
 
     Args:
       name: of the data set, one of `DATA_SETS`.
-      options: those that the data set does not take are ignored.
+      options: those that the data set does not take are ignored; every data set takes `images`.
       flag: what users type before the name of an option.
 
     Raises:
@@ -116,7 +119,8 @@ def open_source(name: str, options: SourceOptions, flag: str = "--") -> Source:
     for option, (what, value) in _REQUIRED.items():
         if given.get(option) == "":
             raise DataError(f"{flag}{option} is not set: give {what}, {flag}{option}={value}")
-    return DATA_SETS[name].open(**given)
+    source = DATA_SETS[name].open(**given)
+    return with_images(source, options.images) if options.images else source
 
 
 def _hint(name: str) -> str:
