@@ -34,19 +34,24 @@ def names_with(capability: str) -> str:
 
 def hyperparameters(name: str) -> frozenset[str]:
     """Attributes of a model, without those that follow from the classes."""
-    return frozenset(field.name for field in dataclasses.fields(MODELS[name])) - _OF_THE_CLASSES - _OF_LINEN
+    return hyperparameters_of(MODELS[name])
 
 
-def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
+def hyperparameters_of(kind: type) -> frozenset[str]:
+    """Fields of a dataclass, without those that follow from the classes."""
+    return frozenset(field.name for field in dataclasses.fields(kind)) - _OF_THE_CLASSES - _OF_LINEN
+
+
+def check_arguments(kind: type, arguments: Mapping[str, Any]) -> None:
     """Checks hyperparameters that were read from a file.
 
     Raises:
-      ValueError: if a model has no such hyperparameter, or it has values of another type or out of range.
+      ValueError: if `kind` has no such hyperparameter, or it has values of another type or out of range.
     """
-    hints = get_type_hints(MODELS[name])
+    hints = get_type_hints(kind)
     for key, value in arguments.items():
-        if key not in hyperparameters(name) or not _fits(hints[key], value):
-            raise ValueError(f"{key}={value!r:.40} is no hyperparameter of a {name} model")
+        if key not in hyperparameters_of(kind) or not _fits(hints[key], value):
+            raise ValueError(f"{key}={value!r:.40} is no hyperparameter of a {kind.__name__}")
 
 
 def _fits(hint: Any, value: Any) -> bool:

@@ -33,11 +33,13 @@ class Conv(nn.Module):
     features: int
     size: int = 3
     gain: float = 1.0
+    spectral_norm: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "N h w I"]) -> Float[Array, "N h w O"]:
         """Computes in the type of the input."""
-        kernel, bias = Weights((self.size, self.size, x.shape[-1], self.features), gain=self.gain, name="weights")()
+        shape = self.size, self.size, x.shape[-1], self.features
+        kernel, bias = Weights(shape, self.spectral_norm, self.gain, name="weights")()
         if self.size == 1:
             return dense(x, (kernel[0, 0].astype(x.dtype), bias.astype(x.dtype)))
         y = conv(x, kernel.astype(x.dtype), stride=1, padding=self.size // 2)
@@ -58,6 +60,12 @@ def norm_silu(
       scale, shift: for each row, or for all (n = 1).
     """
     return _norm_silu_forward(x, scale, shift)[0]
+
+
+def group_normal(x: Float[Array, "N h w I"]) -> Float[Array, "N h w I"]:
+    """Group norm without scale and shift, of the groups of `norm_silu`."""
+    mean, inverse = _statistics(x)
+    return ((x.astype(jnp.float32) - _pixels(mean)) * _pixels(inverse)).astype(x.dtype)
 
 
 def _statistics(x: Float[Array, "N h w I"]) -> tuple[Float[Array, "N I"], Float[Array, "N I"]]:

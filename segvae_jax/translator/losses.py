@@ -1,0 +1,44 @@
+"""Losses of the translator, after OASIS (Sushko et al. 2021).
+
+The discriminator classifies pixels: those of a real picture into the classes of its map, those of a generated one as
+fake. The generator wants its pixels to be taken for the classes of the map. Rare classes count as much as frequent
+ones. Pixels without a class, as those that an augmentation cut out, do not count.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def class_loss(logits: Float[Array, "B H W L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
+    """Cross-entropy of the true classes, the classes of the batch weighted alike."""
+    counts = class_maps.sum((0, 1, 2))
+    present = (counts > 0).sum()
+    weights = jnp.where(counts > 0, 1 / jnp.maximum(counts * present, 1), 0.0)
+    return -(jax.nn.log_softmax(logits)[..., :-1] * class_maps * weights[None, None, None]).sum()
+
+
+def fake_loss(logits: Float[Array, "B H W L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
+    """Cross-entropy of "fake", the mean over all pixels that have a class."""
+    return -(jax.nn.log_softmax(logits)[..., -1] * class_maps.sum(-1)).sum() / jnp.maximum(class_maps.sum(), 1)
+
+
+def label_mix(key: Array, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W 1"]:
+    """A mask of about half of the classes of each map, whole classes at a time."""
+    chosen = jax.random.bernoulli(key, shape=(class_maps.shape[0], 1, 1, class_maps.shape[-1]))
+    return (class_maps * chosen).sum(-1, keepdims=True)
+
+
+def mix_loss(
+    mask: Float[Array, "B H W 1"],
+    real: Float[Array, "B H W L"],
+    fake: Float[Array, "B H W L"],
+    mixed: Float[Array, "B H W L"],
+) -> Float[Array, ""]:
+    """How far logits of a mixed picture are from the same mixture of the logits; real pixels where the mask is 1."""
+    return jnp.square(mixed - (mask * real + (1 - mask) * fake)).mean()
+
+
+def style_divergence(mu: Float[Array, "B S"], logvar: Float[Array, "B S"]) -> Float[Array, ""]:
+    """Kullback-Leibler divergence of the styles from the standard normal distribution, the mean over the batch."""
+    return 0.5 * (jnp.square(mu) + jnp.exp(logvar) - 1 - logvar).sum(-1).mean()
