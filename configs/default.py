@@ -101,6 +101,48 @@ def get_config() -> ConfigDict:
     return config
 
 
+def get_translator_config() -> ConfigDict:
+    """Every key of a translator, which turns maps into pictures."""
+    config = ConfigDict()
+    config.seed = 0
+    config.batch_size = 8  # over all devices
+    config.num_steps = 20_000
+    config.num_epochs = 0
+    config.log_every = 50
+    config.checkpoint_every = 500
+    config.keep_checkpoints = 3
+
+    config.data = _data()
+    config.data.images = ""  # folder or .zip of the pictures, named as the maps, where a data set has none of its own
+    del config.data.drop_classes
+
+    model = config.model = ConfigDict()
+    model.name = "translator"
+    model.image_size = (128, 128)  # of maps and pictures
+    model.widths = (24, 48, 96, 96)  # channels of the generator from the finest resolution to the coarsest
+    model.noise_channels = 8  # of the noise at every pixel
+    model.style_dim = 32
+    model.class_style = 8  # channels that each class gets from the style
+    model.convolved = 16  # resolutions up to this side are modulated by convolutions of the map, finer ones by a table
+    model.hidden = 32  # channels of these convolutions
+    model.discriminator_widths = (48, 96, 96)  # channels from half of the resolution to the coarsest
+
+    config.loss = ConfigDict()
+    config.loss.label_mix = 10.0  # weight of the consistency of pictures mixed from a real and a generated one
+    config.loss.reconstruction_weight = 10.0  # of the absolute difference from the real picture
+    config.loss.kl_weight = 0.03  # of the divergence of styles from the standard normal distribution
+
+    config.optimizer = ConfigDict()
+    config.optimizer.learning_rate = 1e-3
+    config.optimizer.betas = (0.0, 0.99)
+    config.optimizer.warmup_steps = 100
+    config.optimizer.decay_from = 0.5
+    config.optimizer.weight_decay = 0.0
+    config.optimizer.clip_norm = 0.0
+    config.optimizer.ema_decay = 0.999
+    return config
+
+
 def _data() -> ConfigDict:
     """Where maps come from, and what is done to them."""
     data = ConfigDict()

@@ -17,8 +17,9 @@ from segvae_jax.files import write_atomically
 from segvae_jax.json_objects import json_object, opened, sealed
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import check_arguments, hyperparameters, make_model
+from segvae_jax.model.registry import MODELS, check_arguments, hyperparameters_of, make_model
 from segvae_jax.shipped import checkpoint_names
+from segvae_jax.translator.networks import TRANSLATOR, Networks
 
 CARD = "model.json"
 _FORMAT = 1
@@ -36,7 +37,7 @@ class ModelCard:
       label_sets: the distinct label-sets of the training data; empty if unknown.
       counts: how often each label-set occurred.
       prepared: directory of the training data, or "".
-      name: of the kind of model, a key of `MODELS`.
+      name: of the kind of model, a key of `MODELS`, or `TRANSLATOR`.
       weights: SHA-256 of the `weights.npz` beside the card, or "" if there are saved steps instead.
       step: of training, at which `weights.npz` was written.
       program: SHA-256 of the sampling program beside the card, or "" if there is none.
@@ -53,14 +54,31 @@ class ModelCard:
     program: str = ""
 
     def model(self) -> MapModel:
-        """The model, without its weights."""
+        """The model that generates maps, without its weights.
+
+        Raises:
+          CheckpointError: if it is a translator.
+        """
+        if self.name == TRANSLATOR:
+            raise CheckpointError("this checkpoint holds a translator, which turns maps into pictures: name a model")
         space = self.space
         return make_model(self.name, space.num_channels, space.order, space.stack, self.arguments)
 
+    def networks(self) -> Networks:
+        """The networks of a translator, without their weights.
+
+        Raises:
+          CheckpointError: if it is a model of maps.
+        """
+        if self.name != TRANSLATOR:
+            held = f"this checkpoint holds a {self.name} model, which generates maps"
+            raise CheckpointError(f"{held}: name a translator")
+        return Networks(self.space.num_channels, **self.arguments)
+
     def _described(self) -> dict[str, Any]:
         """All hyperparameters and the classes, including what the card leaves at its default."""
-        model = self.model()
-        arguments = {name: getattr(model, name) for name in sorted(hyperparameters(self.name))}
+        made = self.networks() if self.name == TRANSLATOR else self.model()
+        arguments = {name: getattr(made, name) for name in sorted(hyperparameters_of(type(made)))}
         classes = {"classes": self.space.classes, "drawing_order": self.space.drawing_order}
         return {"name": self.name, **arguments, **classes}
 
@@ -154,8 +172,8 @@ class ModelCard:
             raise TypeError("an entry has another type, or is out of range")
         if self.counts.shape != (len(self.label_sets),) or (self.counts < 0).any():
             raise ValueError("counts: expected one for each label-set")
-        check_arguments(self.name, self.arguments)
-        self.model()
+        check_arguments(Networks if self.name == TRANSLATOR else MODELS[self.name], self.arguments)
+        self._described()
 
 
 def distinct_label_sets(

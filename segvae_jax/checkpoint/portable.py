@@ -28,11 +28,25 @@ def save_portable(directory: Path, card: ModelCard, variables: Mapping[str, Any]
     Raises:
       OutputError: if the directory cannot be written to, or holds the saved steps of a training run.
     """
-    if (directory / STEPS).exists():
-        raise OutputError(f"{directory}: holds the saved steps of a training run: give another folder")
     model, folded = fold_spectral_norm(card.model(), variables)
     if "spectral_norm" in hyperparameters(card.name):
         card = dataclasses.replace(card, arguments={**card.arguments, "spectral_norm": model.spectral_norm})
-    sha256 = write_weights(directory, folded, half)
+    return _save(directory, card, folded, half)
+
+
+def save_portable_translator(
+    directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool = False
+) -> list[Path]:
+    """Like `save_portable`, for a translator; its discriminator, which only training needs, is left out."""
+    params = variables["params"]
+    used = {name: params[name] for name in ("generator", "style")}
+    styles = params.get("styles") or variables["spectral"]["styles"]
+    return _save(directory, card, {"params": {**used, "styles": styles}}, half)
+
+
+def _save(directory: Path, card: ModelCard, variables: Mapping[str, Any], half: bool) -> list[Path]:
+    if (directory / STEPS).exists():
+        raise OutputError(f"{directory}: holds the saved steps of a training run: give another folder")
+    sha256 = write_weights(directory, variables, half)
     dataclasses.replace(card, prepared="", weights=sha256).write(directory)
     return [directory / CARD, directory / WEIGHTS]

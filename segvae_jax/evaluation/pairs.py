@@ -1,12 +1,11 @@
 """Pairs of a map and its picture, from a prepared data set that holds pictures."""
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import UInt8
 
 from segvae_jax import maps
 from segvae_jax.data.prepare.builder import Prepared
@@ -76,15 +75,8 @@ def read_pairs(prepared: Prepared, split: str, limit: int | None = None) -> Pair
     packed = maps_on_disk[rows]
     parts = np.split(packed, range(_ROWS_AT_ONCE, len(packed), _ROWS_AT_ONCE))
     painted = np.concatenate([_painted(prepared, part) for part in parts])
-    return Pairs(painted, np.stack([_resized(picture, prepared) for picture in _pictures(prepared, split, rows)]))
-
-
-def _pictures(prepared: Prepared, split: str, rows: Int[np.ndarray, "N"]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """The stored pictures of some rows of a split."""
-    examples = prepared.split(split)
-    if "image" not in examples[0]:
-        raise DataError(f"{prepared.directory}: has maps only, no pictures: prepare it with --image_size")
-    return (examples[row]["image"] for row in rows.tolist())
+    pictures = prepared.pictures_on_disk(split)[rows]
+    return Pairs(painted, np.stack([_resized(picture, prepared) for picture in pictures]))
 
 
 def check_translator(translator: MapTranslator, prepared: Prepared) -> None:

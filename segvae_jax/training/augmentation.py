@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from segvae_jax import maps
 from segvae_jax.labels import LabelSpace
@@ -34,6 +34,11 @@ class Augmentation:
     shift: float = 0.0
     drop_classes: float = 0.0
 
+    @property
+    def moves(self) -> bool:
+        """Whether maps are rotated, scaled or shifted."""
+        return bool(self.rotate or self.scale or self.shift)
+
 
 def augment(
     augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: int, step: Any
@@ -41,13 +46,38 @@ def augment(
     """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank."""
     how = augmentation
     if how.mirrored_in is not None:
-        flip = jax.random.bernoulli(stream_key(seed, "flip", step), shape=(class_maps.shape[0], 1, 1, 1))
+        flip = _flips(seed, step, class_maps.shape[0])
         class_maps = jnp.where(flip, maps.mirror(class_maps, how.mirrored_in), class_maps)
-    if how.rotate or how.scale or how.shift:
-        class_maps = _moved(how, class_maps, stream_key(seed, "affine", step))
+    if how.moves:
+        class_maps = _moved(how, class_maps, class_maps.shape[-1], stream_key(seed, "affine", step))
     if how.drop_classes:
         class_maps = _without_classes(how.drop_classes, class_maps, stream_key(seed, "drop_classes", step))
     return class_maps
+
+
+def augment_pairs(
+    augmentation: Augmentation,
+    class_maps: Float[Array, "B H W C"],
+    pictures: Float[Array, "B H W 3"],
+    seed: int | Int[Array, ""],
+    step: Any,
+) -> tuple[Float[Array, "B H W C"], Float[Array, "B H W 3"]]:
+    """Flips and moves maps and their pictures alike; no class is removed."""
+    how, channels = augmentation, class_maps.shape[-1]
+    if how.mirrored_in is not None:
+        flip = _flips(seed, step, class_maps.shape[0])
+        class_maps = jnp.where(flip, maps.mirror(class_maps, how.mirrored_in), class_maps)
+        pictures = jnp.where(flip, jnp.flip(pictures, axis=2), pictures)
+    if how.moves:
+        pairs = jnp.concatenate([class_maps, pictures], axis=-1)
+        moved = _moved(how, pairs, channels, stream_key(seed, "affine", step))
+        class_maps, pictures = moved[..., :channels], moved[..., channels:]
+    return class_maps, pictures
+
+
+def _flips(seed: int | Int[Array, ""], step: Any, count: int) -> Bool[Array, "B 1 1 1"]:
+    """Which maps of a batch are flipped."""
+    return jax.random.bernoulli(stream_key(seed, "flip", step), shape=(count, 1, 1, 1))
 
 
 def affine(
@@ -77,13 +107,13 @@ def affine(
     return jax.vmap(lambda one, i, j: one[i, j])(class_maps, rows, columns)
 
 
-def _moved(how: Augmentation, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:
-    """Applies random affine transformations; a map that would leave the picture altogether stays where it was."""
-    count, height, width, _ = class_maps.shape
+def _moved(how: Augmentation, images: Float[Array, "B H W I"], channels: int, key: Array) -> Float[Array, "B H W I"]:
+    """Applies random affine transformations; an image whose first `channels` would all leave stays as it was."""
+    count, height, width, _ = images.shape
     uniform = jax.random.uniform(key, (count, 4), minval=-1.0, maxval=1.0)
     angle, factor = jnp.deg2rad(how.rotate) * uniform[:, 0], 1 + how.scale * uniform[:, 1]
-    moved = affine(class_maps, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
-    return jnp.where(moved.any(axis=(1, 2, 3), keepdims=True), moved, class_maps)
+    moved = affine(images, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
+    return jnp.where(moved[..., :channels].any(axis=(1, 2, 3), keepdims=True), moved, images)
 
 
 def _without_classes(probability: float, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:

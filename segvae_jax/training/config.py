@@ -16,10 +16,11 @@ from segvae_jax.data.cartoon import CARTOON_SPACES
 from segvae_jax.data.sources.reading import FITS
 from segvae_jax.errors import ConfigError
 from segvae_jax.model.losses import RECONSTRUCTION, REDUCTIONS
-from segvae_jax.model.registry import MODELS, hyperparameters, make_model, names_with
+from segvae_jax.model.registry import MODELS, hyperparameters_of, make_model, names_with
+from segvae_jax.translator.networks import TRANSLATOR, Networks
 
 _CHOICES = {
-    "loss.reconstruction": tuple(RECONSTRUCTION), "loss.reduction": REDUCTIONS, "model.name": tuple(MODELS),
+    "loss.reconstruction": tuple(RECONSTRUCTION), "loss.reduction": REDUCTIONS, "model.name": (*MODELS, TRANSLATOR),
     "model.order": ("default", "area", "organs_first", "random"), "model.dtype": ("float32", "bfloat16"),
     "data.kind": tuple(CARTOON_SPACES), "data.fit": FITS,
 }  # fmt: skip
@@ -36,10 +37,14 @@ _RANGES = {
     "loss.kl_weight": (0.0, 1e6), "loss.kl_warmup": (0, MAX_STEPS), "loss.classes_per_map": (0, 255),
     "optimizer.learning_rate": (0.0, 10.0), "optimizer.betas": (0.0, 0.999999), "optimizer.decay_from": _SHARE,
     "optimizer.warmup_steps": (0, MAX_STEPS), "optimizer.ema_decay": (0.0, 0.999999),
-    "optimizer.weight_decay": (0.0, 1e3), "optimizer.clip_norm": (0.0, 1e9),
+    "optimizer.weight_decay": (0.0, 1e3), "optimizer.clip_norm": (0.0, 1e9), "model.noise_channels": _CHANNELS,
+    "model.style_dim": _CHANNELS, "model.class_style": _CHANNELS, "model.convolved": (0, 8_192),
+    "model.hidden": _CHANNELS, "model.discriminator_widths": _CHANNELS, "loss.label_mix": (0.0, 1e6),
+    "loss.reconstruction_weight": (0.0, 1e6),
 }  # fmt: skip
 _LENGTHS = {
     "model.image_size": (2, 2), "optimizer.betas": (2, 2), "model.widths": (1, 16), "model.latent_channels": (0, 16),
+    "model.discriminator_widths": (2, 16),
 }  # fmt: skip
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", ConfigDict: "keys below it"}
 
@@ -68,9 +73,11 @@ def check(config: ConfigDict) -> None:
     Raises:
       ConfigError: naming the first key that is missing or unknown, or whose value cannot be used.
     """
-    _check_keys(config, default.get_config(), "config")
+    expected = default.get_translator_config() if is_translator(config) else default.get_config()
+    _check_keys(config, expected, "config")
     for key, (low, high) in _RANGES.items():
-        value = _value(config, key)
+        if (value := _value(config, key)) is None:
+            continue
         if not all(low <= number <= high for number in (value if isinstance(value, tuple) else (value,))):
             raise ConfigError(f"config.{key}={_brief(value)}: expected {low} to {high}")
     if not config.data.prepared:
@@ -80,9 +87,14 @@ def check(config: ConfigDict) -> None:
             f"config.num_steps={config.num_steps} and config.num_epochs={config.num_epochs}: set one, the other to 0"
         )
     for key, known in _CHOICES.items():
-        if _value(config, key) not in known:
+        if _value(config, key) not in (*known, None):
             raise ConfigError(f"config.{key}={_brief(_value(config, key))}: expected one of {', '.join(known)}")
-    _check_model(config)
+    (_check_translator if is_translator(config) else _check_model)(config)
+
+
+def is_translator(config: Any) -> bool:
+    """Whether a configuration is of a translator, with the keys of `default.get_translator_config`."""
+    return isinstance(config, ConfigDict) and _value(config, "model.name") == TRANSLATOR
 
 
 def _check_keys(given: Any, expected: Any, place: str) -> None:
@@ -124,7 +136,8 @@ def _brief(value: Any) -> str:
 def model_arguments(config: ConfigDict) -> dict[str, Any]:
     """Hyperparameters of the model besides the classes."""
     arguments = {**config.model, "image_size": tuple(config.model.image_size)}
-    return {name: arguments[name] for name in arguments if name in hyperparameters(config.model.name)}
+    known = hyperparameters_of(Networks if is_translator(config) else MODELS[config.model.name])
+    return {name: arguments[name] for name in arguments if name in known}
 
 
 def _check_model(config: ConfigDict) -> None:
@@ -145,5 +158,14 @@ def _check_model(config: ConfigDict) -> None:
         raise ConfigError(f"config.model.image_size: {error}") from None
 
 
+def _check_translator(config: ConfigDict) -> None:
+    try:
+        Networks(2, **model_arguments(config)).require_valid_sizes()
+    except ValueError as error:
+        raise ConfigError(f"config.model.image_size: {error}") from None
+
+
 def _value(config: ConfigDict, key: str) -> Any:
-    return functools.reduce(lambda node, name: node[name], key.split("."), config)
+    """The value of a key, or None where this kind of configuration has no such key."""
+    get = lambda node, name: node.get(name) if isinstance(node, ConfigDict) else None
+    return functools.reduce(get, key.split("."), config)

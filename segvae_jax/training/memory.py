@@ -33,7 +33,7 @@ def least_memory(
     size, *rest = packed.shape
     part = jax.ShapeDtypeStruct((size // config.accumulate, *rest), packed.dtype)
     saved = saved_for_gradient(model, config, state, part, budget)
-    return _bytes((state.opt_state, state.ema, saved)) + _bytes(packed)
+    return bytes_of((state.opt_state, state.ema, saved)) + bytes_of(packed)
 
 
 def memory_of_device(devices: Sequence[jax.Device]) -> float:
@@ -56,5 +56,6 @@ def _memory_of_machine() -> float:
     return float(min(limits))
 
 
-def _bytes(tree: Any) -> int:
+def bytes_of(tree: Any) -> int:
+    """Bytes of the arrays of a tree, or of their shapes."""
     return sum(math.prod(a.shape) * jnp.dtype(a.dtype).itemsize for a in jax.tree.leaves(tree))

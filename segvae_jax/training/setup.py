@@ -19,7 +19,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import MODELS, make_model
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import MAX_STEPS, check, model_arguments
+from segvae_jax.training.config import MAX_STEPS, check, is_translator, model_arguments
 from segvae_jax.training.packing import Packing
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
@@ -42,9 +42,14 @@ def prepare_data(config: ConfigDict) -> Prepared:
     size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
     if (directory / "dataset_info.json").is_file():
         return _open_prepared(config, directory, size)
-    name, options = config.data.source, _given(config, RecipeOptions)
+    name, options = config.data.source, RecipeOptions(**_given(config, RecipeOptions))
     source = open_source(name, SourceOptions(**_given(config, SourceOptions), seed=config.seed), _FLAG)
-    return prepare(source, make_recipe(name, source, RecipeOptions(**options), size, flag=_FLAG), directory)
+    if is_translator(config) and source.image is None:
+        raise ConfigError(
+            f"config.data.source={name}: has maps only: a translator needs their pictures: give config.data.images"
+        )
+    pictures = size if is_translator(config) else None
+    return prepare(source, make_recipe(name, source, options, size, pictures, flag=_FLAG), directory)
 
 
 def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
@@ -56,6 +61,11 @@ def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
     if prepared.image_size != size:
         held = f"maps of {prepared.image_size}, but config.model.image_size={size}"
         raise ConfigError(f"config.data.prepared={directory}: holds {held}: prepare it at that size")
+    if is_translator(config) and (pictures := prepared.pictures_on_disk("train").shape[:2]) != size:
+        held = f"pictures of {pictures}, but config.model.image_size={size}"
+        raise ConfigError(
+            f"config.data.prepared={directory}: holds {held}: prepare it with --image_size={size[0]}x{size[1]}"
+        )
     return prepared
 
 
@@ -114,7 +124,8 @@ def build_step(config: ConfigDict, space: LabelSpace) -> StepConfig:
 def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
     """The augmentation of training maps with the classes of `space`."""
     data = config.data
-    return Augmentation(space if data.flip else None, data.rotate, data.scale, data.shift, data.drop_classes)
+    moves = data.rotate, data.scale, data.shift
+    return Augmentation(space if data.flip else None, *moves, data.get("drop_classes", 0.0))
 
 
 def can_pack(config: ConfigDict) -> bool:

@@ -137,7 +137,7 @@ def train_step(
     before, gradient = FlatState.of(state), as_vector(grads)
     updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
     params = optax.apply_updates(before.params, updates)
-    ema = _averaged(before.ema, params, config.ema_decay, state.step)
+    ema = averaged(before.ema, params, config.ema_decay, state.step)
     metrics = {
         **terms.scalars(),
         "gradient_norm": optax.tree.norm(gradient),
@@ -275,7 +275,7 @@ def _noise(
     return jax.random.normal(stream_key(config.seed, "posterior", step), shape)
 
 
-def _averaged(
+def averaged(
     ema: Float[Array, "P"] | None, params: Float[Array, "P"], decay: float, step: Any
 ) -> Float[Array, "P"] | None:
     """Exponential moving average with a warm-up, so that early weights are soon forgotten."""

@@ -20,8 +20,8 @@ from segvae_jax.evaluation.networks.random_cnn import in_batches
 from segvae_jax.evaluation.pairs import Pairs
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.unet import Block, Conv, NormSilu, from_patches, pool, repeat, to_patches
-from segvae_jax.streams import seed_key, stream_key
-from segvae_jax.training.augmentation import affine
+from segvae_jax.streams import seed_key
+from segvae_jax.training.augmentation import Augmentation, augment_pairs
 
 STEPS = 1000
 BATCH_SIZE = 8
@@ -174,15 +174,10 @@ def _augmented(
     step: Int[Array, ""],
 ) -> tuple[Int[Array, "B H W"], Float[Array, "B H W 3"]]:
     """Pairs that are flipped and moved alike."""
-    count, height, width = index_maps.shape
-    mirrored = jnp.asarray(space.mirrored, jnp.uint8)[index_maps]
-    stack = lambda maps: jnp.concatenate([maps[..., None], pictures], axis=-1).astype(jnp.float32)
-    flip = jax.random.bernoulli(stream_key(seed, "flip", step), shape=(count, 1, 1, 1))
-    pairs = jnp.where(flip, stack(mirrored)[:, :, ::-1], stack(index_maps))
-    uniform = jax.random.uniform(stream_key(seed, "affine", step), (count, 4), minval=-1.0, maxval=1.0)
-    angle, factor = jnp.deg2rad(ROTATE) * uniform[:, 0], 1 + SCALE * uniform[:, 1]
-    moved = affine(pairs, angle, factor, SHIFT * jnp.array([[height, width]]) * uniform[:, 2:])
-    return moved[..., 0].astype(jnp.int32), moved[..., 1:]
+    augmentation = Augmentation(space, ROTATE, SCALE, SHIFT)
+    class_maps = jax.nn.one_hot(index_maps, space.num_channels)
+    moved, inputs = augment_pairs(augmentation, class_maps, pictures.astype(jnp.float32), seed, step)
+    return moved.argmax(axis=-1), inputs
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -1,0 +1,1 @@
+"""Training of a translator on pairs of a map and its picture."""

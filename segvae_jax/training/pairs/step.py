@@ -1,0 +1,155 @@
+"""One update of a translator: of generator and style encoder, and of the discriminator, at the same time.
+
+Both see the weights before the update. The pictures of the generator are computed once for both.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, UInt8
+
+from segvae_jax import maps
+from segvae_jax.checkpoint.state import TrainState
+from segvae_jax.labels import LabelSpace
+from segvae_jax.sharding import replicated, split_batch
+from segvae_jax.streams import stream_key
+from segvae_jax.training.augmentation import Augmentation, augment_pairs
+from segvae_jax.training.pairs.views import view
+from segvae_jax.training.state import FlatState, as_vector
+from segvae_jax.training.step import Metrics, averaged
+from segvae_jax.translator.losses import class_loss, fake_loss, label_mix, mix_loss, style_divergence
+from segvae_jax.translator.networks import Networks, Styles, as_floats
+
+Pictures = Float[Array, "B H W 3"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PairConfig:
+    """What a step minimises.
+
+    Attributes:
+      space: the classes of the maps, which says how they are painted.
+      seed: of all noise.
+      label_mix: weight of the consistency of mixed pictures, of the discriminator.
+      reconstruction: weight of the absolute difference from the real picture whose style was given.
+      kl_weight: of the divergence of styles from the standard normal distribution.
+      ema_decay: of the averaged weights.
+      augmentation: of maps and pictures, alike.
+    """
+
+    space: LabelSpace
+    seed: int
+    label_mix: float
+    reconstruction: float
+    kl_weight: float
+    ema_decay: float
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
+
+
+def painted(class_maps: Float[Array, "B H W C"], space: LabelSpace) -> Float[Array, "B H W C"]:
+    """One-hot maps as they are painted, one class for each pixel."""
+    return jax.nn.one_hot(maps.paint(class_maps, space), space.num_channels)
+
+
+def train_step(
+    networks: Networks,
+    optimizer: optax.GradientTransformation,
+    config: PairConfig,
+    state: TrainState,
+    packed: UInt8[Array, "B H W P"],
+    pictures: UInt8[Array, "B H W 3"],
+) -> tuple[TrainState, Metrics]:
+    """One update on a batch of packed maps and their pictures.
+
+    Returns:
+      the new state, and metrics: losses, norms of gradients and updates, and for each parameter, in the order of the
+      tree, whether its gradient is finite.
+    """
+    class_maps = maps.unpack(packed, networks.num_channels)
+    moved, real = augment_pairs(config.augmentation, class_maps, as_floats(pictures), config.seed, state.step)
+    grads, metrics, spectral = _gradients(networks, config, state, painted(moved, config.space), real)
+    before, gradient = FlatState.of(state), as_vector(grads)
+    updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
+    params = optax.apply_updates(before.params, updates)
+    ema = averaged(before.ema, params, config.ema_decay, state.step)
+    metrics |= {
+        "gradient_norm": optax.tree.norm(gradient),
+        "update_norm": optax.tree.norm(updates),
+        "finite": jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)]),
+    }
+    return FlatState(state.step + 1, params, spectral, opt_state, ema, before.shapes).whole(), metrics
+
+
+def _gradients(
+    networks: Networks, config: PairConfig, state: TrainState, class_maps: Float[Array, "B H W C"], real: Pictures
+) -> tuple[Any, Metrics, Any]:
+    """Gradients of all parameters, the losses, and the advanced singular vectors and styles."""
+    key = functools.partial(stream_key, config.seed, index=state.step)
+    discriminator = state.params["discriminator"]
+    made = {name: state.params[name] for name in ("generator", "style")}
+    (fake, kl), pull, moments = jax.vjp(
+        lambda made: _generated(networks, made, class_maps, real, key), made, has_aux=True
+    )
+    judge = functools.partial(_judge, networks, state.spectral["discriminator"])
+    seen, *shown = view(key("view"), class_maps, real, fake)
+    mask = label_mix(key("classes"), seen)
+
+    def discriminator_loss(params: Any) -> tuple[Array, Any]:
+        mixed = mask * shown[0] + (1 - mask) * shown[1]
+        logits, advanced = judge(params, jnp.concatenate([*shown, mixed]))
+        of_real, of_fake, of_mixed = jnp.split(logits, 3)
+        terms = {"real": class_loss(of_real, seen), "fake": fake_loss(of_fake, seen)}
+        terms["label_mix"] = mix_loss(mask, of_real, of_fake, of_mixed)
+        return terms["real"] + terms["fake"] + config.label_mix * terms["label_mix"], (terms, advanced)
+
+    def generator_loss(fake: Pictures) -> tuple[Array, Metrics]:
+        seen, shown = view(key("view"), class_maps, fake)
+        terms = {"generator": class_loss(judge(discriminator, shown)[0], seen)}
+        terms["reconstruction"] = jnp.abs(fake - real).mean()
+        return terms["generator"] + config.reconstruction * terms["reconstruction"], terms
+
+    of_discriminator, (judged, spectral) = jax.grad(discriminator_loss, has_aux=True)(discriminator)
+    by_fake, terms = jax.grad(generator_loss, has_aux=True)(fake)
+    (of_made,) = pull((by_fake, jnp.float32(config.kl_weight)))
+    grads = {"discriminator": of_discriminator, **of_made}
+    styles = Styles(**state.spectral["styles"]).updated(state.step, *moments)
+    return grads, judged | terms | {"kl": kl}, {"discriminator": spectral, "styles": vars(styles)}
+
+
+def _generated(
+    networks: Networks, made: Any, class_maps: Float[Array, "B H W C"], real: Pictures, key: Callable[[str], Array]
+) -> tuple[tuple[Pictures, Float[Array, ""]], tuple[Array, Array]]:
+    """Pictures in the styles of the real ones, and the divergence of the styles; also the moments of the styles."""
+    mu, logvar = networks.encode(made, real)
+    style = mu + jnp.exp(0.5 * logvar) * jax.random.normal(key("posterior"), mu.shape)
+    noise = jax.random.normal(key("pixels"), (*real.shape[:3], networks.noise_channels))
+    return (networks.translate(made, class_maps, noise, style), style_divergence(mu, logvar)), (mu, logvar)
+
+
+def _judge(networks: Networks, spectral: Any, params: Any, pictures: Pictures) -> tuple[Float[Array, "B H W L"], Any]:
+    """Logits of the discriminator, and its advanced singular vectors."""
+    variables = {"params": params, "spectral": spectral}
+    logits, advanced = networks.discriminator.apply(variables, pictures, mutable=["spectral"])
+    return logits, advanced["spectral"]
+
+
+def jit_train_step(
+    networks: Networks, optimizer: optax.GradientTransformation, config: PairConfig, mesh: Mesh
+) -> jax.stages.Wrapped:
+    """`train_step` over all devices of the mesh: `(flat state, packed, pictures) -> (flat state, metrics)`.
+
+    The state is donated.
+    """
+    everywhere, split = replicated(mesh), split_batch(mesh)
+
+    def step(state: FlatState, packed: Array, pictures: Array) -> tuple[FlatState, Metrics]:
+        after, metrics = train_step(networks, optimizer, config, state.whole(), packed, pictures)
+        return FlatState.of(after), metrics
+
+    return jax.jit(step, in_shardings=(everywhere, split, split), out_shardings=everywhere, donate_argnums=0)
