@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from segvae_jax.generation import Generator
     from segvae_jax.index_maps import IndexMaps
     from segvae_jax.labels import LabelSpace
+    from segvae_jax.translation import Translator
 
 __version__ = "0.1.0"
-__all__ = ["Edits", "Generator", "IndexMaps", "LabelSpace", "SegVAEError"]
+__all__ = ["Edits", "Generator", "IndexMaps", "LabelSpace", "SegVAEError", "Translator"]
 
 _MODULES = {
     "Edits": "editing",
@@ -27,6 +28,7 @@ _MODULES = {
     "IndexMaps": "index_maps",
     "LabelSpace": "labels",
     "SegVAEError": "errors",
+    "Translator": "translation",
 }
 
 

@@ -154,6 +154,11 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
     return np.where(tiny, _most_covered(coverage), covers)
 
 
+def resize_index(index: UInt8[np.ndarray, "H W"], space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    """Resizes an index map by area, so that no class is lost, unless others are painted over it."""
+    return paint(resize(index_to_class_maps(index, space.num_channels), size), space)
+
+
 def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) -> Float[AnyArray, "*b h w C"]:
     """Resizes soft class maps linearly; maps that have the size already are returned as they are."""
     if class_maps.shape[-3:-1] == tuple(size):

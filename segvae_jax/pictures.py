@@ -126,6 +126,18 @@ def _mask(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> Bool[np.nd
     return values > 0
 
 
+def read_rgb(path: str | Path) -> UInt8[np.ndarray, "H W 3"]:
+    """Reads a JPEG, PNG or WebP file, turned upright by its EXIF orientation.
+
+    Raises:
+      MapError: naming the file, if it is unreadable or too large.
+    """
+    try:
+        return decode_rgb(Path(path).expanduser().read_bytes(), str(path))
+    except OSError as error:
+        raise MapError(f"{path}: cannot be read ({error.strerror}): expected a picture") from None
+
+
 def decode_rgb(data: bytes, place: str) -> UInt8[np.ndarray, "H W 3"]:
     """Reads a picture from the content of a JPEG, PNG or WebP file, turned upright by its EXIF orientation.
 
@@ -323,6 +335,14 @@ def sheet(
 ) -> UInt8[np.ndarray, "h w 3"]:
     """Coloured maps in rows of `columns` (see `grid` if None), magnified `scale` times."""
     return grid(enlarged(colour(index_maps, space), scale), columns)
+
+
+def sheet_of_translations(
+    index_maps: UInt8[np.ndarray, "N H W"], translations: UInt8[np.ndarray, "N P H W 3"], space: LabelSpace
+) -> UInt8[np.ndarray, "h w 3"]:
+    """A sheet in which each row has a map and its pictures, magnified where they are small."""
+    rows = np.concatenate([colour(index_maps, space)[:, None], translations], axis=1)
+    return grid(enlarged(rows.reshape(-1, *rows.shape[2:]), None), columns=rows.shape[1])
 
 
 def sheet_with_legend(

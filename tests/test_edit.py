@@ -115,7 +115,7 @@ def test_pictures_are_enlarged_and_the_maps_are_not(folder, run):
         "--add=hat",
         "--num=3",
         "--out=large",
-        "--save_pictures=shown",
+        "--save_enlarged=shown",
         "--scale=2",
         "--columns=4",
     )
@@ -132,8 +132,8 @@ def test_pictures_are_enlarged_and_the_maps_are_not(folder, run):
 
 
 def test_one_folder_for_maps_and_pictures_is_refused(folder, run):
-    status, _, errors = run("--map=plain.png", "--add=hat", "--out=same", "--save_pictures=./same")
+    status, _, errors = run("--map=plain.png", "--add=hat", "--out=same", "--save_enlarged=./same")
     assert (
-        status == 2 and errors == "error: --save_pictures=./same: another flag names this folder: give each its own\n"
+        status == 2 and errors == "error: --save_enlarged=./same: another flag names this folder: give each its own\n"
     )
     assert not (folder / "same").exists()

@@ -1,7 +1,8 @@
 """Opens a page for generating and editing maps in a browser: segvae demo [--checkpoint=DIR]
 
 Needs the extra `demo` (pip install -e '.[demo]'). The page works without a connection to the internet, and sends
-nothing anywhere. The address is printed once maps can be generated; edits are compiled after that.
+nothing anywhere. If the checkpoint has a translator, maps can be seen as pictures. The address is printed once maps can
+be generated; edits and pictures are compiled after that.
 """
 
 from collections.abc import Sequence
@@ -9,11 +10,13 @@ from collections.abc import Sequence
 from absl import flags
 
 from segvae_jax.cli.script import checkpoint_help
+from segvae_jax.cli.translate import define_translator_flag
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
     flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
+    define_translator_flag(own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in.", own)
     flags.DEFINE_integer("port", 7860, "Port to listen at.", 1, 65535, own)
 
@@ -21,5 +24,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 def main(given: flags.FlagValues) -> None:
     """Serves the page until it is interrupted."""
     from segvae_jax.app.serving import serve
+    from segvae_jax.translation import Translator
 
-    serve(given.checkpoint, given.host, given.port)
+    translator = Translator.load(given.translator) if given.translator else None
+    serve(given.checkpoint, given.host, given.port, translator)

@@ -7,7 +7,8 @@ All other classes stay as they are.
 
 The map is an index PNG with or without a palette, of any size, which the results keep. If the map has class names in
 its metadata, as the maps that this project writes do, they say what the indices mean; otherwise the model's classes do.
-Writes numbered index PNGs and `sheet.png`, which shows the map and its edits beside one another.
+Writes numbered index PNGs and `sheet.png`, which shows the map and its edits beside one another; with --pictures, also
+`pictures.png` and a picture of each edit.
 """
 
 import contextlib
@@ -27,12 +28,14 @@ from segvae_jax.cli.script import (
     flag_group,
     temperature_of,
 )
+from segvae_jax.cli.translate import define_translator_flag, translator_of
 from segvae_jax.errors import LabelError, MapError, SegVAEError
 from segvae_jax.files import locked
 
 if TYPE_CHECKING:
     import segvae_jax.editing
     import segvae_jax.generation
+    import segvae_jax.translation
 
 _OUT = "Folder for index PNGs of the size of the map, and sheet.png."
 _SHEET = "sheet.png"
@@ -57,17 +60,20 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     with flag_group(own, "Files and pictures"):
         flags.DEFINE_string("out", None, _OUT, own, required=True)
         define_picture_flags(own)
+        flags.DEFINE_bool("pictures", False, "Translate the map and its edits to pictures too.", own)
+        define_translator_flag(own)
 
 
 def main(given: flags.FlagValues) -> None:
     """Edits."""
-    folders = {"--out": given.out, "--save_pictures": given.save_pictures}
+    folders = {"--out": given.out, "--save_enlarged": given.save_enlarged}
     folders = {flag: folder for flag, folder in folders.items() if folder}
     check_folders(folders)
     from segvae_jax import pictures
     from segvae_jax.generation import Generator
 
     generator = Generator.load(given.checkpoint, given.step)
+    translator = translator_of(given, generator.space) if given.pictures else None
     index = pictures.read_index_map(given.map, generator.space)
     try:
         edits = _edited(given, generator, index)
@@ -76,12 +82,13 @@ def main(given: flags.FlagValues) -> None:
     with contextlib.ExitStack() as locks:
         for folder in folders.values():
             locks.enter_context(locked(Path(folder).expanduser()))
-        _write(given, generator, index, edits)
+        _write(given, generator, translator, index, edits)
 
 
 def _write(
     given: flags.FlagValues,
     generator: "segvae_jax.generation.Generator",
+    translator: "segvae_jax.translation.Translator | None",
     index: UInt8[np.ndarray, "H W"],
     edits: "segvae_jax.editing.Edits",
 ) -> None:
@@ -91,15 +98,30 @@ def _write(
     shown = generator.picture(np.stack([index, *edits.index_maps]), given.columns, given.scale)
     pictures.write_index_pngs(out, edits.index_maps, generator.space)
     pictures.save_picture(out / _SHEET, shown)
+    if translator:
+        _translate(translator, out, np.stack([index, *edits.index_maps]), given.seed)
     for name in generator.space.resolve([*given.add, *given.restyle, *given.complete]):
         seen = (edits.index_maps == generator.space.channel(name)).any((1, 2))
         if not seen.all():
             print(f"{name} shows in {seen.sum()} of {len(seen)} maps: try another seed, or restyle what hides it")
     print(f"wrote {count} index PNGs and {_SHEET} to {given.out}")
-    if given.save_pictures:
-        folder = Path(given.save_pictures).expanduser()
+    if given.save_enlarged:
+        folder = Path(given.save_enlarged).expanduser()
         pictures.write_pictures(folder, edits.index_maps, generator.space, given.scale)
-        print(f"wrote {count} pictures to {given.save_pictures}")
+        print(f"wrote {count} pictures to {given.save_enlarged}")
+
+
+def _translate(
+    translator: "segvae_jax.translation.Translator", out: Path, index_maps: UInt8[np.ndarray, "N H W"], seed: int
+) -> None:
+    """Writes pictures of the map and its edits. All have the same noise, so that what was not edited keeps its look."""
+    from segvae_jax import maps, pictures, sheets
+
+    resized = np.stack([maps.resize_index(index, translator.space, translator.image_size) for index in index_maps])
+    made = translator.translate(resized, num=1, seed=seed)[:, 0]
+    pictures.save_picture(out / "pictures.png", sheets.grid(sheets.enlarged(made, None)))
+    for number, picture in enumerate(made[1:]):
+        pictures.save_picture(out / f"{number:05d}_picture.png", picture)
 
 
 def _edited(

@@ -28,6 +28,7 @@ from segvae_jax.cli.script import (
     join_hosts,
     temperature_of,
 )
+from segvae_jax.cli.translate import define_translator_flag, translator_of
 from segvae_jax.errors import SegVAEError
 from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
@@ -35,10 +36,12 @@ from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read
 if TYPE_CHECKING:
     import segvae_jax.bulk
     import segvae_jax.generation
+    import segvae_jax.translation
 
 _FORMATS = ("arrayrecord", "png")  # the keys of `shards.formats.FORMATS`, which are slow to import
 _LABELS = "Class names separated by commas; @FILE with one label-set per line; random."
 _OUT = "Picture (.png, .jpg or .webp) of all maps in colour; with --format, a folder."
+_PICTURES = "Picture of all maps as a translator sees them, in real colours."
 _SAVE_MAPS = "Folder for index PNGs, with palette and class names, and label_sets.txt."
 
 
@@ -55,6 +58,8 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
         flags.DEFINE_string("out", None, _OUT, own)
         flags.DEFINE_string("save_maps", None, _SAVE_MAPS, own)
         define_picture_flags(own)
+        flags.DEFINE_string("pictures", None, _PICTURES, own)
+        define_translator_flag(own)
     with flag_group(own, "Many maps, over all devices and hosts"):
         flags.DEFINE_enum("format", None, _FORMATS, "Stream the maps into the folder --out.", own)
         flags.DEFINE_integer("shard_size", 10_000, "With --format: maps per file or subfolder.", 1, flag_values=own)
@@ -69,6 +74,7 @@ def main(given: flags.FlagValues) -> None:
 
     join_hosts(given)
     generator = Generator.load(given.checkpoint, given.step)
+    translator = translator_of(given, generator.space) if given.pictures else None
     label_sets = _label_sets(given.labels, generator.space)
     request = Request(given.num, label_sets, given.seed, temperature_of(given))
     if given.format:
@@ -77,30 +83,36 @@ def main(given: flags.FlagValues) -> None:
     with contextlib.ExitStack() as locks:
         for folder in _folders(given).values():
             locks.enter_context(locked(Path(folder).expanduser()))
-        _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator))
+        _generate_at_once(given, generator, request.label_sets_of(range(given.num), generator), translator)
 
 
 def _folders(given: flags.FlagValues) -> dict[str, str]:
     """The folders that are asked for, by flag."""
-    named = {"--save_maps": given.save_maps, "--save_pictures": given.save_pictures}
+    named = {"--save_maps": given.save_maps, "--save_enlarged": given.save_enlarged}
     return {flag: folder for flag, folder in named.items() if folder}
 
 
 def _check_outputs(given: flags.FlagValues) -> None:
     """Finds what cannot be written before anything is computed."""
     folders = _folders(given)
-    if not (given.out or folders):
-        raise SegVAEError("nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both")
-    if given.format and folders:
-        raise SegVAEError(
-            f"{next(iter(folders))}: --format={given.format} writes to one folder: give it as --out alone"
-        )
+    files = {flag: file for flag, file in (("--out", given.out), ("--pictures", given.pictures)) if file}
+    if not (files or folders):
+        raise SegVAEError("nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, --pictures=FILE.png")
+    if given.format and (others := [flag for flag in (*folders, *files) if flag != "--out"]):
+        raise SegVAEError(f"{others[0]}: --format={given.format} writes to one folder: give it as --out alone")
     check_folders(folders)
-    if given.out and not given.format:
-        from segvae_jax.pictures import picture_format
+    if not given.format:
+        _check_files(files)
 
-        picture_format(given.out)
-        check_writable(Path(given.out).parent, "--out")
+
+def _check_files(files: dict[str, str]) -> None:
+    from segvae_jax.pictures import picture_format
+
+    for flag, file in files.items():
+        picture_format(file)
+        check_writable(Path(file).parent, flag)
+    if len({Path(file).expanduser().resolve() for file in files.values()}) < len(files):
+        raise SegVAEError(f"--pictures={files['--pictures']}: --out names this file: give each its own")
 
 
 def _label_sets(labels: str, space: LabelSpace) -> Bool[np.ndarray, "M C"] | None:
@@ -125,22 +137,29 @@ def _stream(
 
 
 def _generate_at_once(
-    given: flags.FlagValues, generator: "segvae_jax.generation.Generator", label_sets: Bool[np.ndarray, "N C"]
+    given: flags.FlagValues,
+    generator: "segvae_jax.generation.Generator",
+    label_sets: Bool[np.ndarray, "N C"],
+    translator: "segvae_jax.translation.Translator | None",
 ) -> None:
-    from segvae_jax import pictures
+    from segvae_jax import pictures, sheets
 
     index_maps = generator.generate_each(label_sets, given.seed, temperature_of(given))
     if given.out:
         sheet = generator.picture(index_maps, given.columns, given.scale)
         pictures.save_picture(Path(given.out).expanduser(), sheet)
         print(f"wrote {given.out}")
+    if translator:
+        made = sheets.enlarged(translator.translate_each(index_maps, given.seed), given.scale)
+        pictures.save_picture(Path(given.pictures).expanduser(), sheets.grid(made, given.columns))
+        print(f"wrote {given.pictures}")
     if given.save_maps:
         folder = Path(given.save_maps).expanduser()
         pictures.write_index_pngs(folder, index_maps, generator.space)
         text = label_sets_text(label_sets, generator.space)
         write_atomically(folder / LABEL_SETS_FILE, lambda path: path.write_text(text, "utf-8"))
         print(f"wrote {len(index_maps)} index PNGs to {given.save_maps}")
-    if given.save_pictures:
-        folder = Path(given.save_pictures).expanduser()
+    if given.save_enlarged:
+        folder = Path(given.save_enlarged).expanduser()
         pictures.write_pictures(folder, index_maps, generator.space, given.scale)
-        print(f"wrote {len(index_maps)} pictures to {given.save_pictures}")
+        print(f"wrote {len(index_maps)} pictures to {given.save_enlarged}")

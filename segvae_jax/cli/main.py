@@ -14,7 +14,9 @@ from segvae_jax.compilation import keep_programs
 from segvae_jax.termination import interruptible
 
 _PACKAGE = "segvae_jax.cli"
-COMMANDS = ("train", "generate", "edit", "eval", "prepare", "export", "demo", "import-release", "verify")
+COMMANDS = (
+    "train", "generate", "edit", "translate", "eval", "prepare", "export", "demo", "import-release", "verify",
+)  # fmt: skip
 # Worker processes would inherit the allocator, and keep memory that they do not need.
 _WITHOUT_ALLOCATOR = {"prepare"}
 # What Ctrl-C leaves behind, and how to go on.

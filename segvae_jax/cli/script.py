@@ -118,12 +118,12 @@ def temperature_of(given: flags.FlagValues) -> Temperature:
 
 
 def define_picture_flags(own: flags.FlagValues) -> None:
-    """Defines the flags of pictures for people: `--columns`, `--scale` and `--save_pictures`."""
+    """Defines the flags of pictures for people: `--columns`, `--scale` and `--save_enlarged`."""
     about = "Sheet of maps: maps per row; if not given, a nearly square sheet with few blank cells."
     flags.DEFINE_integer("columns", None, about, 1, flag_values=own)
     about = "Pictures: side of the square that each pixel of a map becomes; small maps are magnified if not given."
     flags.DEFINE_integer("scale", None, about, 1, MOST_MAGNIFIED, own)
-    flags.DEFINE_string("save_pictures", None, "Folder for one coloured PNG per map, enlarged by --scale.", own)
+    flags.DEFINE_string("save_enlarged", None, "Folder for one coloured PNG per map, enlarged by --scale.", own)
 
 
 def check_folders(folders: Mapping[str, str]) -> None:

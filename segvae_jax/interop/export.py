@@ -18,12 +18,13 @@ from jaxtyping import Array, Bool, Float, Int, UInt8
 
 from segvae_jax import arguments, sampling
 from segvae_jax.checkpoint.loading import load_variables
-from segvae_jax.checkpoint.portable import save_portable
+from segvae_jax.checkpoint.portable import save_portable, save_portable_translator
 from segvae_jax.files import locked, write_atomically
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.layers import fold_spectral_norm
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.numerics import fixed_numerics
+from segvae_jax.translator.networks import TRANSLATOR
 
 PROGRAM = "draw.stablehlo"  # the name in earlier exports, which readers of the file know
 _PLATFORMS = ("cpu", "cuda", "tpu")
@@ -33,14 +34,14 @@ _PLATFORMS = ("cpu", "cuda", "tpu")
 def export(
     checkpoint: str | Path, out: str | Path, *, step: int | None = None, half: bool = False, program: bool = True
 ) -> list[Path]:
-    """Writes a checkpoint of two files, as `Generator.save` does, and the sampling program.
+    """Writes a checkpoint of two files, as `Generator.save` does, and the sampling program, which translators lack.
 
     Args:
       checkpoint: its directory, or its name as `Generator.load` takes it.
       out: directory where the files go; it is made if it is missing.
       step: number of a saved step; the latest if None.
-      half: whether kernels are rounded to float16, which halves the file and hardly changes the maps.
-      program: whether the program is written.
+      half: whether kernels are rounded to float16, which halves the file and hardly changes what is made.
+      program: whether the program of a model of maps is written.
 
     Returns:
       the files.
@@ -53,6 +54,9 @@ def export(
     """
     card, variables, step = load_variables(checkpoint, step)
     path = arguments.path("out", out).resolve()
+    if card.name == TRANSLATOR:
+        with locked(path):
+            return save_portable_translator(path, dataclasses.replace(card, step=step), variables, half)
     content = sampling_program(*fold_spectral_norm(card.model(), variables), card.space).serialize() if program else b""
     digest = hashlib.sha256(content).hexdigest() if program else ""
     with locked(path):

@@ -37,8 +37,8 @@ def place(tmp_path_factory) -> pathlib.Path:
         (["--out=folder"], "folder: not the name of a picture"),
         (["--out=run/model.json/x.png"], "--out=run/model.json: cannot be written (Not a directory)"),
         (["--save_maps=run/model.json"], "--save_maps=run/model.json: cannot be written (Not a directory)"),
-        (["--save_maps=a", "--save_pictures=a"], "--save_pictures=a: another flag names this folder"),
-        (["--out=a", "--save_pictures=b", "--format=png"], "--save_pictures: --format=png writes to one folder"),
+        (["--save_maps=a", "--save_enlarged=a"], "--save_enlarged=a: another flag names this folder"),
+        (["--out=a", "--save_enlarged=b", "--format=png"], "--save_enlarged: --format=png writes to one folder"),
     ],
 )
 def test_outputs_are_checked_before_anything_is_loaded(flags, message, place, monkeypatch, capsys):
@@ -53,7 +53,7 @@ def test_outputs_are_checked_before_anything_is_loaded(flags, message, place, mo
 def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     generate = ["generate", "--checkpoint=run", "--num=16"]
-    pictures = ["--out=sheet.png", "--save_pictures=pictures", "--scale=3", "--columns=8"]
+    pictures = ["--out=sheet.png", "--save_enlarged=pictures", "--scale=3", "--columns=8"]
     assert main([*generate, "--save_maps=maps", *pictures]) == 0
     assert len((place / "maps/label_sets.txt").read_text().splitlines()) == len(list(place.glob("maps/*.png"))) == 16
     with Image.open("sheet.png") as sheet, Image.open("maps/00015.png") as index_map:
