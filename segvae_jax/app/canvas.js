@@ -1,10 +1,10 @@
 // The large map, and the region of it that is brushed: one byte per pixel of the map, sent as a PNG in `props.value.region`.
 const find = (query) => element.querySelector(query);
 const [stage, map, veil, size] = [".stage", "img", "canvas", "input"].map(find);
-const [hint, tools, clear, play] = [".hint", ".tools", "[data-clear]", "[data-play]"].map(find);
+const [hint, tools, clear, play, asPicture] = [".hint", ".tools", "[data-clear]", "[data-play]", "[data-picture]"].map(find);
 const kinds = [...element.querySelectorAll("[data-tool]")];
 const pen = veil.getContext("2d");
-let region = new Uint8Array(0), spot = null, tool = null, url = null;
+let region = new Uint8Array(0), spot = null, tool = null, url = null, wanted = false;
 
 const radius = () => (size.value / 100) * Math.max(veil.width, veil.height);
 const near = (x, y) => spot && Math.hypot(x - spot.x, y - spot.y) <= radius();
@@ -67,14 +67,20 @@ function use(kind) {
   draw();
 }
 
+// The map, or its picture if there is one and the user wants to see it.
 function stop() {
-  if (map.src !== url) map.src = url;
+  const pictured = wanted && Boolean(props.value.picture);
+  const shown = pictured ? props.value.picture : url;
+  if (map.src !== shown) map.src = shown;
+  map.alt = pictured ? "the map as a picture" : "the map";
+  stage.classList.toggle("picture", pictured);
   veil.hidden = false;
   play.textContent = "▶ Growth";
 }
 
 function show() {
-  const { map: latest, height, width, same, growth } = props.value;
+  const { map: latest, picture, height, width, same, growth } = props.value;
+  asPicture.hidden = !picture;
   stage.hidden = tools.hidden = !latest;
   hint.hidden = Boolean(latest);
   if (!latest) return;
@@ -98,6 +104,11 @@ function show() {
 
 kinds.forEach((button) => button.addEventListener("click", () => use(button.dataset.tool)));
 clear.addEventListener("click", () => { region.fill(0); draw(); send(); });
+asPicture.addEventListener("click", () => {
+  wanted = !wanted;
+  asPicture.setAttribute("aria-pressed", wanted);
+  stop();
+});
 play.addEventListener("click", () => (veil.hidden ? stop() : trigger("play")));
 veil.addEventListener("pointerdown", (event) => {
   if (!tool) return;

@@ -19,6 +19,7 @@ from segvae_jax.app.session import Call, Session, loading
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.termination import termination
+from segvae_jax.translation import Translator
 
 _MAX_SEED = 2**31 - 2  # its successor is still a valid seed
 _KEPT = 3600  # seconds for which a session is kept after its last change
@@ -31,17 +32,20 @@ _HERE = Path(__file__).parent
 _file = lambda name: (_HERE / name).read_text("utf-8")
 
 
-def launch(generator: Generator, checkpoint: str, host: str, port: int, uploads: Path) -> None:
+def launch(
+    generator: Generator, translator: Translator | None, checkpoint: str, host: str, port: int, uploads: Path
+) -> None:
     """Serves the page of a generator until SIGTERM or an interrupt; prints the address once the server responds.
 
     Args:
       generator: makes the maps.
+      translator: makes pictures of them, which the page can show instead; None if there is none.
       checkpoint: the name of the generator on the page.
       host, port: where the server listens.
       uploads: the folder where Gradio keeps uploads, `GRADIO_TEMP_DIR`.
     """
     fonts: Any = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    blocks = build(generator, checkpoint)
+    blocks = build(generator, translator, checkpoint)
     guard = Middleware(Guard, page=blocks, uploads=uploads)
     _, address, _ = blocks.queue(max_size=_QUEUE, api_open=False).launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
@@ -60,7 +64,7 @@ def launch(generator: Generator, checkpoint: str, host: str, port: int, uploads:
         blocks.close(verbose=False)
 
 
-def build(generator: Generator, checkpoint: str) -> gr.Blocks:
+def build(generator: Generator, translator: Translator | None, checkpoint: str) -> gr.Blocks:
     """The page: classes on the left, the map in the middle, edits of it on the right."""
     heading = pages.render(_HERE / "heading.html.jinja", checkpoint=checkpoint)
     with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(60, _UPLOAD_KEPT)) as blocks:
@@ -69,10 +73,12 @@ def build(generator: Generator, checkpoint: str) -> gr.Blocks:
             with gr.Column(min_width=290, elem_classes="card"):
                 generation = _generation_controls(generator)
             with gr.Column(min_width=320, scale=2):
-                shown = _shown_parts(generator)
+                shown = _shown_parts(generator, has_pictures=translator is not None)
             with gr.Column(min_width=290, elem_classes="card", visible=generator.can_edit):
                 editing = _editing_controls()
-        _connect(generator, checkpoint, types.SimpleNamespace(**generation, **shown, **editing))
+        parts = types.SimpleNamespace(**generation, **shown, **editing)
+        translate = functools.partial(views.translated, translator) if translator else None
+        _connect(generator, translate, checkpoint, parts)
     return blocks
 
 
@@ -96,7 +102,7 @@ def _generation_controls(generator: Generator) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _shown_parts(generator: Generator) -> dict[str, Any]:
+def _shown_parts(generator: Generator, has_pictures: bool) -> dict[str, Any]:
     thumbnails = functools.partial(
         gr.HTML, js_on_load=_file("thumbnails.js"), apply_default_css=False, elem_classes="thumbnails"
     )
@@ -106,13 +112,14 @@ def _shown_parts(generator: Generator) -> dict[str, Any]:
     )  # fmt: skip
     with gr.Row(elem_id="steps"):
         undo, redo = (gr.Button(name, size="sm", min_width=70, interactive=False) for name in ("↶ Undo", "↷ Redo"))
+        look = gr.Button("Other look", size="sm", min_width=90, visible=has_pictures)
         links = gr.HTML(elem_id="links", apply_default_css=False)
     samples = thumbnails(elem_id="samples")
     history = thumbnails(elem_id="history")
     state = gr.State(Session(), time_to_live=_KEPT)
     return {
-        "canvas": canvas, "undo": undo, "redo": redo, "links": links, "samples": samples, "history": history,
-        "state": state,
+        "canvas": canvas, "undo": undo, "redo": redo, "look": look, "links": links, "samples": samples,
+        "history": history, "state": state,
     }  # fmt: skip
 
 
@@ -131,9 +138,9 @@ def _editing_controls() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
+def _connect(generator: Generator, translate: views.Translate | None, checkpoint: str, page: Any) -> None:
     """Connects each control with what it does to the session."""
-    render = functools.partial(_rendered, generator, checkpoint, generator.fingerprint())
+    render = functools.partial(_rendered, generator, translate, checkpoint, generator.fingerprint())
     held = page.state, page.present, page.absent
     shown = [*held, page.canvas, page.samples, page.history, page.links, page.undo, page.redo]
 
@@ -161,9 +168,10 @@ def _connect(generator: Generator, checkpoint: str, page: Any) -> None:
     on_call(page.upload.upload, lambda file: loading(Path(file["path"]).read_bytes(), generator.space), page.upload)
     on(page.undo.click, Session.undo)
     on(page.redo.click, Session.redo)
+    on(page.look.click, Session.other_look)
     on(page.samples.select, Session.pick, answering=_answering_number)
     on(page.history.select, Session.go_to, answering=_answering_number)
-    play = lambda session: views.growth(session, generator.space)
+    play = lambda session: views.growth(session, generator.space, translate)
     page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **_UNLISTED)
 
 
@@ -206,15 +214,22 @@ def _answering_number(change: Callable[..., Session], render: Callable[..., list
     return answer
 
 
-def _rendered(generator: Generator, checkpoint: str, weights: str, session: Session, *chosen: list[str]) -> list[Any]:
+def _rendered(
+    generator: Generator,
+    translate: views.Translate | None,
+    checkpoint: str,
+    weights: str,
+    session: Session,
+    *chosen: list[str],
+) -> list[Any]:
     """New values of the components that show the session, in the order of `shown` in `_connect`."""
     space = generator.space
     groups = [
         gr.CheckboxGroup(choices=views.choices(names, space), value=[name for name in before if name in names])
         for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
     ]
-    links = views.downloads(session, space, session.record(checkpoint, weights))
-    pictures = views.canvas(session, space), views.samples(session, space), views.history(session, space)
+    links = views.downloads(session, space, session.record(checkpoint, weights), translate)
+    pictures = views.canvas(session, space, translate), views.samples(session, space), views.history(session, space)
     can = session.position > 0, session.position < len(session.steps) - 1
     return [session, *groups, *pictures, links, *(gr.Button(interactive=possible) for possible in can)]
 

@@ -19,17 +19,19 @@ from segvae_jax.app.choices import SAMPLES
 from segvae_jax.batching import padded_size
 from segvae_jax.errors import ConfigError
 from segvae_jax.generation import Generator
+from segvae_jax.translation import Translator
 
 # Gradio reads these when it is imported; without them it would report each start to its makers.
 _QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
-def serve(checkpoint: str, host: str, port: int) -> None:
+def serve(checkpoint: str, host: str, port: int, translator: Translator | None = None) -> None:
     """Loads a checkpoint, prints the address once maps can be generated, and serves the page until it is interrupted.
 
     Args:
       checkpoint: its directory, or its name as `Generator.load` takes it.
       host, port: where the page listens.
+      translator: makes pictures of the maps; if None, the translator of the checkpoint does, if it has one.
 
     Raises:
       ConfigError: if Gradio is not installed, or the address cannot be used.
@@ -37,27 +39,31 @@ def serve(checkpoint: str, host: str, port: int) -> None:
     """
     _require_gradio()
     _require_free(host, port)
-    generator = Generator.load(checkpoint)
-    with _warming_up(generator) as first, Console(stderr=True).status("compiling") as status:
+    generator, translator = Generator.load(checkpoint), translator or Translator.of_checkpoint(checkpoint)
+    with _warming_up(generator, translator) as first, Console(stderr=True).status("compiling") as status:
         page = _page()  # takes seconds, in which the first program is compiled
         first.result()
         status.stop()
-        _serve(page, generator, checkpoint, host, port)
+        _serve(page, generator, translator, checkpoint, host, port)
 
 
-def serve_generator(generator: Generator, checkpoint: str, host: str, port: int) -> None:
+def serve_generator(
+    generator: Generator, checkpoint: str, host: str, port: int, translator: Translator | None = None
+) -> None:
     """Serves the page of a loaded checkpoint, as `serve` does, without compiling anything before."""
     _require_gradio()
-    _serve(_page(), generator, checkpoint, host, port)
+    _serve(_page(), generator, translator, checkpoint, host, port)
 
 
-def _serve(page: Any, generator: Generator, checkpoint: str, host: str, port: int) -> None:
+def _serve(
+    page: Any, generator: Generator, translator: Translator | None, checkpoint: str, host: str, port: int
+) -> None:
     """Serves the page; what users upload is gone when it returns."""
     folder = Path(os.environ.get("GRADIO_TEMP_DIR") or tempfile.gettempdir())
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="segvae_page_", dir=folder) as uploads:
         os.environ["GRADIO_TEMP_DIR"] = uploads  # Gradio looks it up when it makes the page
-        page.launch(generator, checkpoint, host, port, Path(uploads))
+        page.launch(generator, translator, checkpoint, host, port, Path(uploads))
 
 
 def _require_gradio() -> None:
@@ -84,21 +90,23 @@ def _require_free(host: str, port: int) -> None:
 
 
 @contextlib.contextmanager
-def _warming_up(generator: Generator) -> Iterator[Future[Any]]:
+def _warming_up(generator: Generator, translator: Translator | None) -> Iterator[Future[Any]]:
     """Compiles in the background, one program after the other; what it yields is done when the first one is."""
     with ThreadPoolExecutor(1) as executor:
-        futures = [executor.submit(call) for call in warm_up_calls(generator)]
+        futures = [executor.submit(call) for call in warm_up_calls(generator, translator)]
         try:
             yield futures[0]
         finally:
             executor.shutdown(cancel_futures=True)
 
 
-def warm_up_calls(generator: Generator) -> list[Callable[[], Any]]:
+def warm_up_calls(generator: Generator, translator: Translator | None = None) -> list[Callable[[], Any]]:
     """Calls after which no usual click compiles anything: every batch size, in the order in which users need them."""
     first, *others = dict.fromkeys(map(padded_size, (SAMPLES[1], *SAMPLES)))
     generate = functools.partial(generator.generate, generator.space.classes)
     calls: list[Callable[[], Any]] = [functools.partial(generate, first)]
+    if translator:
+        calls.append(functools.partial(translator.translate, np.zeros((1, *translator.image_size), np.uint8)))
     if generator.can_edit:
         stripes = np.tile(np.arange(generator.space.num_channels, dtype=np.uint8)[:, None], (2, 2))
         last = generator.space.drawing_order[-1]

@@ -66,10 +66,16 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Session:
-    """The steps of a user, and the position of the one that is shown; later steps can be redone."""
+    """The steps of a user, and the position of the one that is shown; later steps can be redone.
+
+    Attributes:
+      steps, position: as said.
+      look: seed of the pictures that maps are translated to.
+    """
 
     steps: tuple[Step, ...] = ()
     position: int = -1
+    look: int = 0
 
     @property
     def step(self) -> Step | None:
@@ -104,7 +110,7 @@ class Session:
         before = () if starts else _of_bounded_length(self.step.calls if self.step else ())
         step = Step(before, call, perform(generator, None if starts else self.index_map, call))
         steps = _latest((*self.steps[: self.position + 1], step))
-        return Session(steps, len(steps) - 1)
+        return dataclasses.replace(self, steps=steps, position=len(steps) - 1)
 
     def pick(self, number: int) -> "Session":
         """The session with another map of the shown step picked; later steps are removed.
@@ -117,11 +123,15 @@ class Session:
         if number == self.step.picked:
             return self
         picked = dataclasses.replace(self.step, picked=number)
-        return Session((*self.steps[: self.position], picked), self.position)
+        return dataclasses.replace(self, steps=(*self.steps[: self.position], picked))
 
     def go_to(self, position: int) -> "Session":
         """The session at another step; positions out of range give the first or the last step."""
-        return Session(self.steps, min(max(position, 0), len(self.steps) - 1))
+        return dataclasses.replace(self, position=min(max(position, 0), len(self.steps) - 1))
+
+    def other_look(self) -> "Session":
+        """The session with other pictures of the same maps."""
+        return dataclasses.replace(self, look=self.look + 1)
 
     def undo(self) -> "Session":
         """The session one step back."""

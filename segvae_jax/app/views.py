@@ -1,7 +1,7 @@
 """What the page shows of a session: values and HTML with the pictures inside, so that no other file is needed."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +12,47 @@ from segvae_jax import maps, pages, pictures
 from segvae_jax.app.session import Session
 from segvae_jax.editing import present_classes
 from segvae_jax.labels import LabelSpace
+from segvae_jax.translation import Translator
+
+# Pictures of index maps, in the look that a seed gives.
+Translate = Callable[[UInt8[np.ndarray, "N H W"], int], UInt8[np.ndarray, "N h w 3"]]
 
 _HERE = Path(__file__).parent
 _FRAME = 350  # milliseconds per class in the animation
 
 
-def canvas(session: Session, space: LabelSpace) -> dict[str, Any]:
+def translated(
+    translator: Translator, index_maps: UInt8[np.ndarray, "N H W"], look: int
+) -> UInt8[np.ndarray, "N h w 3"]:
+    """Pictures of maps of any size, all with the same noise, so that what an edit leaves alone keeps its look."""
+    resized = [maps.resize_index(index, translator.space, translator.image_size) for index in index_maps]
+    return translator.translate(np.stack(resized), seed=look)[:, 0]
+
+
+def canvas(session: Session, space: LabelSpace, translate: Translate | None = None) -> dict[str, Any]:
     """The values that `canvas.js` shows as the large map.
 
     Returns:
       map: the URL of an index PNG, or "" if there is no map yet.
+      picture: the URL of the picture that the map is translated to, or "" if it is not.
       height, width: the size of the map in pixels.
       same: whether a region that was brushed before is kept.
       growth: the URL of an animation to play, or "" if there is none.
       region: "", to which `canvas.js` writes the region that the user brushes.
     """
     if session.step is None:
-        return {"map": "", "height": 0, "width": 0, "same": False, "growth": "", "region": ""}
+        return {"map": "", "picture": "", "height": 0, "width": 0, "same": False, "growth": "", "region": ""}
     height, width = session.index_map.shape
     same = session.step.call["call"] in ("edit", "complete")
-    url = map_url(session.index_map, space)
-    return {"map": url, "height": height, "width": width, "same": same, "growth": "", "region": ""}
+    urls = {"map": map_url(session.index_map, space), "picture": picture_url(session, translate)}
+    return {**urls, "height": height, "width": width, "same": same, "growth": "", "region": ""}
 
 
-def growth(session: Session, space: LabelSpace) -> dict[str, Any]:
+def growth(session: Session, space: LabelSpace, translate: Translate | None = None) -> dict[str, Any]:
     """The values of `canvas` with an animation in which the map grows, class by class in drawing order."""
     frames = maps.growth(session.index_map, space)
     animation = pictures.animated_gif(np.concatenate([np.zeros_like(frames[:1]), frames]), space, _FRAME)
-    return {**canvas(session, space), "same": True, "growth": _url("image/gif", animation)}
+    return {**canvas(session, space, translate), "same": True, "growth": _url("image/gif", animation)}
 
 
 def samples(session: Session, space: LabelSpace) -> str:
@@ -64,13 +77,14 @@ def _thumbnails(shown: Iterable[tuple[UInt8[np.ndarray, "H W"], str, str]], spac
     return pages.render(_HERE / "thumbnails.html.jinja", thumbnails=thumbnails, chosen=chosen)
 
 
-def downloads(session: Session, space: LabelSpace, record: str) -> str:
-    """Links to the map and to its record, as HTML; empty before there is a map.
+def downloads(session: Session, space: LabelSpace, record: str, translate: Translate | None = None) -> str:
+    """Links to the map, its picture and its record, as HTML; empty before there is a map.
 
     Args:
       session: whose current map is offered.
       space: its classes.
       record: the JSON from which the map can be made again.
+      translate: makes the picture; without it, no link to one is there.
     """
     if session.step is None:
         return ""
@@ -79,7 +93,17 @@ def downloads(session: Session, space: LabelSpace, record: str) -> str:
         {"file": "map.png", "text": "PNG", "url": png, "title": "the class indices, with palette and names"},
         {"file": "map.json", "text": "JSON", "url": json, "title": "what was done, to repeat it from Python"},
     ]
+    if translate:
+        picture = {"file": "picture.png", "text": "Picture", "title": "the map as a picture"}
+        links.insert(1, {**picture, "url": picture_url(session, translate)})
     return pages.render(_HERE / "downloads.html.jinja", links=links)
+
+
+def picture_url(session: Session, translate: Translate | None) -> str:
+    """A data URL of the picture of the shown map; empty without `translate`."""
+    if translate is None:
+        return ""
+    return _url("image/png", pictures.png_bytes(translate(session.index_map[None], session.look)[0]))
 
 
 def choices(names: Iterable[str], space: LabelSpace) -> list[tuple[str, str]]:

@@ -217,6 +217,30 @@ def test_the_map_grows_class_by_class(open_page, workplace):
     assert shown(page) == still
 
 
+def test_a_map_and_its_edits_are_seen_as_pictures(open_page, workplace):
+    page = open_page()
+    upload(page, workplace / "face.png")
+    history(page, "uploaded")
+    still = shown(page)
+    button(page, "Picture").click()
+    playwright.expect(page.get_by_alt_text("the map as a picture")).to_be_visible()
+    first = shown(page)
+    assert first != still and first == f"data:image/png;base64,{base64.b64encode(downloaded(page, 'Picture')).decode()}"
+    with Image.open(io.BytesIO(downloaded(page, "Picture"))) as picture:
+        assert picture.mode == "RGB" and picture.size == FACE.shape[::-1]
+    button(page, "Other look").click()
+    playwright.expect(page.locator("#canvas img")).not_to_have_attribute("src", first)
+    other = shown(page)
+    page.get_by_label("face").last.check()
+    button(page, "Remove").click()
+    history(page, "uploaded", "− face")
+    assert shown(page) not in (first, other, still)
+    button(page, "↶ Undo").click()
+    shows(page, other)
+    button(page, "Picture").click()
+    shows(page, still)
+
+
 def test_a_bad_upload_is_one_line_and_the_page_goes_on(open_page, workplace):
     page = open_page()
     upload(page, workplace / "bad.png")

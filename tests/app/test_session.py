@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -10,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 from html_pages import HOSTILE, Page
-from toy import SPACE, toy_card, toy_generator
+from toy import SPACE, toy_card, toy_generator, toy_translator
 
 from segvae_jax import pages, pictures
 from segvae_jax.app import views
@@ -280,6 +281,17 @@ def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, generat
     assert compiled() == before
 
 
+def test_a_picture_follows_the_map_and_the_look_alone():
+    session = Session().apply(toy_generator(), {"call": "generate", "labels": ["face", "hat"], "num": 2, "seed": 1})
+    translate = functools.partial(views.translated, toy_translator())
+    url = lambda session: views.canvas(session, SPACE, translate)["picture"]
+    assert url(session).startswith("data:image/png") and url(session) in views.downloads(session, SPACE, "", translate)
+    assert url(session.pick(1).pick(0)) == url(session) != url(session.other_look())
+    assert session.other_look().pick(1).undo().look == 1
+    large = np.kron(session.index_map, np.ones((3, 3), np.uint8))
+    np.testing.assert_array_equal(translate(large[None], 0), translate(session.index_map[None], 0))
+
+
 def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     canvas = views.canvas(loaded, SPACE)
     png = base64.b64decode(canvas["map"].removeprefix("data:image/png;base64,"))
@@ -287,6 +299,8 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert (canvas["height"], canvas["width"]) == FACE.shape
     assert views.shown_classes(loaded, SPACE) == (["face"], ["eye", "hat"])
     assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")
+    assert canvas["picture"] == "" and "picture.png" not in views.downloads(loaded, SPACE, "")
+
     spaced = dataclasses.replace(SPACE, classes=('a"] {} b', "eye", "hat"), drawing_order=(), paint_order=())
     assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
     titled = dataclasses.replace(loaded.step, call=edit(add=HOSTILE))

@@ -10,6 +10,8 @@ from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import init_variables
+from segvae_jax.translation import Translator
+from segvae_jax.translator.networks import TRANSLATOR
 
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 _LABEL_SETS = np.array([[0, 1, 1, 0], [0, 1, 1, 1], [0, 0, 0, 1]], bool)
@@ -32,6 +34,13 @@ def toy_generator() -> Generator:
     return Generator(card, toy_variables(card))
 
 
+def toy_translator() -> Translator:
+    sizes = {"image_size": (8, 16), "widths": (4, 5), "discriminator_widths": (4, 5)}
+    card = ModelCard(SPACE, sizes, _LABEL_SETS, np.array([3, 6, 1]), name=TRANSLATOR)
+    return Translator(card, jax.tree.map(lambda a: 2 * a, card.networks().init(0)))
+
+
 def save_toy(folder: pathlib.Path) -> None:
     card = toy_card()
     save_variables(folder, card, toy_variables(card))
+    toy_translator().save(folder / "translator")
