@@ -78,7 +78,7 @@ def _feed(size: int, batch: int, resident: bool, num_maps: int) -> Work:
 
     def work(calls: int) -> None:
         for _ in range(calls):
-            total = read(feed.next())
+            total = read(*feed.next())
         if calls:
             total.block_until_ready()
 
