@@ -24,6 +24,13 @@ SMALL = [
         "data.num_maps=60", "data.prepared=prepared",
     )
 ]  # fmt: skip
+SMALL_TRANSLATOR = [
+    f"--config.{entry}"
+    for entry in (
+        "num_steps=2", "log_every=1", "checkpoint_every=2", "batch_size=8", "model.widths=(3, 4)",
+        "model.discriminator_widths=(3, 4)", "model.hidden=4", "optimizer.warmup_steps=1",
+    )
+]  # fmt: skip
 SMALL_SHARDS = ["--num=48", "--shard_size=32"]
 SMALL_EXPERIMENT = ["--rows=cvae_sep", "--suite=quick", "--prepared=prepared"]
 
@@ -78,7 +85,7 @@ def run(command: list[str], folder: pathlib.Path) -> tuple[int, str]:
 def _small(name: str, words: list[str]) -> list[str]:
     words = [re.sub(r"^--config=", f"--config={ROOT}/", word) for word in words]
     if name == "train":
-        return [*words, *SMALL]
+        return [*words, *(SMALL_TRANSLATOR if any("configs/translator.py" in word for word in words) else SMALL)]
     return [*words, *SMALL_SHARDS] if any(word.startswith("--format=") for word in words) else words
 
 

@@ -1,6 +1,7 @@
-"""docs/editing.md, export.md and gallery.md: their commands and snippets run on shipped models, and hold."""
+"""Guides whose commands and snippets run on shipped models: editing.md, translation.md, export.md and gallery.md."""
 
 import contextlib
+import json
 import pathlib
 import re
 import runpy
@@ -12,6 +13,7 @@ from PIL import Image
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.data.cartoon.rendering import cartoon_picture
 
 SPACE = CARTOON_SPACES["faces"]
 
@@ -54,6 +56,31 @@ def test_the_guide_to_exports(tmp_path):
     run_all((ROOT / "docs/export.md").read_text(), tmp_path)
     with Image.open(tmp_path / "drawn.png") as drawn:
         assert drawn.size == (4 * 64, 64) and len(np.unique(np.asarray(drawn))) >= 4
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_guide_to_pictures_of_maps(tmp_path):
+    """On pairs of drawn faces and their pictures, as the guide names them."""
+    drawn = [maps.paint(cartoon_map("faces", 0, i, (64, 64)), SPACE) for i in range(40)]
+    pictures.write_index_pngs(tmp_path / "masks", np.stack(drawn), SPACE)
+    (tmp_path / "photos").mkdir()
+    for i in range(40):
+        pictures.save_picture(tmp_path / f"photos/{i:05d}.jpg", cartoon_picture("faces", 0, i, (64, 64)))
+    (tmp_path / "labels.json").write_text(json.dumps(SPACE.names))
+    ran = run_all((ROOT / "docs/translation.md").read_text(), tmp_path)
+    assert ran == {"generate", "translate", "edit", "prepare", "train"}
+    assert len(list((tmp_path / "styled").glob("0*.png"))) == 32
+    with Image.open(tmp_path / "pictures.png") as sheet, Image.open(tmp_path / "maps.png") as of_maps:
+        assert sheet.width == of_maps.width
+
+
+def test_the_snippet_of_the_guide_to_pictures_of_maps():
+    (snippet,) = blocks((ROOT / "docs/translation.md").read_text(), "python")
+    names: dict = {}
+    exec(snippet, names)
+    assert names["pictures"].shape == (4, 3, 96, 64, 3) and names["same_style"].shape == (4, 1, 96, 64, 3)
+    assert np.abs(names["pictures"][:, 0].astype(int) - names["pictures"][:, 1]).mean() > 5
 
 
 def test_the_gallery_has_ten_short_snippets_each_above_its_picture():
