@@ -12,8 +12,7 @@ from pages import ROOT, blocks, run_all
 from PIL import Image
 
 from segvae_jax import maps, pictures
-from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
-from segvae_jax.data.cartoon.rendering import cartoon_picture
+from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map, cartoon_picture
 
 SPACE = CARTOON_SPACES["faces"]
 

@@ -10,6 +10,7 @@ import pytest
 from segvae_jax.errors import CheckpointError
 from segvae_jax.generation import Generator
 from segvae_jax.shipped import NAMES, checkpoint_directory
+from segvae_jax.translation import Translator
 
 FOLDER = checkpoint_directory("cartoon").parent
 MOST_BYTES = {"cartoon": 4_000_000, "fashion": 8_000_000}
@@ -23,7 +24,7 @@ def section(name: str) -> str:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_checkpoint_is_small_and_the_one_that_its_table_names(name):
-    files = {path.name: path.stat().st_size for path in (FOLDER / name).iterdir()}
+    files = {path.name: path.stat().st_size for path in (FOLDER / name).iterdir() if path.is_file()}
     assert set(files) == {"model.json", "weights.npz"}
     assert sum(files.values()) <= MOST_BYTES[name]
     weights = (FOLDER / name / "weights.npz").read_bytes()
@@ -42,6 +43,21 @@ def test_a_checkpoint_draws_what_it_is_asked_for(name):
     shown = np.stack([np.isin(np.arange(generator.space.num_channels), index) for index in index_maps])
     assert not (shown & ~label_sets)[:, 1:].any()
     assert shown[label_sets].mean() > SHOWN[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_translator_is_small_and_takes_the_maps_of_its_model(name):
+    folder = FOLDER / name / "translator"
+    files = {path.name: path.stat().st_size for path in folder.iterdir()}
+    assert set(files) == {"model.json", "weights.npz"} and sum(files.values()) <= 8_000_000
+    weights = (folder / "weights.npz").read_bytes()
+    assert f"`{hashlib.sha256(weights).hexdigest()}`" in section(name) and f"{len(weights):,} bytes" in section(name)
+    generator, translator = Generator.load(name), Translator.load(name)
+    assert translator.space.names == generator.space.names and f"{translator.step:,} steps" in section(name)
+    assert translator.card.prepared == ""
+    pictures = translator.translate(generator.generate_each(generator.random_label_sets(4, seed=1)), num=2)
+    assert pictures.shape[1:] == (2, *translator.image_size, 3)
+    assert pictures.std(axis=(2, 3)).min() > 8 and np.abs(pictures[:, 0].astype(int) - pictures[:, 1]).mean() > 5
 
 
 def test_a_directory_of_a_shipped_name_is_written_as_a_path(tmp_path, monkeypatch):
