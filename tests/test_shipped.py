@@ -53,7 +53,7 @@ def test_a_translator_is_small_and_takes_the_maps_of_its_model(name):
     weights = (folder / "weights.npz").read_bytes()
     assert f"`{hashlib.sha256(weights).hexdigest()}`" in section(name) and f"{len(weights):,} bytes" in section(name)
     generator, translator = Generator.load(name), Translator.load(name)
-    assert translator.space.names == generator.space.names and f"{translator.step:,} steps" in section(name)
+    assert translator.space == generator.space and f"{translator.step:,} steps" in section(name)
     assert translator.card.prepared == ""
     pictures = translator.translate(generator.generate_each(generator.random_label_sets(4, seed=1)), num=2)
     assert pictures.shape[1:] == (2, *translator.image_size, 3)
