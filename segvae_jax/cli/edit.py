@@ -122,6 +122,7 @@ def _translate(
     pictures.save_picture(out / "pictures.png", sheets.grid(sheets.enlarged(made, None)))
     for number, picture in enumerate(made[1:]):
         pictures.save_picture(out / f"{number:05d}_picture.png", picture)
+    print(f"wrote pictures.png and {len(made) - 1} pictures of edits to {out}")
 
 
 def _edited(

@@ -15,9 +15,9 @@ import numpy as np
 from absl import flags
 from jaxtyping import Float
 
-from segvae_jax.cli.script import checkpoint_help
+from segvae_jax.cli.script import check_folders, checkpoint_help
 from segvae_jax.errors import MapError, SegVAEError
-from segvae_jax.files import locked, writable_directory
+from segvae_jax.files import locked
 from segvae_jax.labels import LabelSpace
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 
 def main(given: flags.FlagValues) -> None:
     """Translates."""
+    check_folders({"--out": given.out})
     from segvae_jax import maps, pictures
     from segvae_jax.translation import Translator
 
@@ -45,7 +46,7 @@ def main(given: flags.FlagValues) -> None:
     resized = lambda file: maps.resize_index(read(file), translator.space, translator.image_size)
     index_maps = np.stack([resized(file) for file in _files(given.map)])
     made = translator.translate(index_maps, given.num, given.seed, _style(given.style, translator))
-    out = writable_directory(given.out, "--out")
+    out = Path(given.out).expanduser()
     with locked(out):
         for (row, number), picture in zip(np.ndindex(made.shape[:2]), made.reshape(-1, *made.shape[2:]), strict=True):
             pictures.save_picture(out / f"{row:05d}_{number}.png", picture)

@@ -93,9 +93,8 @@ class Run(abc.ABC):
         needed = self.least_memory(state)
         if needed > (there := memory_of_device(self.mesh.local_devices)):
             figures = f"a step needs at least {needed / 1e9:,.1f} GB on a device that has {there / 1e9:,.1f} GB"
-            mend = "lower it, or the sizes of the model" + (
-                ", or raise config.accumulate" * ("accumulate" in self.config)
-            )
+            mend = "lower it, or the sizes of the model"
+            mend += ", or raise config.accumulate" if "accumulate" in self.config else ""
             raise ConfigError(f"config.batch_size={self.config.batch_size}: {figures}: {mend}")
 
     def _require_same_batches(self) -> None:
