@@ -6,9 +6,17 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _ROOT = Path(__file__).parent.parent
-_PAGES = ("README.md", "CHANGELOG.md", "docs/**/*.md", "segvae_jax/shipped/README.md", "addons/*/README.md")
+_PAGES = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/**/*.md",
+    "segvae_jax/shipped/README.md",
+    "addons/*/README.md",
+)
 _LINKED = (
     "LICENSE",
+    "CITATION.cff",
     "addons/*/LICENSE",
     "configs/*.py",
     "examples/*.py",
