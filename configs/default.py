@@ -113,7 +113,6 @@ def get_translator_config() -> ConfigDict:
     config.keep_checkpoints = 3
 
     config.data = _data()
-    config.data.images = ""  # folder or .zip of the pictures, named as the maps, where a data set has none of its own
     del config.data.drop_classes
 
     model = config.model = ConfigDict()
@@ -148,6 +147,7 @@ def _data() -> ConfigDict:
     data = ConfigDict()
     data.source = "cartoon"  # or celebamask_hq, humanparsing, folder: see data/sources/registry.py
     data.path = ""  # folder of index PNGs; celebamask_hq, humanparsing: also any published layout, or a .zip
+    data.images = ""  # translators: folder or .zip of the pictures, named as the maps, where a set brings none
     data.layout = ""  # celebamask_hq, humanparsing: name of the layout, where several fit
     data.fit = "stretch"  # humanparsing: or "pad", which keeps the aspect ratio
     data.prepared = "~/.cache/segvae_jax"  # cache for prepared data sets, or one of `prepare.py`

@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from absl import flags
 
 from segvae_jax.cli.script import checkpoint_help
-from segvae_jax.cli.translate import define_translator_flag
+
+_TRANSLATOR = "Checkpoint of a translator, which shows maps as pictures; that of --checkpoint if not given."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     """Defines the flags in `own`."""
     flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
-    define_translator_flag(own)
+    flags.DEFINE_string("translator", None, _TRANSLATOR, own)
     flags.DEFINE_string("host", "127.0.0.1", "Address to listen at; 0.0.0.0 lets other machines in.", own)
     flags.DEFINE_integer("port", 7860, "Port to listen at.", 1, 65535, own)
 
