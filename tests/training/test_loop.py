@@ -15,6 +15,7 @@ from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.errors import CheckpointError, ConfigError, OutputError, TrainingDiverged
 from segvae_jax.files import locked
 from segvae_jax.training import loop
+from segvae_jax.training import run as run_module
 from segvae_jax.training.loop import train
 from segvae_jax.training.state import as_vector
 
@@ -84,7 +85,7 @@ def test_a_finished_run_is_left_alone(run, capsys):
 def test_a_damaged_configuration_does_not_block_a_run(run, tmp_path, content):
     workdir = shutil.copytree(run.workdir, tmp_path / "copy")
     (workdir / "config.json").unlink() if content is None else (workdir / "config.json").write_bytes(content)
-    with mock.patch.object(loop.logging, "warning") as warning:
+    with mock.patch.object(run_module.logging, "warning") as warning:
         assert_same(vars(train(run.config, workdir)), vars(run.state))
     assert "batch_size and seed are taken" in warning.call_args.args[0]
 
@@ -170,7 +171,7 @@ def test_a_directory_in_which_another_process_trains_is_refused(run, config):
 
 def test_a_step_that_cannot_fit_is_refused_before_it_is_compiled(config, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "_compiled", None)
-    monkeypatch.setattr(loop, "memory_of_device", lambda devices: 1e9)
+    monkeypatch.setattr(run_module, "memory_of_device", lambda devices: 1e9)
     config.batch_size = 800_000
     message = r"^config\.batch_size=800000: a step needs at least [1-9][\d.]+ GB on a device that has 1\.0 GB: lower it"
     with pytest.raises(ConfigError, match=message):
