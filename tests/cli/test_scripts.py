@@ -9,7 +9,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 MISTAKES = {
     "train": (["--workdir=x"], "missing --config: give a value, see --help"),
-    "generate": (["--num=4"], "nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, or both"),
+    "generate": (["--num=4"], "nowhere to write to: give --out=FILE.png, --save_maps=FOLDER, --pictures=FILE.png"),
     "edit": (["--map=absent.png", "--out=x", "y"], "unexpected argument 'y': expected flags only, see --help"),
     "eval": (["--fid"], "nothing to score: give --checkpoint=DIR, or --maps=DIR with --data=DIR"),
     "prepare": (["--source=cartoon"], "missing --out: give a value, see --help"),

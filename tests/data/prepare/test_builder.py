@@ -194,7 +194,9 @@ def test_nothing_loads_after_writing_is_interrupted_and_the_next_call_goes_on(
         with pytest.raises(seen):
             build(TOY, Recipe(SIZE), tmp_path / "out")
     assert calls and not (tmp_path / "out").exists()
-    (tmp_path / ".out.preparing/chunks/.stale.partial").write_text("of a killed process")
+    stale = tmp_path / ".out.preparing/chunks/.stale.partial"
+    stale.parent.mkdir(parents=True, exist_ok=True)  # an error leaves no empty folder behind
+    stale.write_text("of a killed process")
     complete = build(TOY, Recipe(SIZE), tmp_path / "out")
     assert contents(complete.directory) == contents(prepared.directory)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
