@@ -19,6 +19,7 @@ _CHANNELS = _TINY.model.latent_channels
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_skips": {"model.skips": False},
+    "repeat": {"model.subpixel": False},
     "latents_1": {"model.latent_channels": ()},
     "latents_4": {"model.latent_channels": _CHANNELS[:1]},
     "latents_8": {"model.latent_channels": _CHANNELS[:2]},

@@ -180,6 +180,7 @@ def _model() -> ConfigDict:
     model.widths = (8, 24, 48, 96)  # hierarchical: channels from the finest resolution to the coarsest
     model.patch = 1  # hierarchical: pixels on a side that are channels of one; faster, but worse outlines
     model.latent_channels = (12, 8, 4)  # hierarchical: of the latent maps of 4, 8, 16 px, beside the latent vector
+    model.subpixel = True  # hierarchical: each pixel becomes 2 x 2 different ones where the resolution doubles
     model.skips = True  # hierarchical: False: the canvas reaches the decoder as one vector only
     model.ngf = 64  # all others: channels of the first convolution
     # With many latents one fact is encoded many times; the noise averages out, and samples vary little.

@@ -86,6 +86,7 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     "ablations": (
         _OURS,
         _ablation("no_skips", "without skip connections"),
+        _ablation("repeat", "pixels repeated, not subpixels"),
         _ablation("latents_1", "latent vector only"),
         _ablation("latents_4", "latents up to 4 px"),
         _ablation("latents_8", "latents up to 8 px"),

@@ -49,6 +49,8 @@ class Hierarchical(PosteriorModel):
       latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large;
         those that would be finer than the networks are not used.
       skips: whether the features of the context encoder join the decoder at every resolution.
+      subpixel: whether each pixel becomes 2 x 2 different ones where the resolution doubles (sub-pixel convolution, Shi et
+        al. 2016), so that a scale of the latent can tell details that are finer than its pixels; False repeats pixels.
       recurrent: False replaces each LSTM by a layer without memory.
       hard_canvas: False shows later classes soft shapes in generation.
       dtype: type that the convolutions compute in, "float32" or "bfloat16"; parameters, norm statistics, LSTMs and
@@ -62,6 +64,7 @@ class Hierarchical(PosteriorModel):
     latent_dim: int = 32
     latent_channels: tuple[int, ...] = (12, 8, 4)
     skips: bool = True
+    subpixel: bool = False  # as in checkpoints that do not say
     recurrent: bool = True
     hard_canvas: bool = True
     dtype: str = "float32"
@@ -82,7 +85,7 @@ class Hierarchical(PosteriorModel):
         memory = LSTM if self.recurrent else FeedForward
         self.prior_memory, self.posterior_memory = memory(self.hidden_dim), memory(self.hidden_dim)
         self.vector_latent = VectorLatent(self.latent_dim, self.context_dim)
-        self.decoder = Decoder(size, widths, channels, self.patch, self.skips)
+        self.decoder = Decoder(size, widths, channels, self.patch, self.skips, self.subpixel)
 
     @nn.nowrap
     def require_valid_sizes(self) -> None:

@@ -177,7 +177,9 @@ def decoder(
     x = dense(params["enter"], jnp.concatenate([f, h, z], axis=-1))
     x = x.reshape(f.shape[0], *base_size(model.image_size), -1)
     for level in range(_count(params, "block_")):
-        x = double(conv(params[f"up_{level}"], x)) if level else x
+        if level:
+            x = conv(params[f"up_{level}"], x)
+            x = unpatched(x, 2) if model.subpixel else double(x)
         x = x + conv(params[f"skip_{level}"], skips[-1 - level]) if model.skips else x
         x = block(params[f"block_{level}"], x, e)
         if f"latent_{level}" in params:

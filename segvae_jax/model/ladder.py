@@ -142,6 +142,7 @@ class Decoder(nn.Module):
     latent_channels: tuple[int, ...]
     patch: int
     skips: bool
+    subpixel: bool
 
     @nn.compact
     def __call__(
@@ -174,7 +175,7 @@ class Decoder(nn.Module):
         for level, stage in enumerate(reversed(range(len(self.widths)))):
             width = self.widths[stage]
             if level:
-                x = repeat(Conv(width, size=1, name=f"up_{level}")(x))
+                x = self._upsampled(Conv(width * (4 if self.subpixel else 1), size=1, name=f"up_{level}")(x))
             if self.skips:
                 x = x + Conv(width, size=1, name=f"skip_{level}")(skips[stage])
             x = Block(width, name=f"block_{level}")(x, condition)
@@ -189,6 +190,9 @@ class Decoder(nn.Module):
         x = NormSilu(name="norm")(x)
         logits = from_patches(Conv(self.patch**2, name="out")(x).astype(jnp.float32), self.patch)[..., 0]
         return logits, _joined(priors), _joined(sampled)
+
+    def _upsampled(self, x: Float[Array, "N h w I"]) -> Float[Array, "N 2*h 2*w _"]:
+        return from_patches(x, 2) if self.subpixel else repeat(x)
 
 
 class LatentMap(nn.Module):

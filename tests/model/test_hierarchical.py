@@ -16,7 +16,7 @@ from segvae_jax.model.protocol import GivenShapes
 from segvae_jax.training.step import forward
 
 CASES = {
-    "wide": {"image_size": (8, 16), "order": (3, 1, 2, 4)},
+    "wide": {"image_size": (8, 16), "order": (3, 1, 2, 4), "subpixel": True},
     "square": {"image_size": (16, 16), "order": (2, 4, 3, 1), "latent_channels": (2,), "widths": (2, 4)},
     "patches": {"image_size": (16, 16), "order": (1, 2, 3, 4), "patch": 2, "recurrent": False},
     "one_vector": {"image_size": (8, 8), "order": (1, 2, 3, 4), "latent_channels": (), "skips": False},
