@@ -290,6 +290,91 @@ def test_composition_changes_nothing_that_it_does_not_declare(seed, scale, regio
     assert_only_the_edit_shows(index, edits, [HAT, EYE, FACE], region)
 
 
+def pieces_without_a_pixel_of_before(before, after, channel) -> int:
+    """How many pieces of a class have no pixel that showed it before; pixels that touch at a corner are connected."""
+    unvisited, count = {tuple(pixel) for pixel in np.argwhere(after == channel).tolist()}, 0
+    while unvisited:
+        piece, front = set(), {unvisited.pop()}
+        while front:
+            piece |= front
+            around = {(y + dy, x + dx) for y, x in front for dy in (-1, 0, 1) for dx in (-1, 0, 1)}
+            front = around & unvisited
+            unvisited -= front
+        count += not any(before[pixel] == channel for pixel in piece)
+    return count
+
+
+@hypothesis.given(
+    seed=st.integers(0, 10_000), covered=st.booleans(), accessory=st.booleans(), regional=st.booleans(),
+    coarse=st.integers(1, 3),
+)  # fmt: skip
+@hypothesis.settings(max_examples=100)
+def test_no_edit_gives_a_class_that_was_not_named_a_new_piece(seed, covered, accessory, regional, coarse):
+    """Whatever the map, the shapes that the model expects, and what the label space knows of the classes."""
+    rng = np.random.default_rng(seed)
+    space = LabelSpace(
+        (*SPACE.classes, "ring"),
+        drawing_order=tuple(rng.permutation([*SPACE.classes, "ring"]).tolist()),
+        covered_by=SPACE.covered_by if covered else (),
+        accessories=("glasses", "ring") if accessory else (),
+    )
+    index = rng.integers(0, 6, (5, 7)).astype(np.uint8).repeat(coarse, 0).repeat(coarse, 1)
+    index[index == HAT] = 0
+    hypothesis.assume({FACE, EYE, GLASSES} <= set(np.unique(index)))
+    region = rng.random(index.shape) < 0.8 if regional else None
+    named = rng.permutation([FACE, EYE, GLASSES])[:2]
+    removed, restyled = (space.names[channel] for channel in named)
+    change = Change(space, index, add=("hat",), remove=(removed,), restyle=(restyled,), region=region)
+    drawn = rng.random((2, 5, 7, 6), np.float32) * change.generated
+    edits = compose(change, drawn, rng.random((2, 5, 7, 6), np.float32) ** 3 * (np.arange(6) > 0))
+    objects = [space.channel(name) for name in {*space.accessories, *dict(space.covered_by).get("face", ())}]
+    for after, uncovered in zip(edits.index_maps, edits.uncovered, strict=True):
+        for channel in set(range(1, 6)) - {HAT, *named}:
+            assert pieces_without_a_pixel_of_before(index, after, channel) == 0
+        assert not np.isin(after[uncovered], objects).any()
+
+
+def test_what_the_model_expects_is_no_piece_of_its_own_and_no_object():
+    """Under a hat that goes: not the glasses, nor the face apart from the face, that the model expects."""
+    index = a_map()
+    index[5, 6:10], index[3, 14] = GLASSES, FACE
+    expected = np.zeros((1, *SIZE, 5), np.float32)
+    expected[0, 1, 3:13, GLASSES], expected[0, 0, 3:6, FACE], expected[0, 1, 8:12, FACE] = 1, 0.8, 0.8
+    edits = compose(Change(SPACE, index, remove="hat"), 0 * expected, expected)
+    shown = np.where(index == HAT, 0, index)
+    shown[1, 8:12] = FACE
+    np.testing.assert_array_equal(edits.index_maps[0], shown)
+
+
+def test_what_continues_under_a_class_is_no_piece_of_its_own():
+    """A frame that reaches over the hat leaves no face there, though annotations have face under glasses."""
+    index = np.where(a_map() == EYE, FACE, a_map())
+    index[4, 4:12] = index[0, 4] = GLASSES
+    nothing = np.zeros((1, *SIZE, 5), np.float32)
+    edits = compose(Change(SPACE, index, remove="glasses"), nothing, nothing)
+    assert (edits.index_maps[0, 4, 4:12] == FACE).all() and edits.index_maps[0, 0, 4] != FACE
+    index[0, 4], index[1, 6] = HAT, GLASSES
+    edits = compose(Change(SPACE, index, remove="glasses"), nothing, nothing)
+    assert edits.index_maps[0, 1, 6] == FACE  # it touches the face
+    index[:3, 4:12], index[1, 6] = HAT, GLASSES
+    edits = compose(Change(SPACE, index, remove="glasses"), nothing, nothing)
+    assert edits.index_maps[0, 1, 6] == HAT  # around it
+
+
+def test_holes_are_filled_by_what_surrounds_them_but_not_by_objects():
+    """Hair between a cap and a face with an eye at the border: both sides grow into the hole, the eye does not."""
+    space = LabelSpace(("skin", "hair", "cap", "eye"), covered_by=(("skin", ("eye",)),))
+    index = np.repeat(np.array([3, 3, 2, 2, 2, 2, 1, 1], np.uint8), 5).reshape(8, 5)
+    index[6, 2] = 4
+    nothing = np.zeros((1, 8, 5, 5), np.float32)
+    edits = compose(Change(space, index, remove="hair"), nothing, nothing)
+    np.testing.assert_array_equal(edits.index_maps[0, :, 0], [3, 3, 3, 3, 1, 1, 1, 1])
+    np.testing.assert_array_equal(edits.index_maps[0] == 4, index == 4)
+    alone = np.where(index == 2, index, 4).astype(np.uint8)
+    edits = compose(Change(space, alone, remove="hair"), nothing, nothing)
+    np.testing.assert_array_equal(edits.index_maps[0], np.where(alone == 2, 0, alone))
+
+
 def test_a_hole_gets_what_is_next_to_it_and_open_ground_stays_background():
     index = a_map()
     index[4, 6] = GLASSES

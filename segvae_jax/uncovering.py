@@ -1,0 +1,92 @@
+"""What the pixels show that an edited class has left: what is under it, or what is around it.
+
+A map says nothing about a pixel that a class hid. It can only be guessed, and a guess may not add a thing to the map
+that nobody asked for. So two rules hold for every class that was not edited:
+
+- it may grow into such pixels, but gains no piece that is apart from what it showed before;
+- it shows there only if it is a surface. Objects, as the label space knows them, do not: accessories, and what lies on
+  another class (an eye on skin). If the model expects one there, it has seen the one that the map has already.
+
+In pieces, pixels that touch at a corner are connected, as in the evaluation.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from segvae_jax import maps
+from segvae_jax.labels import LabelSpace
+
+_EDGES_AND_CORNERS = np.ones((3, 3), bool)  # the neighbours of a pixel that it is connected to
+
+
+def surfaces(space: LabelSpace) -> Bool[np.ndarray, "C"]:
+    """Classes that may continue where another one was: all but accessories and what lies on another class."""
+    objects = np.isin(space.names, space.accessories) | maps.lies_on(space).any(axis=1)
+    return ~objects & (np.arange(space.num_channels) > 0)
+
+
+def new_pieces(before: UInt8[np.ndarray, "H W"], after: UInt8[np.ndarray, "H W"]) -> Int[np.ndarray, "H W"]:
+    """Pieces of classes in a map, in none of whose pixels an earlier map shows the class.
+
+    Args:
+      before: the earlier map.
+      after: the map.
+
+    Returns:
+      a number for each of these pieces, 0 elsewhere. The background has no pieces.
+    """
+    import scipy.ndimage  # takes long to import, and only edits need it
+
+    numbers = np.zeros(after.shape, int)
+    for channel in np.unique(after[(after > 0) & (after != before)]):
+        pieces, _ = scipy.ndimage.label(after == channel, _EDGES_AND_CORNERS)
+        new = (pieces > 0) & ~np.isin(pieces, pieces[before == channel])
+        numbers[new] = numbers.max() + pieces[new]
+    return numbers
+
+
+def fill(
+    shown: UInt8[np.ndarray, "H W"],
+    before: UInt8[np.ndarray, "H W"],
+    expected: Float[np.ndarray, "H W C"],
+    edited: Bool[np.ndarray, "C"],
+    removed: Bool[np.ndarray, "C"],
+    space: LabelSpace,
+) -> UInt8[np.ndarray, "H W"]:
+    """Fills the pixels that edited classes have left: with the surfaces that are expected there, else what is around.
+
+    Args:
+      shown: the edited map, with what continues under the edited classes, and background where that is unknown.
+      before: the map before.
+      expected: soft shapes of all classes.
+      edited: classes that were added, restyled or removed.
+      removed: those among them that must not come back.
+      space: the classes.
+
+    Returns:
+      the map. A hole that touches no other background gets the surfaces around it, if there are any.
+    """
+    left = edited[before] & ~edited[shown]
+    guess = maps.paint(expected * (surfaces(space) & ~edited), space)
+    filled = np.where(left & (shown == 0), guess, shown)
+    filled[(new_pieces(before, filled) > 0) & ~edited[filled]] = 0
+    return _closed(filled, left, surfaces(space) & ~removed)
+
+
+def _closed(
+    shown: UInt8[np.ndarray, "H W"], left: Bool[np.ndarray, "H W"], growing: Bool[np.ndarray, "C"]
+) -> UInt8[np.ndarray, "H W"]:
+    """Lets classes grow from all sides into the holes of a map that touch no other background than what was left."""
+    import scipy.ndimage
+
+    parts, _ = scipy.ndimage.label(shown == 0)
+    hole = (parts > 0) & ~np.isin(parts, parts[(shown == 0) & ~left])
+    if not hole.any():
+        return shown
+    around = growing[shown]
+    reached = scipy.ndimage.binary_propagation(around, _EDGES_AND_CORNERS, mask=around | hole) & hole
+    while (empty := reached & (shown == 0)).any():
+        nearest = scipy.ndimage.distance_transform_edt(~growing[shown], return_distances=False, return_indices=True)
+        grown = np.where(empty, shown[tuple(nearest)], shown)
+        shown = np.where(new_pieces(shown, grown) > 0, np.uint8(0), grown)  # what is nearest may be behind something
+    return shown
