@@ -64,27 +64,42 @@ def fill(
       space: the classes.
 
     Returns:
-      the map. A hole that touches no other background gets the surfaces around it, if there are any.
+      the map. A hole that touches no other background gets the surfaces around it. If there are none, and it does not
+      reach the border of the map, it gets the edited classes around it, else the objects.
     """
     left = edited[before] & ~edited[shown]
     guess = maps.paint(expected * (surfaces(space) & ~edited), space)
     filled = np.where(left & (shown == 0), guess, shown)
     filled[(new_pieces(before, filled) > 0) & ~edited[filled]] = 0
-    return _closed(filled, left, surfaces(space) & ~removed)
+    hole = _pieces_apart(filled == 0, ~left)
+    inner = _pieces_apart(hole, _border(hole.shape))
+    filled = _grown(filled, hole, surfaces(space) & ~removed)
+    for growing in (edited & ~removed, ~removed):
+        filled = _grown(filled, inner, growing)
+    return filled
 
 
-def _closed(
-    shown: UInt8[np.ndarray, "H W"], left: Bool[np.ndarray, "H W"], growing: Bool[np.ndarray, "C"]
-) -> UInt8[np.ndarray, "H W"]:
-    """Lets classes grow from all sides into the holes of a map that touch no other background than what was left."""
+def _pieces_apart(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    """The pieces of a mask that have no pixel of the other one; here a corner does not connect."""
     import scipy.ndimage
 
-    parts, _ = scipy.ndimage.label(shown == 0)
-    hole = (parts > 0) & ~np.isin(parts, parts[(shown == 0) & ~left])
-    if not hole.any():
-        return shown
-    around = growing[shown]
-    reached = scipy.ndimage.binary_propagation(around, _EDGES_AND_CORNERS, mask=around | hole) & hole
+    pieces, _ = scipy.ndimage.label(mask)
+    return mask & ~np.isin(pieces, pieces[mask & other])
+
+
+def _border(shape: tuple[int, ...]) -> Bool[np.ndarray, "H W"]:
+    return np.pad(np.zeros([max(side - 2, 0) for side in shape], bool), 1, constant_values=True)
+
+
+def _grown(
+    shown: UInt8[np.ndarray, "H W"], hole: Bool[np.ndarray, "H W"], growing: Bool[np.ndarray, "C"]
+) -> UInt8[np.ndarray, "H W"]:
+    """Lets classes grow from all sides into the background of holes, as far as that is connected to them."""
+    import scipy.ndimage
+
+    growing = growing & (np.arange(len(growing)) > 0)
+    around, empty = growing[shown], hole & (shown == 0)
+    reached = scipy.ndimage.binary_propagation(around, _EDGES_AND_CORNERS, mask=around | empty) & empty
     while (empty := reached & (shown == 0)).any():
         nearest = scipy.ndimage.distance_transform_edt(~growing[shown], return_distances=False, return_indices=True)
         grown = np.where(empty, shown[tuple(nearest)], shown)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.ndimage
 from hypothesis import strategies as st
 
 from segvae_jax import editing, maps
@@ -310,7 +311,7 @@ def pieces_without_a_pixel_of_before(before, after, channel) -> int:
 )  # fmt: skip
 @hypothesis.settings(max_examples=100)
 def test_no_edit_gives_a_class_that_was_not_named_a_new_piece(seed, covered, accessory, regional, coarse):
-    """Whatever the map, the shapes that the model expects, and what the label space knows of the classes."""
+    """Nor does an object grow beside a surface, whatever the map, the model and the label space are."""
     rng = np.random.default_rng(seed)
     space = LabelSpace(
         (*SPACE.classes, "ring"),
@@ -331,7 +332,9 @@ def test_no_edit_gives_a_class_that_was_not_named_a_new_piece(seed, covered, acc
     for after, uncovered in zip(edits.index_maps, edits.uncovered, strict=True):
         for channel in set(range(1, 6)) - {HAT, *named}:
             assert pieces_without_a_pixel_of_before(index, after, channel) == 0
-        assert not np.isin(after[uncovered], objects).any()
+        surface = ~np.isin(after, [0, space.channel(removed), *objects])
+        beside = scipy.ndimage.binary_dilation(surface, np.ones((3, 3)))
+        assert not (uncovered & np.isin(after, objects) & beside).any()
 
 
 def test_what_the_model_expects_is_no_piece_of_its_own_and_no_object():
@@ -361,18 +364,35 @@ def test_what_continues_under_a_class_is_no_piece_of_its_own():
     assert edits.index_maps[0, 1, 6] == HAT  # around it
 
 
-def test_holes_are_filled_by_what_surrounds_them_but_not_by_objects():
-    """Hair between a cap and a face with an eye at the border: both sides grow into the hole, the eye does not."""
-    space = LabelSpace(("skin", "hair", "cap", "eye"), covered_by=(("skin", ("eye",)),))
-    index = np.repeat(np.array([3, 3, 2, 2, 2, 2, 1, 1], np.uint8), 5).reshape(8, 5)
-    index[6, 2] = 4
-    nothing = np.zeros((1, 8, 5, 5), np.float32)
-    edits = compose(Change(space, index, remove="hair"), nothing, nothing)
-    np.testing.assert_array_equal(edits.index_maps[0, :, 0], [3, 3, 3, 3, 1, 1, 1, 1])
-    np.testing.assert_array_equal(edits.index_maps[0] == 4, index == 4)
-    alone = np.where(index == 2, index, 4).astype(np.uint8)
-    edits = compose(Change(space, alone, remove="hair"), nothing, nothing)
-    np.testing.assert_array_equal(edits.index_maps[0], np.where(alone == 2, 0, alone))
+HEAD = LabelSpace(("skin", "hair", "cap", "eye", "brow"), covered_by=(("skin", ("eye", "brow")),))
+SKIN, HAIR, CAP, IRIS, BROW = range(1, 6)
+NO_SHAPES = np.zeros((1, 8, 5, 6), np.float32)
+
+
+def test_holes_are_filled_by_the_surfaces_around_them():
+    """Hair between a cap and a face with an eye at its border: both sides grow into the hole, the eye does not."""
+    index = np.repeat(np.array([CAP, CAP, HAIR, HAIR, HAIR, HAIR, SKIN, SKIN], np.uint8), 5).reshape(8, 5)
+    index[6, 2] = IRIS
+    edits = compose(Change(HEAD, index, remove="hair"), NO_SHAPES, NO_SHAPES)
+    np.testing.assert_array_equal(edits.index_maps[0, :, 0], [CAP] * 4 + [SKIN] * 4)
+    np.testing.assert_array_equal(edits.index_maps[0] == IRIS, index == IRIS)
+
+
+def test_objects_fill_only_what_they_enclose():
+    index = np.full((8, 5), IRIS, np.uint8)
+    index[3, 2] = index[7] = CAP
+    edits = compose(Change(HEAD, index, remove="cap"), NO_SHAPES, NO_SHAPES)
+    np.testing.assert_array_equal(edits.index_maps[0, :7], np.full((7, 5), IRIS))
+    assert not edits.index_maps[0, 7].any()
+
+
+def test_of_objects_the_edited_ones_fill_what_they_enclose():
+    index = np.full((8, 5), IRIS, np.uint8)
+    index[3, 1:4], index[7, 0] = BROW, SKIN
+    drawn = NO_SHAPES.copy()
+    drawn[0, 3, 1, BROW] = 1
+    edits = compose(Change(HEAD, index, restyle="brow"), drawn, NO_SHAPES)
+    np.testing.assert_array_equal(edits.index_maps[0], index)  # not the skin that annotations have under a brow
 
 
 def test_a_hole_gets_what_is_next_to_it_and_open_ground_stays_background():
