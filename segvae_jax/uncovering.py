@@ -64,42 +64,37 @@ def fill(
       space: the classes.
 
     Returns:
-      the map. A hole that touches no other background gets the surfaces around it. If there are none, and it does not
-      reach the border of the map, it gets the edited classes around it, else the objects.
+      the map. A hole that touches no other background gets the surfaces around it. Where these do not reach and an
+      object has left, as a lip that parts from a mouth, it gets the edited classes around it, else the other ones.
     """
-    left = edited[before] & ~edited[shown]
-    guess = maps.paint(expected * (surfaces(space) & ~edited), space)
+    left, surface = edited[before] & ~edited[shown], surfaces(space)
+    guess = maps.paint(expected * (surface & ~edited), space)
     filled = np.where(left & (shown == 0), guess, shown)
     filled[(new_pieces(before, filled) > 0) & ~edited[filled]] = 0
-    hole = _pieces_apart(filled == 0, ~left)
-    inner = _pieces_apart(hole, _border(hole.shape))
-    filled = _grown(filled, hole, surfaces(space) & ~removed)
+    hole = _holes(filled == 0, ~left)
+    filled = _grown(filled, hole, surface & ~removed)
     for growing in (edited & ~removed, ~removed):
-        filled = _grown(filled, inner, growing)
+        filled = _grown(filled, hole & ~surface[before], growing)
     return filled
 
 
-def _pieces_apart(mask: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
-    """The pieces of a mask that have no pixel of the other one; here a corner does not connect."""
+def _holes(background: Bool[np.ndarray, "H W"], other: Bool[np.ndarray, "H W"]) -> Bool[np.ndarray, "H W"]:
+    """The regions of a background that have none of its other pixels; here a corner does not connect."""
     import scipy.ndimage
 
-    pieces, _ = scipy.ndimage.label(mask)
-    return mask & ~np.isin(pieces, pieces[mask & other])
-
-
-def _border(shape: tuple[int, ...]) -> Bool[np.ndarray, "H W"]:
-    return np.pad(np.zeros([max(side - 2, 0) for side in shape], bool), 1, constant_values=True)
+    parts, _ = scipy.ndimage.label(background)
+    return background & ~np.isin(parts, parts[background & other])
 
 
 def _grown(
     shown: UInt8[np.ndarray, "H W"], hole: Bool[np.ndarray, "H W"], growing: Bool[np.ndarray, "C"]
 ) -> UInt8[np.ndarray, "H W"]:
-    """Lets classes grow from all sides into the background of holes, as far as that is connected to them."""
+    """Lets classes grow over the edges of pixels into the background of holes, the nearest one into each pixel."""
     import scipy.ndimage
 
     growing = growing & (np.arange(len(growing)) > 0)
     around, empty = growing[shown], hole & (shown == 0)
-    reached = scipy.ndimage.binary_propagation(around, _EDGES_AND_CORNERS, mask=around | empty) & empty
+    reached = scipy.ndimage.binary_propagation(around, mask=around | empty) & empty
     while (empty := reached & (shown == 0)).any():
         nearest = scipy.ndimage.distance_transform_edt(~growing[shown], return_distances=False, return_indices=True)
         grown = np.where(empty, shown[tuple(nearest)], shown)
