@@ -7,8 +7,8 @@ one is kept under which the given shapes are likeliest, by their evidence lower 
 
 The shapes are put together at the size of the given map. A generated class is on top of the classes before it in the
 drawing order and of those below it in the paint order. Classes that lie on it (a nose on skin) and accessories stay on
-top. A candidate loses to the others if nothing of it would be seen. Pixels that an edit uncovers show the class, among
-those that stay, that the model expects there, or background.
+top. A candidate loses to the others if nothing of it would be seen. `uncovering.py` says what the pixels show that an
+edited class has left.
 """
 
 import dataclasses
@@ -28,6 +28,7 @@ from segvae_jax.model.losses import bce
 from segvae_jax.model.protocol import Generated, GivenShapes, MapModel, VAEOutput
 from segvae_jax.sampling import Latents
 from segvae_jax.streams import sample_noise, slerp
+from segvae_jax.uncovering import fill
 
 _UNSEEN_PENALTY = 1e6  # nats: a candidate in which a class is missing loses to any other
 _MIN_PROBABILITY = 1e-6  # keeps logarithms of probabilities finite
@@ -281,25 +282,9 @@ def compose(change: Change, generated: Float[np.ndarray, "N h w C"], expected: F
     stays = maps.paint(change.kept(), space)[None]
     shown = np.where((painted > 0) & lies_above(space)[painted, stays], painted, stays)
     edited = np.asarray(change.touched)
-    gap = edited[before] & (shown == 0)
-    rest = maps.paint(maps.resize_soft(expected * ~edited, size), space)
-    index_maps = np.stack([_filled(*row) for row in zip(shown, gap, rest, strict=True)])
+    removed = edited & ~change.generated
+    parts = zip(shown, maps.resize_soft(expected, size), strict=True)
+    index_maps = np.stack([fill(part, before, soft, edited, removed, space) for part, soft in parts])
     class_maps |= maps.index_to_class_maps(index_maps, space.num_channels) & edited
     was, now = edited[before], edited[index_maps]
     return Edits(IndexMaps(index_maps, space), class_maps, occluded=~was & now & (before > 0), uncovered=was & ~now)
-
-
-def _filled(
-    shown: UInt8[np.ndarray, "H W"], gap: Bool[np.ndarray, "H W"], expected: UInt8[np.ndarray, "H W"]
-) -> UInt8[np.ndarray, "H W"]:
-    """Fills a gap with what is expected there; a hole that remains and touches no other background gets the nearest
-    class."""
-    import scipy.ndimage  # takes long to import, and only edits need it
-
-    shown = np.where(gap, expected, shown)
-    parts, _ = scipy.ndimage.label(shown == 0)
-    hole = (parts > 0) & ~np.isin(parts, parts[(shown == 0) & ~gap])
-    if hole.all() or not hole.any():
-        return shown
-    nearest = scipy.ndimage.distance_transform_edt(hole, return_distances=False, return_indices=True)
-    return shown[tuple(nearest)]

@@ -1,4 +1,4 @@
-"""Scores edits: whether the target is there, whether the rest is unchanged, and whether edited maps look real.
+"""Scores edits: is the target there, is the rest unchanged and without new pieces, and do edited maps look real?
 
 Each of up to 100 real maps gets one edit of each kind. Restyled maps have the label-sets of real maps, so they take the
 two-sample tests. They must not be compared with the maps that they were made from, though: a classifier that has
@@ -19,6 +19,7 @@ from segvae_jax.evaluation.metrics.two_sample import JUDGES, LEAST, TwoSampleTes
 from segvae_jax.evaluation.quick_scoring import two_sample_values
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, index_to_shapes, label_set_of
+from segvae_jax.uncovering import new_pieces
 
 Edit = Callable[[UInt8[np.ndarray, "H W"], str, str, int], Edits]  # arguments: map, kind, name of the class, seed
 IndexMapArray = UInt8[np.ndarray, "N H W"]
@@ -90,6 +91,7 @@ def _scores(
         "num_maps": len(before),
         "presence": bootstrap_mean(presence, seed=seed) | {"per_class": _by_class(presence, targets, space)},
         "untouched": bootstrap_mean(untouched(before, edited, targets, space), seed=seed),
+        "new_pieces": bootstrap_mean(new_pieces_of_the_rest(before, edited.index_maps, targets), seed=seed),
     }
     return scores | (_restyled(before, edited.index_maps, targets, space, seed) if kind == "restyle" else {})
 
@@ -116,6 +118,14 @@ def untouched(
     same = (index_to_shapes(before, space) == edited.class_maps).all(axis=(1, 2))
     others = np.arange(space.num_channels) != targets[:, None]
     return (pixels & (same | ~others).all(axis=1)).astype(float)
+
+
+def new_pieces_of_the_rest(
+    before: IndexMapArray, after: IndexMapArray, targets: Int[np.ndarray, "N"]
+) -> Float[np.ndarray, "N"]:
+    """How many connected pieces of classes other than the target are new: no pixel of them showed the class before."""
+    new = np.stack([new_pieces(*maps) for maps in zip(before, after, strict=True)]) * ~_shown(after, targets)
+    return np.array([np.count_nonzero(np.unique(numbers)) for numbers in new], float)
 
 
 def _shown(index_maps: IndexMapArray, targets: Int[np.ndarray, "N"]) -> Bool[np.ndarray, "N H W"]:

@@ -152,6 +152,7 @@ ROWS: tuple[MetricRow, ...] = (
 EDIT_ROWS: tuple[MetricRow, ...] = (
     MetricRow(("presence",), "edit as requested", 2, _HIGHER, anchor="1"),
     MetricRow(("untouched",), "rest unchanged", 2, _HIGHER, anchor="1"),
+    MetricRow(("new_pieces",), "new pieces of the rest", 2, _LOWER, anchor="0"),
     MetricRow(("changed",), "1 - IoU with before", 2, _NEUTRAL),
     MetricRow(("c2st", "layout"), "layout AUC", 3, _LOWER, anchor="layout AUC, unedited"),
     MetricRow(("c2st", "real_vs_real", "layout"), "layout AUC, unedited", 3, _NEUTRAL, anchor="0.5"),

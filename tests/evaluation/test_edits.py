@@ -14,6 +14,7 @@ from segvae_jax.evaluation.edits import (
     KINDS,
     choose_targets,
     half_against_half,
+    new_pieces_of_the_rest,
     score_edits,
     target_as_requested,
     untouched,
@@ -88,6 +89,7 @@ def test_edits_without_fault(faultless):
     assert faultless["num_maps"] == faultless["restyle"]["num_maps"] == 60
     assert faultless["add"]["num_maps"] < 60 > faultless["remove"]["num_maps"]
     assert figures(faultless, "presence") == figures(faultless, "untouched") == [1, 1, 1]
+    assert figures(faultless, "new_pieces") == [0, 0, 0]
     assert all(faultless[kind]["presence"]["per_class"] == [1, 1, 1] for kind in KINDS)
     test = faultless["restyle"]["c2st"]
     assert test["num_maps"] == 30
@@ -105,6 +107,41 @@ def test_a_hidden_pixel_of_another_class(untested):
     result = score(touching)
     assert {place[:2] for place in differing(result, untested)} == {(kind, "untouched") for kind in KINDS}
     assert all(0.3 < value < 0.7 for value in figures(result, "untouched"))
+
+
+def test_a_piece_of_another_class_where_the_target_was(untested):
+    """It is declared as uncovered, so that it does not count as touched."""
+
+    def adding(index, kind, name, seed):
+        edits = edit(index, kind, name, seed)
+        stays = [channel for channel in np.unique(index).tolist() if channel not in (0, SPACE.channel(name))]
+        far = [pixel for pixel in np.argwhere(edits.uncovered[0]) if stays and is_far(index, pixel, stays[0])]
+        planted[kind].append(seed % 2 if far else 0)
+        if planted[kind][-1]:
+            edits.index_maps[(0, *far[0])] = stays[0]
+        return edits
+
+    planted = {kind: [] for kind in KINDS}
+    result = score(adding)
+    assert {place[:2] for place in differing(result, untested)} == {("restyle", "new_pieces"), ("remove", "new_pieces")}
+    assert figures(result, "new_pieces") == pytest.approx([np.mean(planted[kind]) for kind in KINDS])
+    assert 0 < np.mean(planted["remove"]) < 1
+
+
+def is_far(index, pixel, channel) -> bool:
+    """Whether a pixel touches no pixel of the class."""
+    return np.abs(np.argwhere(index == channel) - pixel).max(axis=1).min() > 1
+
+
+def test_new_pieces_are_those_where_nothing_showed_the_class():
+    before = np.zeros((3, 4, 9), np.uint8)
+    before[:, 0, :4], before[:, 3, 8] = 1, 2
+    after = before.copy()
+    after[0, 1, 4] = after[0, 0, 1] = 1  # one piece has grown over a corner, and the target now splits it
+    after[0, 0, 1] = 3
+    after[1, 2, 6], after[1, 2, 2], after[1, 3, 3], after[1, 0, 8] = 1, 1, 1, 2  # three new ones: two touch at a corner
+    after[2, 2, 2], after[2, 2, 6] = 3, 3  # of the target
+    np.testing.assert_array_equal(new_pieces_of_the_rest(before, after, np.full(3, 3)), [0, 3, 0])
 
 
 def test_a_target_that_is_left_out_or_left_in(untested):
