@@ -9,6 +9,8 @@ from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES
 from segvae_jax.errors import MapError
 
 MAX_MAPS = max(*SAMPLES, *ALTERNATIVES)  # of one call
+_MAX_GENERATED = 64  # of which some are shown
+_MAX_CANDIDATES = 8
 _MAX_SEED = 2**31 - 1
 
 
@@ -96,10 +98,8 @@ def _field(key: str, value: Any) -> Any:
     elif key == "temperature":
         right = isinstance(value, int | float) and not isinstance(value, bool)
         right = right and 0 <= value <= MAX_TEMPERATURE
-    elif key == "num":
-        return checked_number(key, value, 1, MAX_MAPS)
-    elif key == "seed":
-        return checked_number(key, value, 0, _MAX_SEED)
+    elif key in _WHOLE:
+        return checked_number(key, value, *_WHOLE[key])
     else:
         right = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
         value = list(dict.fromkeys(value)) if right else value
@@ -184,11 +184,17 @@ _KINDS: Mapping[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 
 _NOISE = ("num", "seed", "temperature")
+_MANY = ("of", "candidates")
+_WHOLE = {  # the range of each whole number
+    "num": (1, MAX_MAPS), "of": (1, _MAX_GENERATED), "candidates": (1, _MAX_CANDIDATES), "seed": (0, _MAX_SEED),
+}  # fmt: skip
 _CALLS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # its fields: those that it needs, and others
     "generate": (("labels",), _NOISE),
     "load": (("png",), ()),
-    "edit": ((), ("add", "remove", "restyle", *_NOISE, "region")),
-    "complete": (("labels",), (*_NOISE, "region")),
+    "blank": ((), ()),
+    "paint": (("png",), ()),
+    "edit": ((), ("add", "remove", "restyle", *_NOISE, *_MANY, "region")),
+    "complete": (("labels",), (*_NOISE, *_MANY, "region")),
 }
 _EXPECTED = {
     "png": "a PNG in base64",
