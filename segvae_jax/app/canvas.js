@@ -214,8 +214,8 @@ new MutationObserver((changes) => {
 
 // A region and strokes are for one step: after an edit they are gone, and another alternative keeps them.
 function show() {
-  const { map: latest, picture, before, height, width, step: now, growth } = props.value;
-  tell("");
+  const { map: latest, picture, before, height, width, step: now, growth, note } = props.value;
+  tell(note);
   asPicture.hidden = !picture;
   asBefore.hidden = !before;
   stage.hidden = tools.hidden = !latest;

@@ -79,7 +79,9 @@ def _own_maps(generator: Generator) -> dict[str, Any]:
     store = gr.HTML(
         weights, elem_id="store", apply_default_css=False, html_template="", js_on_load=file("store.js"),
     )  # fmt: skip
-    forget = f"() => localStorage.removeItem({json.dumps(f'segvae:{weights}')})"
+    forget = "() => [{}, 'segvae:pending'].forEach((key) => localStorage.removeItem(key))".format(
+        json.dumps(f"segvae:{weights}")
+    )
     return {"upload": upload, "blank": blank, "reopen": reopen, "anew": anew, "store": store, "forget": forget}
 
 

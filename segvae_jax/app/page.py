@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 
 from segvae_jax import pages
 from segvae_jax.app import views
+from segvae_jax.app.fit import Fit
 from segvae_jax.app.layout import MAX_SEED, UNLISTED, controls, file
 from segvae_jax.app.models import PageModel
 from segvae_jax.app.requests import MAX_UPLOAD, SESSIONS, Guard
@@ -77,7 +78,7 @@ def _page_of(model: PageModel, links: Sequence[Mapping[str, str]]) -> None:
 def _connect(generator: Generator, translate: views.Translate | None, checkpoint: str, page: Any) -> None:
     """Connects each control with what it does to the session."""
     about = checkpoint, generator.fingerprint()
-    render = functools.partial(_rendered, generator, translate, about)
+    render = functools.partial(_rendered, generator, translate, Fit(generator).note, about)
     held = page.state, page.present, page.absent
     shown = [*held, page.canvas, page.samples, page.history, page.links, page.undo, page.redo]
 
@@ -197,6 +198,7 @@ def _answering_to(
 def _rendered(
     generator: Generator,
     translate: views.Translate | None,
+    note: views.Note,
     about: tuple[str, str],
     session: Session,
     *chosen: list[str],
@@ -208,7 +210,8 @@ def _rendered(
         for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
     ]
     links = views.downloads(session, space, about, translate)
-    pictures = views.canvas(session, space, translate), views.samples(session, space), views.history(session, space)
+    canvas = views.canvas(session, space, translate, note)
+    pictures = canvas, views.samples(session, space), views.history(session, space)
     can = session.position > 0, session.position < len(session.steps) - 1
     return [session, *groups, *pictures, links, *(gr.Button(interactive=possible) for possible in can)]
 

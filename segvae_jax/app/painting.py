@@ -67,7 +67,7 @@ def strokes_text(strokes: UInt8[np.ndarray, "H W"]) -> str:
     return _text(strokes)
 
 
-def painted(index_map: UInt8[np.ndarray, "H W"], strokes: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "H W"]:
+def painted(index_map: UInt8[np.ndarray, "H W"], strokes: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "H W"]:
     """A map with strokes on it.
 
     Raises:

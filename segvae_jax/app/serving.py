@@ -114,4 +114,8 @@ def warm_up_calls(generator: Generator, translator: Translator | None = None) ->
         last = generator.space.drawing_order[-1]
         restyle = functools.partial(generator.edit, stripes, restyle=last, candidates=LIKELIEST_OF)
         calls += [restyle, functools.partial(generator.remove, stripes, last)]
-    return [*calls, *(functools.partial(generate, num) for num in others)]
+    calls += (functools.partial(generate, num) for num in others)
+    if generator.can_reconstruct:
+        blank = np.zeros((1, *generator.card.model().image_size, generator.space.num_channels), bool)
+        calls.append(functools.partial(generator.reconstruct, blank))
+    return calls

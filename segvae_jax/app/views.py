@@ -21,6 +21,8 @@ from segvae_jax.translation import Translator
 # Pictures of index maps, in the look that a seed gives.
 Translate = Callable[[UInt8[np.ndarray, "N H W"], int], UInt8[np.ndarray, "N h w 3"]]
 
+Note = Callable[[UInt8[np.ndarray, "H W"]], str]  # of an index map
+
 _HERE = Path(__file__).parent
 _REMEMBERED = 64  # pictures
 _FRAME = 350  # milliseconds per class in the animation
@@ -49,8 +51,16 @@ def remembering(translate: Translate) -> Translate:
     return translated_once
 
 
-def canvas(session: Session, space: LabelSpace, translate: Translate | None = None) -> dict[str, Any]:
+def canvas(
+    session: Session, space: LabelSpace, translate: Translate | None = None, note: Note = lambda index_map: ""
+) -> dict[str, Any]:
     """The values that `canvas.js` shows as the large map.
+
+    Args:
+      session: whose current map is shown.
+      space: its classes.
+      translate: makes pictures of maps; without it, there are none.
+      note: what to say of a map of the user.
 
     Returns:
       map: the URL of an index PNG, or "" if there is no map yet.
@@ -60,18 +70,20 @@ def canvas(session: Session, space: LabelSpace, translate: Translate | None = No
       step: changes with the step that is shown; a region and strokes are kept as long as it does not.
       classes: title and colour of each of the C channels.
       growth: the URL of an animation to play, or "" if there is none.
+      note: what is said of the map, or "".
       region, paint: "", to which `canvas.js` writes the region and the strokes of the user.
     """
     colours = space.palette_array().tolist()
     classes = [{"title": space.title(name), "colour": rgb} for name, rgb in zip(space.names, colours, strict=True)]
-    blank = dict.fromkeys(("map", "picture", "before", "before_picture", "step", "growth", "region", "paint"), "")
-    values = {**blank, "classes": classes, "height": 0, "width": 0}
+    texts = "map", "picture", "before", "before_picture", "step", "growth", "note", "region", "paint"
+    values = {**dict.fromkeys(texts, ""), "classes": classes, "height": 0, "width": 0}
     if session.step is None:
         return values
     index_map = session.index_map
     urls = {"map": map_url(index_map, space), "picture": picture_url(index_map, session.look, translate)}
     height, width = index_map.shape
-    own = {"height": height, "width": width, "step": _key(session)}
+    said = note(index_map) if session.step.call["call"] == "load" else ""
+    own = {"height": height, "width": width, "step": _key(session), "note": said}
     return {**values, **urls, **_before(session, space, translate), **own}
 
 
@@ -119,9 +131,7 @@ def _thumbnails(shown: Iterable[tuple[UInt8[np.ndarray, "H W"], str, str]], spac
     return pages.render(_HERE / "thumbnails.html.jinja", thumbnails=thumbnails, chosen=chosen)
 
 
-def downloads(
-    session: Session, space: LabelSpace, about: tuple[str, str], translate: Translate | None = None
-) -> str:
+def downloads(session: Session, space: LabelSpace, about: tuple[str, str], translate: Translate | None = None) -> str:
     """Links to the map, its picture, its record and the session, as HTML; empty before there is a map.
 
     Args:

@@ -12,7 +12,7 @@ from absl import flags
 from segvae_jax.cli.script import checkpoint_help
 
 _SEVERAL = "Can be given several times; the page also offers the shipped checkpoints, and those of installed add-ons."
-_TRANSLATOR = "Checkpoint of a translator, which shows maps of the first --checkpoint as pictures; its own if not given."
+_TRANSLATOR = "Checkpoint of a translator, for pictures of the maps of the first --checkpoint; its own if not given."
 
 
 def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
