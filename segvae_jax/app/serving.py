@@ -115,7 +115,7 @@ def warm_up_calls(generator: Generator, translator: Translator | None = None) ->
         restyle = functools.partial(generator.edit, stripes, restyle=last, candidates=LIKELIEST_OF)
         calls += [restyle, functools.partial(generator.remove, stripes, last)]
     calls += (functools.partial(generate, num) for num in others)
-    if generator.can_reconstruct:
+    if generator.can_infer:
         blank = np.zeros((1, *generator.card.model().image_size, generator.space.num_channels), bool)
-        calls.append(functools.partial(generator.reconstruct, blank))
+        calls.append(functools.partial(generator.posterior, blank))
     return calls
