@@ -168,8 +168,7 @@ class MapEditor:
         missing = [name for name in self.space.resolve(labels) if name not in present]
         if not missing:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
-        noise = {"seed": seed, "temperature": temperature, "candidates": candidates}
-        return self.edit(index_map, add=missing, num=num, region=region, **noise)
+        return self.edit(index_map, missing, (), (), num, seed, temperature, region, candidates)
 
     @of_each_map
     @fixed_numerics()

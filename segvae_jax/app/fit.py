@@ -11,7 +11,7 @@ from segvae_jax.generation import Generator
 
 _OWN = 16  # maps of the model
 _AT_ONCE = 4  # of them, in the program that also takes a single map
-_MARGIN = 1.5  # a map of the training data may be somewhat less likely than these few
+_MARGIN = 1.3  # a map of the training data may be somewhat less likely than these few
 _KEPT = 64  # notes
 
 
@@ -55,7 +55,7 @@ class Fit:
         if nats <= _MARGIN * self.highest:
             return ""
         return (
-            f"This map fits the model badly: its shapes surprise the model by {nats:.0f} nats per class, and those of its"
+            f"This map fits the model badly: its shapes surprise the model by {nats:.0f} nats per class, and the model's"
             f" own maps by {self.highest:.0f} at most. Edits of it may look wrong."
         )
 

@@ -31,6 +31,7 @@ MAX_RECORD = 2**20  # characters
 _TITLES = {
     "generate": "new", "load": "uploaded", "blank": "blank", "paint": "painted", "complete": "completed",
 }  # fmt: skip
+_NO_MAP = "there is no map yet: generate or upload one first"
 STARTS = ("generate", "load", "blank")  # calls that start from nothing
 
 Call = Mapping[str, Any]
@@ -96,7 +97,7 @@ class Session:
           MapError: if there is none yet.
         """
         if self.step is None:
-            raise MapError("there is no map yet: generate or upload one first")
+            raise MapError(_NO_MAP)
         return self.step.index_map
 
     def apply(self, generator: Generator, call: Call) -> "Session":
@@ -230,6 +231,8 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
         return np.zeros((1, *generator.card.model().image_size), np.uint8)
     if call["call"] == "generate":
         return generator.generate(**arguments)
+    if index_map is None:
+        raise MapError(_NO_MAP)
     if call["call"] == "paint":
         return painted(index_map, strokes_of(arguments["png"], generator.space))[None]
     return _edited(generator, index_map, call["call"], arguments)
