@@ -21,6 +21,7 @@ from segvae_jax.app.session import region_of, repeat
 
 pytest.importorskip("gradio", reason="the page needs Gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
+playwright.expect.set_options(timeout=30_000)  # the first event of a kind is compiled for
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
@@ -37,6 +38,7 @@ def note(event, args):
             print(host, file=file)
 sys.addaudithook(note)
 """
+AT_THE_END = "innerHeight + scrollY >= document.documentElement.scrollHeight - 2"
 LOCAL = {"127.0.0.1", "localhost", "::1", "None"}
 FACE = np.ones((8, 16), np.uint8)
 FACE[:, :4] = 0
@@ -446,8 +448,8 @@ def test_a_zoomed_map_is_painted_where_the_hand_is(open_page, workplace):
 def test_the_buttons_of_edits_stay_in_reach_on_a_phone(open_page):
     page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     generate(page)
-    for place in ("0", "document.body.scrollHeight"):
-        page.evaluate(f"window.scrollTo(0, {place})")
+    for scrolled in ("scrollTo(0, 0), scrollY === 0", f"scrollTo(0, 10 ** 6), {AT_THE_END}"):
+        page.wait_for_function(scrolled)
         for name in ("Restyle", "Remove", "Add", "Add all ticked", "Make it plausible"):
             box = button(page, name).bounding_box()
             assert 0 <= box["x"] and box["x"] + box["width"] <= 390 and 0 < box["y"] and box["y"] + box["height"] <= 844
