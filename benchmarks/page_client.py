@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 
 API = "/gradio_api"
-_VALUES = {"checkboxgroup": [], "radio": 4, "slider": 1, "number": 0, "html": {"region": ""}}
+_VALUES = {"checkboxgroup": [], "radio": 4, "slider": 1, "number": 0, "html": {"region": "", "paint": ""}}
+_OWN = ("play", "keep", "restore")  # events of the scripts of the page
 _JSON = {"content-type": "application/json"}
 
 
@@ -25,13 +26,13 @@ class PageClient:
 
     def __init__(self, address: str):
         self.http: httpx.Client = httpx.Client(base_url=address, timeout=120)
-        config = self.http.get("/config").json()
+        config = self.http.get("/config", params={"page": ""}).json()
         components = {component["id"]: component for component in config["components"]}
         self.events: dict[str, dict[str, Any]] = {}
         for event in config["dependencies"]:
             (number, kind), *_ = event["targets"]
             properties = components[number]["props"] if number in components else {}
-            name = kind if kind == "play" else properties.get("elem_id") or properties.get("value")
+            name = kind if kind in _OWN else properties.get("elem_id") or properties.get("value")
             data = [_VALUES.get(components[number]["type"]) for number in event["inputs"]]
             if event["backend_fn"]:
                 self.events[str(name)] = {"fn_index": event["id"], "data": data}

@@ -41,7 +41,7 @@ PAUSE = 15  # seconds of a person between two events
 _ROOT = Path(__file__).parent.parent
 _WAYS = (["generate"] * 4 + ["samples"] * 3 + ["Restyle"] * 3 + ["Add"] * 2 + ["Remove"] * 2
          + ["↶ Undo"] * 2 + ["↷ Redo", "history", "upload", "play"])  # fmt: skip
-_RECORD = re.compile(r'href="data:application/json;base64,([^"]*)"')
+_RECORD = re.compile(r'download="map.json" href="data:application/json;base64,([^"]*)"')
 
 
 @dataclasses.dataclass

@@ -151,13 +151,14 @@ class MapEditor:
         seed: int = 0,
         temperature: Temperature = 1.0,
         region: Bool[np.ndarray, "h w"] | None = None,
+        candidates: int = 8,
     ) -> Edits:
         """Adds those of the given classes that a map does not have; a blank map becomes what `generate` returns.
 
         Args:
           index_map: an incomplete map, or several.
           labels: of the complete map; those that the map has may be left out.
-          num, seed, temperature, region: as in `edit`.
+          num, seed, temperature, region, candidates: as in `edit`.
 
         Raises:
           LabelError: if the map has all of the classes.
@@ -167,7 +168,7 @@ class MapEditor:
         missing = [name for name in self.space.resolve(labels) if name not in present]
         if not missing:
             raise LabelError("nothing to complete: the map has all of these classes: name others, or restyle some")
-        return self.add(index_map, missing, num, seed, temperature, region)
+        return self.edit(index_map, missing, (), (), num, seed, temperature, region, candidates)
 
     @of_each_map
     @fixed_numerics()

@@ -44,3 +44,9 @@ class Page(html.parser.HTMLParser):
         for _, attributes in self.tags:
             assert not [name for name in attributes if name.startswith("on")]
             assert all((attributes.get(name) or "data:").startswith("data:") for name in ("src", "href"))
+
+    def assert_fits_phones(self) -> None:
+        """The page has the width of the screen, and what may be wider is scrolled in a place of its own."""
+        assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in self.tags
+        scrolled = self.tags.count(("div", {"class": "scroll", "tabindex": "0"}))
+        assert scrolled == self.count("table") > 0

@@ -1,10 +1,9 @@
-"""The layout of the page, and what its controls do to a session. This is the only module that imports Gradio."""
+"""The page of each model: what its controls do to a session, and the server."""
 
 import functools
 import signal
 import time
-import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +12,38 @@ from starlette.middleware import Middleware
 
 from segvae_jax import pages
 from segvae_jax.app import views
-from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES, presets
+from segvae_jax.app.fit import Fit
+from segvae_jax.app.layout import MAX_SEED, UNLISTED, controls, file
+from segvae_jax.app.models import PageModel
 from segvae_jax.app.requests import MAX_UPLOAD, SESSIONS, Guard
-from segvae_jax.app.session import Call, Session, loading
+from segvae_jax.app.session import Session, loading, widely
+from segvae_jax.app.session_file import restored
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
 from segvae_jax.termination import termination
-from segvae_jax.translation import Translator
 
-_MAX_SEED = 2**31 - 2  # its successor is still a valid seed
-_KEPT = 3600  # seconds for which a session is kept after its last change
 _UPLOAD_KEPT = 600  # seconds; an upload is read at once
 _QUEUE = 32  # events that wait
-_NEXT_SEED = "(seed, advance) => (advance ? seed + 1 : seed)"
-_UNLISTED: Any = {"api_visibility": "private"}
+_NEXT_SEED = f"(seed, advance) => Math.min(Math.max(Math.round(seed ?? 0) + (advance ? 1 : 0), 0), {MAX_SEED})"
 _AS_CHECKED: Any = {"preprocess": False}  # what `values` has checked; a class may have left the map since
 _HERE = Path(__file__).parent
-_file = lambda name: (_HERE / name).read_text("utf-8")
 
 
-def launch(
-    generator: Generator, translator: Translator | None, checkpoint: str, host: str, port: int, uploads: Path
-) -> None:
-    """Serves the page of a generator until SIGTERM or an interrupt; prints the address once the server responds.
+def launch(models: Sequence[PageModel], host: str, port: int, uploads: Path) -> None:
+    """Serves the pages of models until SIGTERM or an interrupt; prints the address once the server responds.
 
     Args:
-      generator: makes the maps.
-      translator: makes pictures of them, which the page can show instead; None if there is none.
-      checkpoint: the name of the generator on the page.
+      models: one page for each; the first one is at the address itself.
       host, port: where the server listens.
       uploads: the folder where Gradio keeps uploads, `GRADIO_TEMP_DIR`.
     """
     fonts: Any = {"font": ["system-ui", "sans-serif"], "font_mono": ["ui-monospace", "monospace"]}
-    blocks = build(generator, translator, checkpoint)
+    blocks = build(models)
     guard = Middleware(Guard, page=blocks, uploads=uploads)
     _, address, _ = blocks.queue(max_size=_QUEUE, api_open=False).launch(
         server_name=host, server_port=port, share=False, quiet=True, prevent_thread_lock=True,
         theme=gr.themes.Default(primary_hue="indigo", neutral_hue="slate", **fonts),
-        css=_file("page.css") + views.colours(generator.space),
+        css="\n".join([file("page.css"), *(views.colours(model.generator.space, model.scope) for model in models)]),
         max_file_size=MAX_UPLOAD, state_session_capacity=SESSIONS, footer_links=[], run_history=False,
         enable_monitoring=False, ssr_mode=False, mcp_server=False, pwa=False,
         app_kwargs={"middleware": [guard]},
@@ -64,83 +57,28 @@ def launch(
         blocks.close(verbose=False)
 
 
-def build(generator: Generator, translator: Translator | None, checkpoint: str) -> gr.Blocks:
-    """The page: classes on the left, the map in the middle, edits of it on the right."""
-    heading = pages.render(_HERE / "heading.html.jinja", checkpoint=checkpoint)
-    with gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(60, _UPLOAD_KEPT)) as blocks:
-        gr.HTML(heading, elem_id="heading", apply_default_css=False)
-        with gr.Row(elem_id="columns"):
-            with gr.Column(min_width=290, elem_classes="card"):
-                generation = _generation_controls(generator)
-            with gr.Column(min_width=320, scale=2):
-                shown = _shown_parts(generator, has_pictures=translator is not None)
-            with gr.Column(min_width=290, elem_classes="card", visible=generator.can_edit):
-                editing = _editing_controls()
-        parts = types.SimpleNamespace(**generation, **shown, **editing)
-        translate = functools.partial(views.translated, translator) if translator else None
-        _connect(generator, translate, checkpoint, parts)
+def build(models: Sequence[PageModel]) -> gr.Blocks:
+    """The pages of models, which link to one another."""
+    blocks = gr.Blocks(title="SegVAE", analytics_enabled=False, delete_cache=(60, _UPLOAD_KEPT))
+    links = [{"name": model.name, "path": f"/{model.path}"} for model in models]
+    for model in models:
+        with blocks.route(model.name, model.path, show_in_navbar=False) if model.path else blocks:
+            _page_of(model, links)
     return blocks
 
 
-def _generation_controls(generator: Generator) -> dict[str, Any]:
-    label_sets = presets(generator.card)
-    first, *_ = label_sets
-    preset = gr.Dropdown(list(label_sets), value=first, label="Start from")
-    classes = views.choices(generator.space.classes, generator.space)
-    ticked = gr.CheckboxGroup(classes, value=list(label_sets[first]), label="Classes", elem_classes="classes")
-    preset.input(lambda name: list(label_sets[name]), preset, ticked, show_progress="hidden", **_UNLISTED)
-    number = gr.Radio(list(SAMPLES), value=SAMPLES[1], label="Maps at once")
-    generate = gr.Button("Generate", variant="primary", elem_id="generate")
-    temperature = gr.Slider(0, MAX_TEMPERATURE, 1, step=0.05, label="Temperature")
-    with gr.Row(equal_height=True):
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=_MAX_SEED, min_width=100)
-        advance = gr.Checkbox(True, label="then the next", min_width=100, elem_id="advance")
-    upload = gr.UploadButton("Upload an index PNG", file_types=[".png"], type="binary", size="sm", elem_id="upload")
-    return {
-        "ticked": ticked, "number": number, "generate": generate, "temperature": temperature, "seed": seed,
-        "advance": advance, "upload": upload,
-    }  # fmt: skip
-
-
-def _shown_parts(generator: Generator, has_pictures: bool) -> dict[str, Any]:
-    thumbnails = functools.partial(
-        gr.HTML, js_on_load=_file("thumbnails.js"), apply_default_css=False, elem_classes="thumbnails"
-    )
-    canvas = gr.HTML(
-        views.canvas(Session(), generator.space), elem_id="canvas", apply_default_css=False,
-        html_template=_file("canvas.html"), js_on_load=_file("canvas.js"),
-    )  # fmt: skip
-    with gr.Row(elem_id="steps"):
-        undo, redo = (gr.Button(name, size="sm", min_width=70, interactive=False) for name in ("↶ Undo", "↷ Redo"))
-        look = gr.Button("Other look", size="sm", min_width=90, visible=has_pictures)
-        links = gr.HTML(elem_id="links", apply_default_css=False)
-    samples = thumbnails(elem_id="samples")
-    history = thumbnails(elem_id="history")
-    state = gr.State(Session(), time_to_live=_KEPT)
-    return {
-        "canvas": canvas, "undo": undo, "redo": redo, "look": look, "links": links, "samples": samples,
-        "history": history, "state": state,
-    }  # fmt: skip
-
-
-def _editing_controls() -> dict[str, Any]:
-    classes = functools.partial(gr.CheckboxGroup, [], elem_classes="classes")
-    present = classes(label="On the map")
-    with gr.Row(elem_classes="buttons"):
-        restyle, remove = (gr.Button(name, size="sm", min_width=90) for name in ("Restyle", "Remove"))
-    absent = classes(label="Not on the map")
-    with gr.Row(elem_classes="buttons"):
-        add, complete = (gr.Button(name, size="sm", min_width=90) for name in ("Add", "Add all ticked"))
-    alternatives = gr.Radio(list(ALTERNATIVES), value=ALTERNATIVES[0], label="Alternatives")
-    return {
-        "present": present, "restyle": restyle, "remove": remove, "absent": absent, "add": add,
-        "complete": complete, "alternatives": alternatives,
-    }  # fmt: skip
+def _page_of(model: PageModel, links: Sequence[Mapping[str, str]]) -> None:
+    gr.Navbar(visible=False)  # the heading has the links
+    heading = {"checkpoint": model.name, "models": links}
+    parts = controls(model.generator, heading, model.scope, has_pictures=model.translator is not None)
+    translate = views.remembering(functools.partial(views.translated, model.translator)) if model.translator else None
+    _connect(model.generator, translate, model.name, parts)
 
 
 def _connect(generator: Generator, translate: views.Translate | None, checkpoint: str, page: Any) -> None:
     """Connects each control with what it does to the session."""
-    render = functools.partial(_rendered, generator, translate, checkpoint, generator.fingerprint())
+    about = checkpoint, generator.fingerprint()
+    render = functools.partial(_rendered, generator, translate, Fit(generator).note, about)
     held = page.state, page.present, page.absent
     shown = [*held, page.canvas, page.samples, page.history, page.links, page.undo, page.redo]
 
@@ -148,47 +86,88 @@ def _connect(generator: Generator, translate: views.Translate | None, checkpoint
         """Handles an event: `change` makes a new session from the current one and the values of the inputs."""
         progress = {"show_progress": "minimal", "show_progress_on": page.canvas}
         answer, limit = answering(change, render), {"concurrency_id": "model"}
-        return event(answer, [*held, *inputs], shown, **limit, **progress, **_UNLISTED, **_AS_CHECKED)
+        return event(answer, [*held, *inputs], shown, **limit, **progress, **UNLISTED, **_AS_CHECKED)
 
-    def on_call(event: Any, call: Callable[..., Call], *inputs: Any) -> Any:
-        """Handles an event by a call of the generator."""
-        return on(event, lambda session, *values: session.apply(generator, call(*values)), *inputs)
-
-    def on_sample(event: Any, call: Callable[..., Call], *inputs: Any) -> None:
-        """Handles an event by a call that samples, and advances the seed."""
-        done = on_call(event, call, *inputs, page.seed, page.temperature)
-        done.success(None, [page.seed, page.advance], page.seed, js=_NEXT_SEED, **_UNLISTED)
-
-    on_sample(page.generate.click, _generate, page.ticked, page.number)
-    edited = page.canvas, page.alternatives
-    on_sample(page.add.click, functools.partial(_edit, "add"), page.absent, *edited)
-    on_sample(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
-    on_sample(page.complete.click, _complete, page.ticked, *edited)
-    on_call(page.remove.click, _remove, page.present, page.canvas)
-    on_call(page.upload.upload, lambda file: loading(Path(file["path"]).read_bytes(), generator.space), page.upload)
+    _connect_calls(generator, page, on)
+    _connect_starts(generator, about[1], page, on)
     on(page.undo.click, Session.undo)
     on(page.redo.click, Session.redo)
     on(page.look.click, Session.other_look)
-    on(page.samples.select, Session.pick, answering=_answering_number)
-    on(page.history.select, Session.go_to, answering=_answering_number)
+    by_number = functools.partial(_answering_to, "number")
+    on(page.samples.select, Session.pick, answering=by_number)
+    on(page.history.select, Session.go_to, answering=by_number)
     play = lambda session: views.growth(session, generator.space, translate)
-    page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **_UNLISTED)
+    page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **UNLISTED)
 
 
-def _generate(labels: list[str], num: int, seed: int | None, temperature: float) -> Call:
-    return {"call": "generate", "labels": labels, "num": num, **_noise(seed, temperature)}
+def _connect_calls(generator: Generator, page: Any, on: Callable[..., Any]) -> None:
+    """Connects the controls that ask the generator for maps."""
+
+    def on_sample(event: Any, change: Callable[..., Session], *inputs: Any) -> None:
+        """Handles an event that samples, and advances the seed."""
+        done = on(event, change, *inputs, page.seed, page.temperature)
+        done.success(None, [page.seed, page.advance], page.seed, js=_NEXT_SEED, **UNLISTED)
+
+    edited = page.canvas, page.alternatives
+    on_sample(page.generate.click, functools.partial(_generated, generator), page.ticked, page.number)
+    on_sample(page.add.click, functools.partial(_edited, generator, "add"), page.absent, *edited)
+    on_sample(page.restyle.click, functools.partial(_edited, generator, "restyle"), page.present, *edited)
+    on_sample(page.complete.click, functools.partial(_completed, generator), page.ticked, *edited)
+    on_sample(page.plausible.click, functools.partial(_plausible, generator), page.ticked, *edited)
+    on(page.remove.click, functools.partial(_removed, generator), page.present, page.canvas)
+    on(page.canvas.keep, functools.partial(_painted, generator), page.canvas)
 
 
-def _edit(kind: str, labels: list[str], canvas: Any, num: int, seed: int | None, temperature: float) -> Call:
-    return {"call": "edit", kind: labels, "num": num, **_noise(seed, temperature), "region": canvas["region"]}
+def _connect_starts(generator: Generator, weights: str, page: Any, on: Callable[..., Any]) -> None:
+    """Connects the controls that start from the user's own."""
+    content = lambda file: Path(file["path"]).read_bytes()
+    load = lambda session, file: session.apply(generator, loading(content(file), generator.space))
+    reopen = lambda session, file: restored(content(file), weights, generator.space)
+    on(page.upload.upload, load, page.upload)
+    on(page.blank.click, lambda session: session.apply(generator, {"call": "blank"}))
+    on(page.reopen.upload, reopen, page.reopen)
+    again = lambda session, text: restored(text, weights, generator.space)
+    on(page.store.restore, again, answering=functools.partial(_answering_to, "session"))
+    on(page.anew.click, lambda session: Session()).success(None, js=page.forget, **UNLISTED)
 
 
-def _complete(labels: list[str], canvas: Any, num: int, seed: int | None, temperature: float) -> Call:
-    return {"call": "complete", "labels": labels, "num": num, **_noise(seed, temperature), "region": canvas["region"]}
+def _generated(
+    generator: Generator, session: Session, labels: list[str], num: int, seed: int | None, temperature: float
+) -> Session:
+    call = {"call": "generate", "labels": labels, "num": num, **_noise(seed, temperature)}
+    return session.apply(generator, call)
 
 
-def _remove(labels: list[str], canvas: Any) -> Call:
-    return {"call": "edit", "remove": labels, "region": canvas["region"]}
+def _painted(generator: Generator, session: Session, canvas: Any) -> Session:
+    """The session with the strokes on the canvas as a step, if there are any."""
+    return session.apply(generator, {"call": "paint", "png": canvas["paint"]}) if canvas["paint"] else session
+
+
+def _edited(
+    generator: Generator, kind: str, session: Session, labels: list[str], canvas: Any, num: int, *noise: Any
+) -> Session:
+    asked = {kind: labels, **widely(num), **_noise(*noise), "region": canvas["region"]}
+    return _painted(generator, session, canvas).apply(generator, {"call": "edit", **asked})
+
+
+def _completed(
+    generator: Generator, session: Session, labels: list[str], canvas: Any, num: int, *noise: Any
+) -> Session:
+    asked = {"labels": labels, **widely(num), **_noise(*noise), "region": canvas["region"]}
+    return _painted(generator, session, canvas).apply(generator, {"call": "complete", **asked})
+
+
+def _plausible(
+    generator: Generator, session: Session, labels: list[str], canvas: Any, num: int, *noise: Any
+) -> Session:
+    painted = _painted(generator, session, canvas)
+    asked = painted.completion(labels, canvas["region"], generator.space)
+    return painted.apply(generator, {"call": "edit", **asked, **widely(num), **_noise(*noise)})
+
+
+def _removed(generator: Generator, session: Session, labels: list[str], canvas: Any) -> Session:
+    call = {"call": "edit", "remove": labels, "region": canvas["region"]}
+    return _painted(generator, session, canvas).apply(generator, call)
 
 
 def _noise(seed: float | None, temperature: float) -> dict[str, Any]:
@@ -205,11 +184,13 @@ def _answering(change: Callable[..., Session], render: Callable[..., list[Any]])
     return answer
 
 
-def _answering_number(change: Callable[..., Session], render: Callable[..., list[Any]]) -> Callable[..., list[Any]]:
-    """Like `_answering`, for events that carry the number of a thumbnail."""
+def _answering_to(
+    name: str, change: Callable[..., Session], render: Callable[..., list[Any]]
+) -> Callable[..., list[Any]]:
+    """Like `_answering`, for events that say something, which `values` has checked, under a name."""
 
     def answer(event: gr.EventData, *held: Any) -> list[Any]:
-        return _answering(lambda session: change(session, int(event.number)), render)(*held)
+        return _answering(lambda session: change(session, getattr(event, name)), render)(*held)
 
     return answer
 
@@ -217,8 +198,8 @@ def _answering_number(change: Callable[..., Session], render: Callable[..., list
 def _rendered(
     generator: Generator,
     translate: views.Translate | None,
-    checkpoint: str,
-    weights: str,
+    note: views.Note,
+    about: tuple[str, str],
     session: Session,
     *chosen: list[str],
 ) -> list[Any]:
@@ -228,8 +209,9 @@ def _rendered(
         gr.CheckboxGroup(choices=views.choices(names, space), value=[name for name in before if name in names])
         for names, before in zip(views.shown_classes(session, space), chosen, strict=True)
     ]
-    links = views.downloads(session, space, session.record(checkpoint, weights), translate)
-    pictures = views.canvas(session, space, translate), views.samples(session, space), views.history(session, space)
+    links = views.downloads(session, space, about, translate)
+    canvas = views.canvas(session, space, translate, note)
+    pictures = canvas, views.samples(session, space), views.history(session, space)
     can = session.position > 0, session.position < len(session.steps) - 1
     return [session, *groups, *pictures, links, *(gr.Button(interactive=possible) for possible in can)]
 

@@ -5,17 +5,19 @@ of the map that the user continued with. The page makes every map by `perform`, 
 """
 
 import base64
-import binascii
 import dataclasses
+import itertools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import UInt8
 
 import segvae_jax
 from segvae_jax import pictures
+from segvae_jax.app.alternatives import LIKELIEST_OF, PER_ALTERNATIVE, most_different
+from segvae_jax.app.painting import MAX_PIXELS, around, painted, png_of, region_of, strokes_of
 from segvae_jax.app.values import MAX_MAPS, checked_call, checked_number, parsed, short
 from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
@@ -25,7 +27,12 @@ from segvae_jax.labels import LabelSpace
 HISTORY = 20  # steps that are kept
 MAX_BYTES = 8 * 2**20  # of their maps; the last step is kept in any case
 MAX_RECORD = 2**20  # characters
-MAX_PIXELS = 512 * 512  # of an uploaded map
+
+_TITLES = {
+    "generate": "new", "load": "uploaded", "blank": "blank", "paint": "painted", "complete": "completed",
+}  # fmt: skip
+_NO_MAP = "there is no map yet: generate or upload one first"
+STARTS = ("generate", "load", "blank")  # calls that start from nothing
 
 Call = Mapping[str, Any]
 
@@ -59,7 +66,7 @@ class Step:
     def title(self, space: LabelSpace) -> str:
         """The call in a few words."""
         if (name := self.call["call"]) != "edit":
-            return {"generate": "new", "load": "uploaded", "complete": "completed"}[name]
+            return _TITLES[name]
         signs = (("+", "add"), ("−", "remove"), ("↻", "restyle"))
         return ", ".join(f"{sign} {space.title(name)}" for sign, kind in signs for name in self.call.get(kind, ()))
 
@@ -90,7 +97,7 @@ class Session:
           MapError: if there is none yet.
         """
         if self.step is None:
-            raise MapError("there is no map yet: generate or upload one first")
+            raise MapError(_NO_MAP)
         return self.step.index_map
 
     def apply(self, generator: Generator, call: Call) -> "Session":
@@ -100,13 +107,13 @@ class Session:
 
         Args:
           generator: makes the maps.
-          call: "generate" and "load" start from nothing, "edit" and "complete" from the map that is shown.
+          call: "generate", "load" and "blank" start from nothing, the others from the map that is shown.
 
         Raises:
           SegVAEError: if the call fails.
         """
         call = checked_call(call)
-        starts = call["call"] in ("generate", "load")
+        starts = call["call"] in STARTS
         before = () if starts else _of_bounded_length(self.step.calls if self.step else ())
         step = Step(before, call, perform(generator, None if starts else self.index_map, call))
         steps = _latest((*self.steps[: self.position + 1], step))
@@ -140,6 +147,19 @@ class Session:
     def redo(self) -> "Session":
         """The session one step further."""
         return self.go_to(self.position + 1)
+
+    def completion(self, labels: Iterable[str], region: str, space: LabelSpace) -> dict[str, Any]:
+        """What an edit changes to complete the shown map around what was painted on it last; see `painting.around`.
+
+        Raises:
+          MapError: if there is no map yet, or the region cannot be used.
+          LabelError: if nothing would change.
+        """
+        index_map = self.index_map
+        calls = self.step.calls if self.step else ()
+        last = itertools.takewhile(lambda call: call["call"] == "paint", reversed(calls))
+        paintings = [strokes_of(call["png"], space) for call in last][::-1]
+        return around(index_map, paintings, labels, region, space)
 
     def record(self, checkpoint: str, weights: str) -> str:
         """JSON from which `repeat` makes the shown map again.
@@ -196,9 +216,10 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
 
     Args:
       generator: whose methods are called.
-      index_map: the map that "edit" and "complete" start from.
-      call: as `checked_call` returns it. "load" has the map as a PNG in base64; "edit" and "complete" may
-        have a "region", a PNG of two colours in base64, of the size of the map, black where nothing may change.
+      index_map: the map that "paint", "edit" and "complete" start from.
+      call: as `checked_call` returns it. "load" has the map as a PNG in base64, "paint" the strokes; "edit" and
+        "complete" may have a "region", a PNG of two colours in base64, of the size of the map, black where nothing may
+        change. If they have "of", so many maps are generated, and the `num` that differ most are returned.
 
     Raises:
       SegVAEError: if the call fails.
@@ -206,10 +227,31 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
     arguments = {key: value for key, value in call.items() if key != "call"}
     if call["call"] == "load":
         return _loaded(arguments["png"], generator.space)[None]
+    if call["call"] == "blank":
+        return np.zeros((1, *generator.card.model().image_size), np.uint8)
     if call["call"] == "generate":
         return generator.generate(**arguments)
-    region = region_of(arguments.pop("region", ""))
-    return getattr(generator, call["call"])(index_map, **arguments, region=region).index_maps
+    if index_map is None:
+        raise MapError(_NO_MAP)
+    if call["call"] == "paint":
+        return painted(index_map, strokes_of(arguments["png"], generator.space))[None]
+    return _edited(generator, index_map, call["call"], arguments)
+
+
+def _edited(
+    generator: Generator, index_map: UInt8[np.ndarray, "H W"], method: str, arguments: dict[str, Any]
+) -> UInt8[np.ndarray, "N H W"]:
+    num, region = arguments.get("num", 1), region_of(arguments.pop("region", ""))
+    wanted = {"num": arguments.pop("of", num)}
+    index_maps = getattr(generator, method)(index_map, **{**arguments, **wanted}, region=region).index_maps
+    if len(index_maps) <= num:
+        return index_maps
+    return index_maps[most_different(index_maps, num, generator.space.num_channels)]
+
+
+def widely(num: int) -> dict[str, int]:
+    """The arguments of an edit for `num` alternatives that differ visibly."""
+    return {"num": num, "of": PER_ALTERNATIVE * num, "candidates": LIKELIEST_OF}
 
 
 def loading(png: bytes, space: LabelSpace) -> Call:
@@ -223,20 +265,4 @@ def loading(png: bytes, space: LabelSpace) -> Call:
 
 
 def _loaded(text: str, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
-    return pictures.decode_index_map(_bytes(text), "your map", space, MAX_PIXELS)
-
-
-def region_of(text: str) -> Bool[np.ndarray, "H W"] | None:
-    """The region of a call; None if the text is empty.
-
-    Raises:
-      MapError: if it cannot be read.
-    """
-    return pictures.decode_mask_png(_bytes(text), "the brushed region", MAX_PIXELS) if text else None
-
-
-def _bytes(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise MapError("what was sent is not a PNG in base64: reload the page") from None
+    return pictures.decode_index_map(png_of(text), "your map", space, MAX_PIXELS)

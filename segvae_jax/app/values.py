@@ -9,6 +9,8 @@ from segvae_jax.app.choices import ALTERNATIVES, MAX_TEMPERATURE, SAMPLES
 from segvae_jax.errors import MapError
 
 MAX_MAPS = max(*SAMPLES, *ALTERNATIVES)  # of one call
+_MAX_GENERATED = 64  # of which some are shown
+_MAX_CANDIDATES = 8
 _MAX_SEED = 2**31 - 1
 
 
@@ -96,10 +98,8 @@ def _field(key: str, value: Any) -> Any:
     elif key == "temperature":
         right = isinstance(value, int | float) and not isinstance(value, bool)
         right = right and 0 <= value <= MAX_TEMPERATURE
-    elif key == "num":
-        return checked_number(key, value, 1, MAX_MAPS)
-    elif key == "seed":
-        return checked_number(key, value, 0, _MAX_SEED)
+    elif key in _WHOLE:
+        return checked_number(key, value, *_WHOLE[key])
     else:
         right = isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)
         value = list(dict.fromkeys(value)) if right else value
@@ -117,13 +117,14 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _event_data(data: Any, function: Any) -> dict[str, int] | None:
-    """Of an event that selects a thumbnail: its number. Others have none."""
-    if not any(event == "select" for _, event in function.targets):
+def _event_data(data: Any, function: Any) -> dict[str, Any] | None:
+    """Of an event of an own component: what its script says. Others have none."""
+    name, kind = next((_SAID[event] for _, event in function.targets if event in _SAID), ("", object))
+    if not name:
         return None
-    if not isinstance(data, dict) or not _is_int(data.get("number")):
-        raise MapError("the event has no number of a map: reload the page")
-    return {"number": data["number"]}
+    if not isinstance(data, dict) or not isinstance(data.get(name), kind) or isinstance(data[name], bool):
+        raise MapError(f"the event has no {name}: reload the page")
+    return {name: data[name]}
 
 
 def _checked(value: Any, component: Any, uploads: Path) -> Any:
@@ -148,18 +149,23 @@ def _one_of(value: Any, component: Any) -> Any:
 
 def _number(value: Any, component: Any) -> Any:
     low, high = component.minimum, component.maximum
-    if value is None and component.get_block_name() == "number":  # an empty field
+    field = component.get_block_name() == "number"
+    if value is None and field:  # an empty one
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+    known = isinstance(value, int | float) and not isinstance(value, bool)
+    if known and field:
+        return round(min(max(value, low), high))  # what people type is corrected
+    if not known or not low <= value <= high:
         raise MapError(f"{component.label}: expected a number from {low} to {high}")
     return value
 
 
-def _region(value: Any, component: Any) -> dict[str, str]:
-    """Of all that the canvas shows, its region alone."""
-    if not isinstance(value, dict) or not isinstance(value.get("region"), str):
-        raise MapError("the canvas has no region: reload the page")
-    return {"region": value["region"]}
+def _written(value: Any, component: Any) -> dict[str, str]:
+    """Of all that the canvas shows, what its script writes."""
+    names = "region", "paint"
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in names):
+        raise MapError("the canvas has no region or no painting: reload the page")
+    return {name: value[name] for name in names}
 
 
 def _uploaded(value: Any, uploads: Path) -> dict[str, Any]:
@@ -177,18 +183,25 @@ def _is_int(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+_SAID: Mapping[str, tuple[str, type]] = {"select": ("number", int), "restore": ("session", str)}
 _KINDS: Mapping[str, Callable[[Any, Any], Any]] = {
     "state": lambda value, component: None,  # the server has it
-    "checkboxgroup": _names, "html": _region, "radio": _one_of, "dropdown": _one_of, "number": _number,
+    "checkboxgroup": _names, "html": _written, "radio": _one_of, "dropdown": _one_of, "number": _number,
     "slider": _number,
 }  # fmt: skip
 
 _NOISE = ("num", "seed", "temperature")
+_MANY = ("of", "candidates")
+_WHOLE = {  # the range of each whole number
+    "num": (1, MAX_MAPS), "of": (1, _MAX_GENERATED), "candidates": (1, _MAX_CANDIDATES), "seed": (0, _MAX_SEED),
+}  # fmt: skip
 _CALLS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # its fields: those that it needs, and others
     "generate": (("labels",), _NOISE),
     "load": (("png",), ()),
-    "edit": ((), ("add", "remove", "restyle", *_NOISE, "region")),
-    "complete": (("labels",), (*_NOISE, "region")),
+    "blank": ((), ()),
+    "paint": (("png",), ()),
+    "edit": ((), ("add", "remove", "restyle", *_NOISE, *_MANY, "region")),
+    "complete": (("labels",), (*_NOISE, *_MANY, "region")),
 }
 _EXPECTED = {
     "png": "a PNG in base64",

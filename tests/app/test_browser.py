@@ -21,6 +21,7 @@ from segvae_jax.app.session import region_of, repeat
 
 pytest.importorskip("gradio", reason="the page needs Gradio")
 playwright = pytest.importorskip("playwright.sync_api", reason="a browser is driven by playwright")
+playwright.expect.set_options(timeout=30_000)  # the first event of a kind is compiled for
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed"),
@@ -37,6 +38,7 @@ def note(event, args):
             print(host, file=file)
 sys.addaudithook(note)
 """
+AT_THE_END = "innerHeight + scrollY >= document.documentElement.scrollHeight - 2"
 LOCAL = {"127.0.0.1", "localhost", "::1", "None"}
 FACE = np.ones((8, 16), np.uint8)
 FACE[:, :4] = 0
@@ -46,6 +48,7 @@ FACE[:, :4] = 0
 def workplace(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     save_toy(folder / "toy")
+    save_toy(folder / "second")
     (folder / "watch").mkdir()
     (folder / "watch" / "sitecustomize.py").write_text(WATCH)
     pictures.write_index_png(folder / "face.png", FACE, SPACE)
@@ -57,7 +60,7 @@ def workplace(tmp_path_factory):
 def address(workplace):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    command = [sys.executable, str(ROOT / "demo.py"), "--checkpoint=toy", f"--port={port}"]
+    command = [sys.executable, str(ROOT / "demo.py"), "--checkpoint=toy", "--checkpoint=second", f"--port={port}"]
     environment = {
         **os.environ, "PYTHONPATH": f"{workplace / 'watch'}:{ROOT}", "HOSTS": str(workplace / "hosts"),
         "XLA_FLAGS": "--xla_backend_optimization_level=0", "GRADIO_TEMP_DIR": str(workplace / "uploads"),
@@ -116,7 +119,9 @@ def button(page, name):
 
 
 def upload(page, file):
-    page.locator("input[type=file]").set_input_files(file)
+    with page.expect_file_chooser() as chooser:
+        button(page, "Upload a map").click()
+    chooser.value.set_files(file)
 
 
 def shown(page):
@@ -133,16 +138,22 @@ def history(page, *titles):
 
 
 def index_map(page):
-    return pictures.decode_index_map(downloaded(page, "PNG"), "map.png", SPACE, FACE.size)
+    return pictures.decode_index_map(downloaded(page, "Map"), "map.png", SPACE, FACE.size)
 
 
 def reads(page, line):
-    playwright.expect(page.get_by_text(line, exact=True)).to_be_visible()
+    message = page.get_by_role("alert").filter(has_text=line)
+    playwright.expect(message).to_be_visible()
+    assert (
+        message.bounding_box()["y"] + message.bounding_box()["height"] <= page.locator(".viewport").bounding_box()["y"]
+    )
+    for toast in page.locator(".toast-body").all():
+        assert not toast.is_visible()
 
 
 def downloaded(page, name):
     with page.expect_download() as download:
-        page.get_by_role("link", name=name).click()
+        page.get_by_role("link", name=f"Download {name}", exact=True).click()
     return pathlib.Path(download.value.path()).read_bytes()
 
 
@@ -175,7 +186,7 @@ def test_a_map_is_uploaded_edited_and_downloaded_with_its_record(open_page, work
     history(page, "uploaded", "+ hat")
     page.locator("#samples button").nth(3).click()
     shows(page, page.locator("#samples img").nth(3).get_attribute("src"))
-    np.testing.assert_array_equal(index_map(page), repeat(toy_generator(), downloaded(page, "JSON").decode()))
+    np.testing.assert_array_equal(index_map(page), repeat(toy_generator(), downloaded(page, "Record").decode()))
     button(page, "↶ Undo").click()
     playwright.expect(button(page, "↷ Redo")).to_be_enabled()  # the classes are those of the map before
     page.get_by_label("face").last.check()
@@ -197,7 +208,7 @@ def test_a_brushed_region_bounds_the_edit(open_page, workplace):
     page.mouse.up()
     button(page, "Restyle").click()
     history(page, "uploaded", "↻ face")
-    record = json.loads(downloaded(page, "JSON"))
+    record = json.loads(downloaded(page, "Record"))
     region = region_of(record["calls"][1]["region"])
     assert region.shape == FACE.shape and region[4, 8] and not region[0].any() and not region[:, :5].any()
     assert (index_map(page)[~region] == FACE[~region]).all()
@@ -222,7 +233,7 @@ def test_a_map_and_its_edits_are_seen_as_pictures(open_page, workplace):
     upload(page, workplace / "face.png")
     history(page, "uploaded")
     still = shown(page)
-    button(page, "Picture").click()
+    button(page, "Show picture").click()
     playwright.expect(page.get_by_alt_text("the map as a picture")).to_be_visible()
     first = shown(page)
     assert first != still and first == f"data:image/png;base64,{base64.b64encode(downloaded(page, 'Picture')).decode()}"
@@ -237,7 +248,7 @@ def test_a_map_and_its_edits_are_seen_as_pictures(open_page, workplace):
     assert shown(page) not in (first, other, still)
     button(page, "↶ Undo").click()
     shows(page, other)
-    button(page, "Picture").click()
+    button(page, "Show picture").click()
     shows(page, still)
 
 
@@ -291,6 +302,194 @@ def focus(page, reached):
         if page.evaluate(f"Boolean({reached})"):
             return
     raise AssertionError(f"never reached: {reached}")
+
+
+def paint(page, *places):
+    """Drags over places of the map, as shares of its width and height."""
+    canvas = page.locator("#canvas canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    for number, (x, y) in enumerate(places):
+        page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=4)
+        if number == 0:
+            page.mouse.down()
+    page.mouse.up()
+
+
+def test_a_map_is_painted_and_made_plausible(open_page):
+    page = open_page()
+    button(page, "Blank map").click()
+    history(page, "blank")
+    button(page, "Paint").click()
+    page.get_by_role("radio", name="eye").last.click()
+    paint(page, (0.3, 0.5), (0.6, 0.5))
+    page.get_by_role("radio", name="face").last.click()
+    button(page, "Fill").click()
+    paint(page, (0.1, 0.1))
+    button(page, "Eraser").click()
+    paint(page, (0.01, 0.01))
+    button(page, "Keep painting").click()
+    history(page, "blank", "painted")
+    painted = index_map(page)
+    assert painted[0, 0] == 0 and painted[4, 7] == SPACE.channel("eye") and painted[7, 15] == SPACE.channel("face")
+    button(page, "Paint").click()
+    page.get_by_role("radio", name="hat").last.click()
+    paint(page, (0.9, 0.9))
+    button(page, "Undo stroke").click()
+    playwright.expect(button(page, "Keep painting")).to_be_hidden()
+    button(page, "Make it plausible").click()
+    history(page, "blank", "painted", "+ hat")
+    playwright.expect(page.locator("#samples button")).to_have_count(4)
+    made = index_map(page)
+    assert made[0, 0] == 0 and (made == SPACE.channel("hat")).any()
+    np.testing.assert_array_equal(made, repeat(toy_generator(), downloaded(page, "Record").decode()))
+    button(page, "Before").click()
+    playwright.expect(page.get_by_alt_text("the map before the last step")).to_be_visible()
+
+
+def test_drawings_survive_a_reload_and_sessions_are_downloaded_and_opened(open_page, workplace):
+    page = open_page()
+    upload(page, workplace / "face.png")
+    history(page, "uploaded")
+    page.get_by_label("hat").last.check()
+    button(page, "Add").click()
+    history(page, "uploaded", "+ hat")
+    page.locator("#samples button").nth(2).click()
+    shows(page, page.locator("#samples img").nth(2).get_attribute("src"))
+    button(page, "Paint").click()
+    paint(page, (0.5, 0.5))
+    before, session = shown(page), downloaded(page, "Session")
+    page.reload()
+    history(page, "uploaded", "+ hat")
+    shows(page, before)
+    playwright.expect(button(page, "Keep painting")).to_be_visible()
+    button(page, "Start anew").click()
+    history(page)
+    page.reload()
+    button(page, "Generate").wait_for()
+    (workplace / "session.json").write_bytes(session)
+    with page.expect_file_chooser() as chooser:
+        button(page, "Open a session").click()
+    chooser.value.set_files(workplace / "session.json")
+    history(page, "uploaded", "+ hat")
+    shows(page, before)
+    (workplace / "session.json").write_bytes(session[:-5])
+    with page.expect_file_chooser() as chooser:
+        button(page, "Open a session").click()
+    chooser.value.set_files(workplace / "session.json")
+    reads(page, "this is not JSON")
+    shows(page, before)
+
+
+def test_the_region_is_gone_after_its_edit_and_stays_for_another_look(open_page, workplace):
+    page = open_page()
+    upload(page, workplace / "face.png")
+    history(page, "uploaded")
+    button(page, "Brush region").click()
+    paint(page, (0.4, 0.5), (0.6, 0.5))
+    region = lambda: page.evaluate("JSON.parse(localStorage.getItem('segvae:pending')).region")
+    assert region()
+    button(page, "Other look").click()
+    page.get_by_label("face").last.check()
+    button(page, "Restyle").click()
+    history(page, "uploaded", "↻ face")
+    assert region() == ""
+    assert json.loads(downloaded(page, "Record"))["calls"][1]["region"]
+
+
+def test_models_are_switched_and_each_has_its_own_session(open_page, workplace, address):
+    page = open_page()
+    upload(page, workplace / "face.png")
+    history(page, "uploaded")
+    names = page.get_by_role("navigation", name="Model").get_by_role("link")
+    playwright.expect(names.first).to_have_attribute("aria-current", "page")
+    assert names.all_inner_texts()[:4] == ["toy", "second", "cartoon", "fashion"]
+    names.nth(2).click()
+    page.get_by_role("button", name="Generate", exact=True).wait_for()
+    assert page.url == f"{address}model-cartoon"
+    page.get_by_label("hair").first.wait_for()
+    playwright.expect(names.nth(2)).to_have_attribute("aria-current", "page")
+    history(page)
+    page.go_back()
+    history(page, "uploaded")
+
+
+def test_a_seed_out_of_range_is_corrected_in_its_field(open_page):
+    page = open_page()
+    seed = page.get_by_label("Seed")
+    for given, used in (("-5", "0"), ("99999999999", str(2**31 - 2))):
+        seed.fill(given)
+        seed.blur()
+        playwright.expect(seed).to_have_value(used)
+    generate(page)
+    assert json.loads(downloaded(page, "Record"))["calls"][0]["seed"] == 2**31 - 2
+
+
+def test_a_zoomed_map_is_painted_where_the_hand_is(open_page, workplace):
+    page = open_page()
+    upload(page, workplace / "face.png")
+    history(page, "uploaded")
+    size = lambda: page.locator("#canvas img").bounding_box()["width"]
+    before = size()
+    button(page, "Zoom in").click()
+    assert size() == pytest.approx(2 * before, rel=0.02)
+    button(page, "Paint").click()
+    page.get_by_role("radio", name="hat").last.click()
+    page.locator(".viewport").evaluate("view => view.scrollTo(view.scrollWidth, view.scrollHeight)")
+    corner = page.locator(".viewport").bounding_box()
+    page.mouse.click(corner["x"] + 0.98 * corner["width"], corner["y"] + 0.96 * corner["height"])
+    button(page, "Keep painting").click()
+    history(page, "uploaded", "painted")
+    assert index_map(page)[7, 15] == SPACE.channel("hat") and (index_map(page)[:, :12] == FACE[:, :12]).all()
+    button(page, "Zoom out").click()
+    assert size() == pytest.approx(before, rel=0.02)
+
+
+def test_the_buttons_of_edits_stay_in_reach_on_a_phone(open_page):
+    page = open_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    generate(page)
+    for scrolled in ("scrollTo(0, 0), scrollY === 0", f"scrollTo(0, 10 ** 6), {AT_THE_END}"):
+        page.wait_for_function(scrolled)
+        for name in ("Restyle", "Remove", "Add", "Add all ticked", "Make it plausible"):
+            box = button(page, name).bounding_box()
+            assert 0 <= box["x"] and box["x"] + box["width"] <= 390 and 0 < box["y"] and box["y"] + box["height"] <= 844
+    bar = page.locator("#actions").bounding_box()
+    last = page.get_by_label("8").last.bounding_box()  # nothing lies under the bar at the end of the page
+    assert last["y"] + last["height"] <= bar["y"]
+
+
+AUDIT = pathlib.Path(__file__).with_name("audit.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_names_contrast_and_sizes_are_those_of_wcag(open_page, width, scheme):
+    page = open_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    assert page.evaluate(AUDIT) == []
+    generate(page)
+    button(page, "Paint").click()
+    assert page.evaluate(AUDIT) == []
+
+
+def test_a_map_is_painted_with_the_keyboard_alone(open_page):
+    page = open_page()
+    focus(page, "document.activeElement.closest('#blank')")
+    page.keyboard.press("Enter")
+    history(page, "blank")
+    page.mouse.move(0, 0)
+    focus(page, "document.activeElement.closest('[data-tool=paint]')")
+    page.keyboard.press("Space")
+    focus(page, "document.activeElement.closest('.paints button')")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Shift+Tab")
+    focus(page, "document.activeElement.closest('#canvas canvas')")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Space")
+    playwright.expect(button(page, "Keep painting")).to_be_visible()
+    focus(page, "document.activeElement.closest('[data-keep]')")
+    page.keyboard.press("Enter")
+    history(page, "blank", "painted")
+    assert set(np.unique(index_map(page))) == {0, SPACE.channel("eye")}
 
 
 def test_the_server_asks_nobody(open_page, workplace):

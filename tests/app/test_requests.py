@@ -1,9 +1,11 @@
 """What the server of the page takes from programs that are not the page, while it goes on for the others."""
 
+import base64
 import concurrent.futures
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -163,17 +165,47 @@ def test_bad_values_are_answered_with_422(client):
     wrong = {
         "names": [3, "x", True, {}, [3], [[]], [None], None],
         "number of maps": [3, "4", True, {}, [4], None, 10**400],
-        "seed": ["0", True, {}, [0], -1, 2**31, 1e308, 1e-400j.imag - 1],
+        "seed": ["0", True, {}, [0]],
         "temperature": ["1", True, {}, [1], -0.1, 1e308, 10**400, None],
     }  # fmt: skip
     for place, values in zip((3, 4, 5, 6), wrong.values(), strict=True):
         for value in values:
             bad = client.event("generate", "one", {3: ["face"], place: value})
             assert client.join(bad).status_code == 422, (place, value)
-    for region in (None, "", {}, {"region": 3}, []):
+    for region in (None, "", {}, {"region": 3}, {"region": ""}, {"region": "", "paint": 3}, []):
         assert client.join(client.event("Add", "one", {4: region})).status_code == 422, region
     for number in (None, {}, {"number": "x"}, {"number": None}, {"number": 1.5}, [1]):
         assert client.join(client.event("history", "one", event_data=number)).status_code == 422, number
+
+
+@pytest.mark.parametrize(("given", "used"), [(-1, 0), (2**31, 2**31 - 2), (1e308, 2**31 - 2), (2.6, 3), (None, 0)])
+def test_a_seed_out_of_range_is_corrected(client, given, used):
+    answer = client.completed(client.event("generate", "seed", {3: ["face"], 5: given}))
+    assert record(answer)["calls"][0]["seed"] == used
+
+
+def record(answer):
+    """The record in an answer."""
+    text = next(re.search(r'map.json" href="data:application/json;base64,([^"]*)', value) for value in texts(answer))
+    return json.loads(base64.b64decode(text[1]))
+
+
+def texts(answer):
+    return [value for value in answer["output"]["data"] if isinstance(value, str) and "map.json" in value]
+
+
+def test_a_session_is_opened_again_and_a_damaged_one_is_one_line(client):
+    made = client.completed(client.event("generate", "kept", {3: ["face"], 5: 12}))
+    held = next(re.search(r'session.json" href="data:application/json;base64,([^"]*)', text) for text in texts(made))
+    session = base64.b64decode(held[1])
+    again = client.completed(client.event("restore", "later", event_data={"session": session.decode()}))
+    assert record(again) == record(made)
+    path = client.upload(session).json()[0]
+    assert record(client.completed(client.event("reopen", "other", {3: {"path": path}}))) == record(made)
+    for damaged in ("", "{}", session[:-9].decode()):
+        assert "\n" not in reason(client, client.event("restore", "later", event_data={"session": damaged}))
+    for data in (None, {}, {"session": 3}, []):
+        assert client.join(client.event("restore", "later", event_data=data)).status_code == 422
 
 
 def test_bad_events_are_answered_with_422(client, generate):

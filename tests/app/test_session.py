@@ -15,6 +15,7 @@ from toy import SPACE, toy_card, toy_generator, toy_translator
 
 from segvae_jax import pages, pictures
 from segvae_jax.app import views
+from segvae_jax.app.alternatives import LIKELIEST_OF, PER_ALTERNATIVE
 from segvae_jax.app.choices import presets
 from segvae_jax.app.serving import serve, warm_up_calls
 from segvae_jax.app.session import HISTORY, Session, loading, repeat
@@ -22,6 +23,7 @@ from segvae_jax.errors import ConfigError, LabelError, MapError
 from segvae_jax.labels import LabelSpace
 
 GENERATE = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
+ABOUT = "toy", "weights"
 FACE = np.ones((8, 16), np.uint8)  # a map that has one class, whatever an untrained model generates
 FACE[:, :4] = 0
 
@@ -276,8 +278,7 @@ def test_no_click_compiles_anything_after_the_warm_up(generator, loaded, generat
     before = compiled()
     for num in (4, 8):
         generator.generate(["hat"], num, 9, 0.5)
-        generator.add(FACE, "eye", num, 2, 0.5)
-        generator.restyle(FACE, "face", num, 2, 0.5, FACE > 0)
+        generator.edit(FACE, add="eye", num=PER_ALTERNATIVE * num, seed=2, temperature=0.5, candidates=LIKELIEST_OF)
     assert compiled() == before
 
 
@@ -285,7 +286,9 @@ def test_a_picture_follows_the_map_and_the_look_alone():
     session = Session().apply(toy_generator(), {"call": "generate", "labels": ["face", "hat"], "num": 2, "seed": 1})
     translate = functools.partial(views.translated, toy_translator())
     url = lambda session: views.canvas(session, SPACE, translate)["picture"]
-    assert url(session).startswith("data:image/png") and url(session) in views.downloads(session, SPACE, "", translate)
+    assert url(session).startswith("data:image/png") and url(session) in views.downloads(
+        session, SPACE, ABOUT, translate
+    )
     assert url(session.pick(1).pick(0)) == url(session) != url(session.other_look())
     assert session.other_look().pick(1).undo().look == 1
     large = np.kron(session.index_map, np.ones((3, 3), np.uint8))
@@ -299,28 +302,36 @@ def test_views_hold_the_exact_map_and_escape_names(generator, loaded):
     assert (canvas["height"], canvas["width"]) == FACE.shape
     assert views.shown_classes(loaded, SPACE) == (["face"], ["eye", "hat"])
     assert views.growth(loaded, SPACE)["growth"].startswith("data:image/gif")
-    assert canvas["picture"] == "" and "picture.png" not in views.downloads(loaded, SPACE, "")
+    assert canvas["picture"] == "" and "picture.png" not in views.downloads(loaded, SPACE, ABOUT)
 
     spaced = dataclasses.replace(SPACE, classes=('a"] {} b', "eye", "hat"), drawing_order=(), paint_order=())
-    assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced)
+    assert 'input[name="a\\22 \\5d \\20 \\7b \\7d \\20 b"]' in views.colours(spaced, "scope")
     titled = dataclasses.replace(loaded.step, call=edit(add=HOSTILE))
     history = Page(views.history(Session((titled,), 0), SPACE))
     history.assert_harmless()
     assert history.texts == [titled.title(SPACE)] and history.tags[0][1]["aria-label"] == titled.title(SPACE)
     empty = Session()
-    assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, "") == ""
+    assert views.samples(empty, SPACE) == views.history(empty, SPACE) == views.downloads(empty, SPACE, ABOUT) == ""
 
 
-@pytest.mark.parametrize(("template", "name"), [("heading", "checkpoint"), ("error", "message")])
 @pytest.mark.parametrize("value", HOSTILE)
-def test_the_name_of_a_checkpoint_and_errors_are_text_on_the_page(template, name, value):
-    shown = Page(pages.render(pathlib.Path(views.__file__).parent / f"{template}.html.jinja", **{name: value}))
+def test_the_names_of_checkpoints_and_errors_are_text_on_the_page(value):
+    models = [{"name": value, "path": "data:,"}, {"name": "other", "path": "data:,other"}]
+    heading = rendered("heading", checkpoint=value, models=models)
+    assert heading.texts[-2:] == [value, "other"] and value in heading.texts[:-2]
+    assert heading.tags[-2][1].get("aria-current") == "page" and "aria-current" not in heading.tags[-1][1]
+    assert rendered("heading", checkpoint=value, models=models[:1]).texts[-1] == value
+    assert rendered("error", message=value).texts[-1] == value
+
+
+def rendered(template, **values):
+    shown = Page(pages.render(pathlib.Path(views.__file__).parent / f"{template}.html.jinja", **values))
     shown.assert_harmless()
-    assert shown.texts[-1] == value
+    return shown
 
 
 def test_without_gradio_there_is_one_line(monkeypatch):
     monkeypatch.setitem(sys.modules, "gradio", None)
     monkeypatch.delitem(sys.modules, "segvae_jax.app.page", raising=False)
     with pytest.raises(ConfigError, match=r"needs Gradio.*pip install 'segvae_jax\[demo\]'"):
-        serve("nowhere", "127.0.0.1", 7860)
+        serve(["nowhere"], "127.0.0.1", 7860)

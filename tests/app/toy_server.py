@@ -9,7 +9,8 @@ import time
 from toy import toy_generator
 
 from segvae_jax.app import requests
-from segvae_jax.app.serving import serve_generator
+from segvae_jax.app.models import PageModel
+from segvae_jax.app.serving import serve_models
 
 SLOW = 777
 ROOM = 2**16
@@ -30,4 +31,4 @@ def slow_generator():
 
 if __name__ == "__main__":
     requests._MAX_UPLOADS, requests.SESSIONS = ROOM, SESSIONS
-    serve_generator(slow_generator(), "toy", "127.0.0.1", int(sys.argv[1]))
+    serve_models([PageModel("toy", "", slow_generator(), None)], "127.0.0.1", int(sys.argv[1]))

@@ -42,6 +42,7 @@ def written(path):
 def test_names_and_ids_are_text_on_the_page(tmp_path):
     page = written(tmp_path / "report.html")
     page.assert_harmless()
+    page.assert_fits_phones()
     assert page.texts[0] == f"{HOSTILE[0]}, 8 x 6" and f"{HOSTILE[1]}: {HOSTILE[2]}" in page.texts
     assert all(page.texts.count(name) >= 3 for name in HOSTILE[:2]), "legend, table, pairs"
     lists = [f"{EXCLUDED}: excluded: {HOSTILE[2]}", f"{IDS[3]} equals {IDS[2]}", ", ".join(IDS[4:6])]

@@ -93,6 +93,7 @@ def test_the_page_of_a_model(trained, tmp_path):
     for title in ("One label-set, many maps", "Closest to training", "From one map to another", "versions: jax"):
         assert title in page
     Page(page).assert_harmless()
+    Page(page).assert_fits_phones()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"scores.json", "report.html"}
 
 
