@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int, Integer, UInt8
 
-from segvae_jax.decoding import Colour
+from segvae_jax.decoding import MAX_PIXELS, Colour
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.pictures import INDEX_PNG, decode_index_or_rgb_png
@@ -57,22 +57,26 @@ class OriginalLabels:
         """The colour of each index that has one."""
         return {label.index: label.colour for label in self.labels if label.colour is not None}
 
-    def class_of(self, name: str) -> str | None:
-        """The class that the label of this name became; None if there is no such label."""
-        return next((label.becomes for label in self.labels if label.name == name), None)
+    @functools.cached_property
+    def becomes(self) -> Mapping[str, str]:
+        """The class that the label of each name became."""
+        return {label.name: label.becomes for label in self.labels}
 
-    def decode(self, data: bytes, place: str, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:
+    def decode(
+        self, data: bytes, place: str, space: LabelSpace, max_pixels: int = MAX_PIXELS
+    ) -> UInt8[np.ndarray, "H W"]:
         """Reads an original map, an index or RGB PNG, in the channels of `space`.
 
         Args:
           data: content of the file.
           place: name of the file in error messages.
           space: the classes of the model.
+          max_pixels: of the map.
 
         Raises:
           MapError: naming the file, if it cannot be read, or has an index or colour without a label.
         """
-        pixels = decode_index_or_rgb_png(data, place, self.colours, self.ignore)
+        pixels = decode_index_or_rgb_png(data, place, self.colours, self.ignore, max_pixels)
         if pixels.ndim == 3:
             return self._by_colour(pixels, place, space)
         return self.convert(pixels, place, space)

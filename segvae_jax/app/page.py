@@ -165,7 +165,7 @@ def _connect(generator: Generator, translate: views.Translate | None, checkpoint
     on_sample(page.restyle.click, functools.partial(_edit, "restyle"), page.present, *edited)
     on_sample(page.complete.click, _complete, page.ticked, *edited)
     on_call(page.remove.click, _remove, page.present, page.canvas)
-    on_call(page.upload.upload, lambda file: loading(Path(file["path"]).read_bytes(), generator.space), page.upload)
+    on_call(page.upload.upload, functools.partial(_load, generator), page.upload)
     on(page.undo.click, Session.undo)
     on(page.redo.click, Session.redo)
     on(page.look.click, Session.other_look)
@@ -173,6 +173,13 @@ def _connect(generator: Generator, translate: views.Translate | None, checkpoint
     on(page.history.select, Session.go_to, answering=_answering_number)
     play = lambda session: views.growth(session, generator.space, translate)
     page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **_UNLISTED)
+
+
+def _load(generator: Generator, file: Any) -> Call:
+    call, note = loading(Path(file["path"]).read_bytes(), generator)
+    if note:
+        gr.Info(pages.render(_HERE / "error.html.jinja", message=note))
+    return call
 
 
 def _generate(labels: list[str], num: int, seed: int | None, temperature: float) -> Call:
