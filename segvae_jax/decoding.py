@@ -63,7 +63,9 @@ class StoredPng(NamedTuple):
     def ambiguous(self, place: str, index: int) -> AmbiguousMapError:
         """The error for a file that could be read by index or by colour."""
         means = f"index {index} has the colour #{bytes(self.shown()[index]).hex()}, which is that of another class"
-        return AmbiguousMapError(f"{place}: {means}: save it as 8-bit greyscale to be read by index, or as RGB, by colour")
+        return AmbiguousMapError(
+            f"{place}: {means}: save it as 8-bit greyscale to be read by index, or as RGB, by colour"
+        )
 
 
 def open_png(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> StoredPng:

@@ -242,7 +242,11 @@ class MapEditor:
     @of_each_map
     @fixed_numerics()
     def reshape(
-        self, index_map: str | Path | Integer[np.ndarray, "*n H W"], labels: str | Iterable[str], steps: int, seed: int = 0
+        self,
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
+        labels: str | Iterable[str],
+        steps: int,
+        seed: int = 0,
     ) -> Edits:
         """Changes the shapes of classes of a map step by step, by noise along a great circle.
 

@@ -229,18 +229,21 @@ def fitted(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int], fit: str)
 
 def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:
     """Averages by area along the first axis."""
-    import scipy.sparse  # takes long to import, and only resizing needs it
-
-    weights = scipy.sparse.csr_array(_area_weights(len(values), target))  # few are not zero
+    weights = _area_weights(len(values), target)
     return (weights @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])
 
 
-def _area_weights(source: int, target: int) -> Float[np.ndarray, "t s"]:
-    """The share of each target cell that each source cell covers."""
+def _area_weights(source: int, target: int) -> Any:
+    """The share of each target cell that each source cell covers; a sparse array `[target, source]`."""
+    import scipy.sparse  # takes long to import, and only resizing needs it
+
     edges = np.arange(target + 1) * (source / target)
-    cells = np.arange(source)
+    first = np.floor(edges[:-1]).astype(int)
+    cells = first[:, None] + np.arange(int(np.ceil(source / target)) + 1)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return (np.clip(overlap, 0, 1) * (target / source)).astype(np.float32)
+    rows, near = np.nonzero((overlap > 0) & (cells < source))
+    shares = (np.clip(overlap[rows, near], 0, 1) * (target / source)).astype(np.float32)
+    return scipy.sparse.csr_array((shares, (rows, cells[rows, near])), shape=(target, source))
 
 
 def colour(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> UInt8[np.ndarray, "*b H W 3"]:

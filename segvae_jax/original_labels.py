@@ -81,7 +81,9 @@ class OriginalLabels:
             return self._by_colour(pixels, place, space)
         return self.convert(pixels, place, space)
 
-    def convert(self, index: Integer[np.ndarray, "*n H W"], place: str, space: LabelSpace) -> UInt8[np.ndarray, "*n H W"]:
+    def convert(
+        self, index: Integer[np.ndarray, "*n H W"], place: str, space: LabelSpace
+    ) -> UInt8[np.ndarray, "*n H W"]:
         """The channels of `space` that the indices of original maps became.
 
         Raises:
@@ -101,7 +103,9 @@ class OriginalLabels:
 
     def to_json(self) -> dict[str, Any]:
         """What `from_json` takes; JSON can hold it."""
-        rows = [[i, name, becomes, *([] if colour is None else [list(colour)])] for i, name, becomes, colour in self.labels]
+        rows = [
+            [i, name, becomes, *([] if colour is None else [list(colour)])] for i, name, becomes, colour in self.labels
+        ]
         return {"labels": rows, "ignore": self.ignore, "by_index": self.by_index}
 
     @classmethod
@@ -157,7 +161,8 @@ class OriginalLabels:
 
     def _unknown(self, label: Label, space: LabelSpace) -> str:
         known = ", ".join(space.classes)
-        return f"{label.name!r}, index {label.index} in {self.place}, is no class of the model: call it {BACKGROUND}, or {known}"
+        which = f"{label.name!r}, index {label.index} in {self.place}"
+        return f"{which}, is no class of the model: call it {BACKGROUND}, or {known}"
 
 
 def _channel_of(name: str, space: LabelSpace) -> int:

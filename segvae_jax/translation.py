@@ -120,7 +120,7 @@ class Translator:
     @fixed_numerics()
     def translate(
         self,
-        index_maps: Integer[np.ndarray, "*N H W"],
+        index_maps: Integer[np.ndarray, "*N h w"],
         num: int = 1,
         seed: int = 0,
         style: Float[np.ndarray, "S"] | None = None,
@@ -148,7 +148,7 @@ class Translator:
     @fixed_numerics()
     def translate_each(
         self,
-        index_maps: Integer[np.ndarray, "N H W"],
+        index_maps: Integer[np.ndarray, "N h w"],
         seed: int = 0,
         style: Float[np.ndarray, "S"] | None = None,
         first: int = 0,

@@ -18,6 +18,7 @@ from segvae_jax.app.requests import MAX_UPLOAD, SESSIONS, Guard
 from segvae_jax.app.session import Call, Session, loading
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
+from segvae_jax.given_maps import Meaning
 from segvae_jax.termination import termination
 from segvae_jax.translation import Translator
 
@@ -176,7 +177,8 @@ def _connect(generator: Generator, translate: views.Translate | None, checkpoint
 
 
 def _load(generator: Generator, file: Any) -> Call:
-    call, note = loading(Path(file["path"]).read_bytes(), generator)
+    meaning = Meaning(generator.space, generator.card.original)
+    call, note = loading(Path(file["path"]).read_bytes(), meaning)
     if note:
         gr.Info(pages.render(_HERE / "error.html.jinja", message=note))
     return call

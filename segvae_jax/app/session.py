@@ -215,10 +215,12 @@ def perform(generator: Generator, index_map: UInt8[np.ndarray, "H W"] | None, ca
     return getattr(generator, call["call"])(index_map, **arguments, region=region).index_maps
 
 
-def loading(png: bytes, generator: Generator) -> tuple[Call, str]:
+def loading(png: bytes, meaning: Meaning) -> tuple[Call, str]:
     """The call that loads an uploaded map; it contains the map, so that a record needs no other file.
 
-    The map may be an original one, see `given_maps`. One of more than `MAX_PIXELS` becomes smaller.
+    Args:
+      png: the file. A map of more than `MAX_PIXELS` becomes smaller.
+      meaning: what its indices may mean.
 
     Returns:
       the call, and what was assumed or changed, in one line; "" if nothing was.
@@ -226,8 +228,7 @@ def loading(png: bytes, generator: Generator) -> tuple[Call, str]:
     Raises:
       MapError: if the file cannot be used.
     """
-    space, notes = generator.space, []
-    meaning = Meaning(space, generator.card.original)
+    space, notes = meaning.space, []
     (index_map,), note = read_given([MapFile(png, "your map")], meaning, MAX_UPLOADED_PIXELS)
     if index_map.size > MAX_PIXELS:
         shape = index_map.shape
@@ -240,7 +241,7 @@ def loading(png: bytes, generator: Generator) -> tuple[Call, str]:
 def _bounded(height: int, width: int) -> tuple[int, int]:
     """The largest size of at most `MAX_PIXELS` with about the same aspect ratio."""
     scale = math.sqrt(MAX_PIXELS / (height * width))
-    rows, columns = max(1, int(height * scale)), max(1, int(width * scale))
+    rows, columns = (min(max(1, int(side * scale)), MAX_PIXELS) for side in (height, width))
     return min(rows, MAX_PIXELS // columns), min(columns, MAX_PIXELS // rows)
 
 

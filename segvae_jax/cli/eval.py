@@ -138,5 +138,7 @@ def _target(given: flags.FlagValues) -> "segvae_jax.evaluation.target.Evaluation
 
     limits = {"max_test": given.max_test, "max_train": given.max_train}
     if given.maps:
-        return open_maps(given.maps, data=given.data, checkpoint=given.checkpoint, seed=given.seed, labels=given.labels, **limits)
+        return open_maps(
+            given.maps, data=given.data, checkpoint=given.checkpoint, seed=given.seed, labels=given.labels, **limits
+        )
     return open_checkpoint(given.checkpoint, step=given.step, data=given.data, **limits)

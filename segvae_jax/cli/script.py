@@ -88,8 +88,8 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
 def define_labels_flag(own: flags.FlagValues) -> None:
     """Defines `--labels`, which says what the indices of given maps mean."""
     about = (
-        "What indices and colours mean: a label list (.txt, .json, .yaml or .csv), `data` for the labels of the training"
-        " maps, `model` for the classes of the model; found out if not given."
+        "What indices and colours mean: a label list (.txt, .json, .yaml or .csv), `data` for the labels of the"
+        " training maps, `model` for the classes of the model; found out if not given."
     )
     flags.DEFINE_string("labels", "", about, own)
 

@@ -39,8 +39,8 @@ class MapSet:
 def read_map_set(folder: str | Path, meaning: Meaning, size: tuple[int, int], fit: str = "stretch") -> MapSet:
     """Reads all PNGs in a folder, or in its subfolders, sorted by subfolder and name.
 
-    `segvae_jax.given_maps` says what their indices mean. Maps of other sizes are resized by area. Label-sets are read from a `label_sets.txt` beside the maps, with one line per map, as
-    `generate.py` writes it.
+    `segvae_jax.given_maps` says what their indices mean. Maps of other sizes are resized by area. Label-sets are read
+    from a `label_sets.txt` beside the maps, with one line per map, as `generate.py` writes it.
 
     Args:
       folder: the folder; see `pictures_in` for the files that are found in it.

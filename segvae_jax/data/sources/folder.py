@@ -92,5 +92,12 @@ def _index_source(
 
     stamp = fingerprint([READING, tree.stamps(files.values()), version])
     return Source(
-        "folder", space, tuple(sorted(files)), read, stamp, native=native, order_by_area=order_by_area, original=original
+        "folder",
+        space,
+        tuple(sorted(files)),
+        read,
+        stamp,
+        native=native,
+        order_by_area=order_by_area,
+        original=original,
     )

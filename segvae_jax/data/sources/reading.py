@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Shaped, UInt8
+from jaxtyping import Bool, UInt8
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.sources.file_tree import FileTree
