@@ -3,7 +3,7 @@
 import contextlib
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import jax
@@ -34,11 +34,16 @@ from segvae_jax.training.validation import Validate
 
 
 @fixed_numerics()
-def train(config: ConfigDict, workdir: str | Path) -> TrainState:
+def train(config: ConfigDict, workdir: str | Path, typed: Collection[str] = ()) -> TrainState:
     """Trains by `config` in `workdir`, and continues an earlier run there.
 
     Keys are folded from the seed and the step, and the data iterator is saved with the state. A run that is killed and
     started again therefore ends with the same parameters, bit for bit.
+
+    Args:
+      config: the configuration. A prepared data set in `data.prepared` brings the size of maps with it.
+      workdir: directory for checkpoints, metrics and pictures.
+      typed: keys of the configuration that must not contradict such a data set, e.g. "model.image_size".
 
     Returns:
       the final state; after a SIGTERM the state that was reached, which is saved.
@@ -52,6 +57,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     check_writable(workdir, "--workdir")
     workdir = Path(workdir).expanduser().resolve()
     check(config)
+    config = setup.with_prepared(config, typed)
     with locked(workdir, name=f".lock-{jax.process_index()}"):  # each process of a job has its own
         return _train(config, workdir)
 
