@@ -16,7 +16,8 @@ from segvae_jax.checkpoint.saving import Checkpoints
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
-from segvae_jax.errors import ConfigError
+from segvae_jax.data.prepare.report import coverage_warning
+from segvae_jax.errors import ConfigError, DataError
 from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.paths import FOR_SAVING, require_literal
@@ -151,6 +152,9 @@ def _describe(run: Run, state: TrainState) -> None:
     text = run.config.to_json_best_effort(indent=1)
     write_atomically(run.workdir / CONFIG, lambda path: path.write_text(text))
     print(f"data: {run.data.summary()}")
+    with contextlib.suppress(DataError):  # an early version prepared the data, without a report
+        if warning := coverage_warning(run.data.data_report()):
+            print(f"warning: {warning}")
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 

@@ -9,15 +9,13 @@ complete. Its files depend on the source and the recipe alone.
 
 import contextlib
 import dataclasses
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.data.prepare.conversion import MapStatistics, features_of
@@ -37,7 +35,7 @@ from segvae_jax.data.prepare.splits import (
     split_of,
 )
 from segvae_jax.data.prepare.staging import Staging
-from segvae_jax.data.shards.records import Arrays, DataSetFiles, write_records
+from segvae_jax.data.shards.records import Arrays, DataSetFiles, quiet_tfds, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import DamagedFile, DataError, OutputError
@@ -190,7 +188,7 @@ def build(
     out = Path(out).expanduser().resolve()
     temporary = out.with_name(f".{out.name}.preparing")
     _check(source, recipe)
-    with _quiet_tfds():
+    with quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
             with output_errors(out):
                 with locked(temporary, wait=True):
@@ -344,15 +342,3 @@ def _metadata(source: Source, recipe: Recipe, assignment: Assignment, space: Lab
         "duplicates": len(assignment.duplicates),
         "original": source.original.to_json() if source.original else None,
     }
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """Silences tfds, which prints a banner, and warnings about names."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)

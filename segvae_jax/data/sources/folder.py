@@ -1,7 +1,7 @@
 """The user's own maps: a folder of PNGs, and a list that says what their indices or colours mean."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from segvae_jax.data.sources.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
 from segvae_jax.original_labels import Label, OriginalLabels
+
+_LABELLED = "labelled"  # a class of all labels
 
 
 def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "", ignore: int = -1) -> Source:
@@ -42,7 +44,10 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     space = LabelSpace(keep, pairs=pairs_by_name(keep), palette=_palette(listed, renamed, keep))
     original = _original(listed, renamed, keep, ignore, str(labels))
     version = [sorted(renamed.items()), ignore, bool(classes.strip()), sorted(listed.colours.items())]
-    return _index_source(path, space, original, version, order_by_area=not classes.strip())
+    source = _index_source(path, space, original, version, order_by_area=not classes.strip())
+    nothing = {*listed.background, ignore}
+    left_out = [lab.index for lab in original.labels if lab.becomes == BACKGROUND and lab.index not in nothing]
+    return _with_foreground(source, path, original, left_out) if left_out else source
 
 
 def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...]) -> tuple[Colour, ...]:
@@ -66,6 +71,26 @@ def _original(
     return OriginalLabels(labels, ignore, listed.by_index, place, mend)
 
 
+def _with_foreground(source: Source, path: str | Path, original: OriginalLabels, left_out: Collection[int]) -> Source:
+    """The source with `left_out` and `foreground`; `left_out` has indices."""
+    kept = lambda label: label.becomes != BACKGROUND or label.index in left_out
+    labels = tuple(label._replace(becomes=_LABELLED if kept(label) else BACKGROUND) for label in original.labels)
+    any_label, space = dataclasses.replace(original, labels=labels), LabelSpace((_LABELLED,))
+    encoded = _files(path)
+    count = lambda example_id: int(np.count_nonzero(any_label.decode(*encoded(example_id), space)))
+    names = tuple(label.name for label in original.labels if label.index in left_out)
+    return dataclasses.replace(source, left_out=names, foreground=count)
+
+
+def _files(path: str | Path) -> Files:
+    """The PNGs of a folder or .zip."""
+    tree = open_tree(path)
+    files = pictures_in(tree, "", ".png")
+    if not files:
+        raise DataError(f"{tree.path}: no PNG file in it: expected index maps, one PNG each")
+    return Files(tree, files)
+
+
 def _index_source(
     path: str | Path, space: LabelSpace, original: OriginalLabels, version: object, order_by_area: bool
 ) -> Source:
@@ -78,11 +103,7 @@ def _index_source(
       version: a value that JSON can hold; differs whenever other maps may be read.
       order_by_area: as in `Source`.
     """
-    tree = open_tree(path)
-    files = pictures_in(tree, "", ".png")
-    if not files:
-        raise DataError(f"{tree.path}: no PNG file in it: expected index maps, one PNG each")
-    encoded = Files(tree, files)
+    encoded = _files(path)
 
     def native(example_id: str) -> Bool[np.ndarray, "H W C"]:
         return maps.index_to_class_maps(original.decode(*encoded(example_id), space), space.num_channels)
@@ -90,11 +111,11 @@ def _index_source(
     def read(example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
         return maps.resize(native(example_id), size)
 
-    stamp = fingerprint([READING, tree.stamps(files.values()), version])
+    stamp = fingerprint([READING, encoded.tree.stamps(encoded.names.values()), version])
     return Source(
         "folder",
         space,
-        tuple(sorted(files)),
+        tuple(sorted(encoded.names)),
         read,
         stamp,
         native=native,
