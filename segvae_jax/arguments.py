@@ -109,7 +109,8 @@ def index_maps(value: Any, num_channels: int, ndim: int) -> np.ndarray:
     worst = maps.max() if maps.min() >= 0 else maps.min()
     if not 0 <= worst < num_channels:
         raise MapError(
-            f"the map holds index {worst}: the model knows 0 to {num_channels - 1}: merge or remove that class"
+            f"the map holds index {worst}: the model knows 0 to {num_channels - 1}: merge or remove that class,"
+            " or read an original map with read_map"
         )
     return maps
 

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from segvae_jax.errors import MapError
+from segvae_jax.errors import AmbiguousMapError, MapError
 
 MAX_PIXELS = 64_000_000
 _STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # between two grey values of 1, 2 and 4 bits, as viewers show them
@@ -60,10 +60,12 @@ class StoredPng(NamedTuple):
         owned = {i: owners.get(colours.get(i, ()), set()) for i in np.bincount(index.ravel()).nonzero()[0].tolist()}
         return [i for i in owned if owned[i] and i not in owned[i]], [i for i in owned if not owned[i]]
 
-    def ambiguous(self, place: str, index: int) -> MapError:
+    def ambiguous(self, place: str, index: int) -> AmbiguousMapError:
         """The error for a file that could be read by index or by colour."""
         means = f"index {index} has the colour #{bytes(self.shown()[index]).hex()}, which is that of another class"
-        return MapError(f"{place}: {means}: save it as 8-bit greyscale to be read by index, or as RGB, by colour")
+        return AmbiguousMapError(
+            f"{place}: {means}: save it as 8-bit greyscale to be read by index, or as RGB, by colour"
+        )
 
 
 def open_png(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> StoredPng:

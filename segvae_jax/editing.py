@@ -86,6 +86,7 @@ class Change:
       index_map: the map, integers `[H, W]`.
       add, remove, restyle: one class or several, by name, title or alias; tuples of names once they are checked.
       region: pixels that may change; all if None.
+      fit: how maps get the size of the model, one of `maps.FITS`.
 
     Raises:
       LabelError: if a class to add is present, one to remove or restyle is not, one is named twice, or none is named.
@@ -98,6 +99,7 @@ class Change:
     remove: str | Iterable[str] = ()
     restyle: str | Iterable[str] = ()
     region: Bool[np.ndarray, "h w"] | None = None
+    fit: str = "stretch"
 
     def __post_init__(self):
         fill = lambda name, value: object.__setattr__(self, name, value)
@@ -140,10 +142,18 @@ class Change:
         self, size: tuple[int, int]
     ) -> tuple[Float[np.ndarray, "h w C"], Float[np.ndarray, "h w C"], Float[np.ndarray, "C"]]:
         """The input of `sample_shapes` at the model's size: given shapes, where they are given, and the label-set."""
-        kept, free = maps.resize(self.kept(), size), maps.resize(self.free[..., None], size)
+        kept, free = (self.at_size(class_maps, size) for class_maps in (self.kept(), self.free[..., None]))
         given = np.where(self.generated, ~free, True)
         label_set = maps.label_set_of(kept) | self.generated
         return (kept & given).astype(np.float32), given.astype(np.float32), label_set.astype(np.float32)
+
+    def at_size(self, class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
+        """Class maps in the size of the model; blank where they are padded."""
+        return maps.resize(maps.fitted(class_maps, size, self.fit), size)
+
+    def of_map(self, soft: Float[np.ndarray, "N h w C"]) -> Float[np.ndarray, "N H W C"]:
+        """Soft class maps of the model in the size of the map."""
+        return maps.resize_soft_to(soft, self.index_map.shape, self.fit)
 
 
 def present_classes(index_map: Integer[np.ndarray, "H W"], space: LabelSpace) -> tuple[str, ...]:
@@ -275,15 +285,15 @@ def compose(change: Change, generated: Float[np.ndarray, "N h w C"], expected: F
       generated: soft shapes of the generated classes, at the model's size.
       expected: soft shapes of all classes, as the model expects them.
     """
-    size, space, before = change.index_map.shape, change.space, change.index_map
-    painted = maps.paint(maps.resize_soft(generated, size), space)
+    space, before = change.space, change.index_map
+    painted = maps.paint(change.of_map(generated), space)
     painted = np.where(change.free, painted, 0)
     class_maps = change.kept() | maps.index_to_shapes(painted, space)
     stays = maps.paint(change.kept(), space)[None]
     shown = np.where((painted > 0) & lies_above(space)[painted, stays], painted, stays)
     edited = np.asarray(change.touched)
     removed = edited & ~change.generated
-    parts = zip(shown, maps.resize_soft(expected, size), strict=True)
+    parts = zip(shown, change.of_map(expected), strict=True)
     index_maps = np.stack([fill(part, before, soft, edited, removed, space) for part, soft in parts])
     class_maps |= maps.index_to_class_maps(index_maps, space.num_channels) & edited
     was, now = edited[before], edited[index_maps]

@@ -1,13 +1,15 @@
 """MapEditor: the methods of a Generator that start from a given map."""
 
 import functools
+import os
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Integer
+from jaxtyping import Array, Bool, Float, Integer, UInt8
 
 from segvae_jax import arguments, maps, sampling
 from segvae_jax.batching import batches, call_on_maps
@@ -26,6 +28,8 @@ from segvae_jax.editing import (
     sample_shapes,
 )
 from segvae_jax.errors import CheckpointError, LabelError
+from segvae_jax.given_maps import Meaning, read_map
+from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import names_with
@@ -41,10 +45,13 @@ _Edit = TypeVar("_Edit", bound=Callable[..., Edits])
 
 
 def of_each_map(edit: _Edit) -> _Edit:
-    """Lets a method of a `MapEditor` that edits one map take several `[N, H, W]`, and edit each by itself."""
+    """Lets a method of a `MapEditor` that edits one map take the path of an index PNG, or several maps `[N, H, W]`,
+    each of which is edited by itself."""
 
     @functools.wraps(edit)
     def edited(editor: "MapEditor", index_map: Any, *values: Any, **named: Any) -> Edits:
+        if isinstance(index_map, str | os.PathLike):
+            index_map = editor.read_map(index_map)
         if arguments.dimensions(index_map) != _SEVERAL:
             return edit(editor, index_map, *values, **named)
         index_maps = arguments.index_maps(index_map, editor.space.num_channels, _SEVERAL)
@@ -104,6 +111,23 @@ class MapEditor:
         """The temperature as the model takes it, checked; see `segvae_jax.sampling.temperature_array`."""
         return temperature_array(self._model, temperature)
 
+    def read_map(
+        self, given: str | Path | Integer[np.ndarray, "*n H W"], labels: str | Path = ""
+    ) -> UInt8[IndexMaps, "*n H W"]:
+        """Reads a map in the classes of the model, which may have been merged from those of the map.
+
+        Args:
+          given: the path of an index PNG of any size, or of an RGB PNG if the labels have colours; or maps in memory.
+          labels: says what the indices mean, see `segvae_jax.given_maps`: the file of a label list; "data" for the
+            labels of the training maps; "model" for the classes of the model. If it is empty, the class names in the
+            file do, or else the only one of these two that is possible. If both are, a warning says which was taken.
+
+        Raises:
+          MapError: if it cannot be read, or holds what stands for no class of the model.
+          DataError: if `labels` is no list that can be read.
+        """
+        return read_map(given, Meaning(self.space, self.card.original, labels))
+
     @property
     def can_edit(self) -> bool:
         """Whether the model can generate some classes of a map while others stay as they are."""
@@ -111,7 +135,7 @@ class MapEditor:
 
     def add(
         self,
-        index_map: Integer[np.ndarray, "*n H W"],
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -123,7 +147,7 @@ class MapEditor:
 
     def remove(
         self,
-        index_map: Integer[np.ndarray, "*n H W"],
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         region: Bool[np.ndarray, "h w"] | None = None,
     ) -> Edits:
@@ -132,7 +156,7 @@ class MapEditor:
 
     def restyle(
         self,
-        index_map: Integer[np.ndarray, "*n H W"],
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -145,7 +169,7 @@ class MapEditor:
     @of_each_map
     def complete(
         self,
-        index_map: Integer[np.ndarray, "*n H W"],
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
         labels: str | Iterable[str],
         num: int = 1,
         seed: int = 0,
@@ -174,7 +198,7 @@ class MapEditor:
     @fixed_numerics()
     def edit(
         self,
-        index_map: Integer[np.ndarray, "*n H W"],
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
         add: str | Iterable[str] = (),
         remove: str | Iterable[str] = (),
         restyle: str | Iterable[str] = (),
@@ -187,8 +211,9 @@ class MapEditor:
         """Edits several classes of a map at once; `segvae_jax.editing` says which pixels may change.
 
         Args:
-          index_map: of any size; the results have the same. The model works at its own size. Of several maps of one
-            size, each gets its alternatives, those of the first map first.
+          index_map: of any size, in the channels of `space`; or the path of a PNG, which `read_map` reads. The results
+            have the size of the map. The model works at its own size. Of several maps of one size, each gets its
+            alternatives, those of the first map first.
           add: names of classes to add, which the map does not have.
           remove: names of classes to remove.
           restyle: names of classes that get new shapes.
@@ -206,6 +231,7 @@ class MapEditor:
           CheckpointError: if the model generates all classes at once, see `can_edit`; or has no such scale of the
             latent.
         """
+        assert not isinstance(index_map, str | Path)  # as `of_each_map` has read it
         change = self._change(index_map, add=add, remove=remove, restyle=restyle, region=region)
         num, seed = arguments.whole("num", num, 1), arguments.whole("seed", seed)
         candidates = arguments.whole("candidates", candidates, 1, _MAX_CANDIDATES)
@@ -217,7 +243,11 @@ class MapEditor:
     @of_each_map
     @fixed_numerics()
     def reshape(
-        self, index_map: Integer[np.ndarray, "*n H W"], labels: str | Iterable[str], steps: int, seed: int = 0
+        self,
+        index_map: str | Path | Integer[np.ndarray, "*n H W"],
+        labels: str | Iterable[str],
+        steps: int,
+        seed: int = 0,
     ) -> Edits:
         """Changes the shapes of classes of a map step by step, by noise along a great circle.
 
@@ -232,18 +262,18 @@ class MapEditor:
         """
         change = self._change(index_map, restyle=labels)
         steps, seed = arguments.whole("steps", steps, 1), arguments.whole("seed", seed)
-        shapes = maps.resize(maps.index_to_shapes(change.index_map, self.space), self._model.image_size)
+        shapes = change.at_size(maps.index_to_shapes(change.index_map, self.space), self._model.image_size)
         end = self._noise(seed, np.zeros(1, int), 1)[0, 0]
         eps = noise_between(self.posterior(shapes[None]), end, steps)
         noise = (jnp.asarray(batch)[:, None] for _, batch in batches(np.asarray(eps), _ROWS))
         return self._composed(change, noise, 1.0).first(steps)
 
-    def _change(self, index_map: Integer[np.ndarray, "*n H W"], **asked: Any) -> Change:
+    def _change(self, index_map: str | Path | Integer[np.ndarray, "*n H W"], **asked: Any) -> Change:
         """The change that is asked for, checked."""
         if not self.can_edit:
             able = names_with("can_edit")
             raise CheckpointError(f"a {self.card.name} model cannot edit maps: use {able}")
-        return Change(self.space, index_map, **asked)
+        return Change(self.space, index_map, **asked, fit=self.card.fit)
 
     def _checked_class_maps(self, class_maps: Any) -> Bool[np.ndarray, "N H W C"]:
         return arguments.class_maps(class_maps, (*self._model.image_size, self.space.num_channels))

@@ -21,6 +21,10 @@ class MapError(SegVAEError):
     """A semantic map or image file that cannot be used."""
 
 
+class AmbiguousMapError(MapError):
+    """An index map whose palette says that its indices were moved."""
+
+
 class DataError(SegVAEError):
     """A data set, source or split that cannot be used."""
 

@@ -150,10 +150,13 @@ class LabelSpace:
         Raises:
           LabelError: if there is no such class; the message names the nearest one and all known ones.
         """
-        if name not in self.classes:
-            found = self._spellings.get(plain(name)) if isinstance(name, str) else None
-            return self._require(found or name)
-        return self._require(name)
+        return self._require(self.known(name) or name)
+
+    def known(self, name: str) -> str | None:
+        """The class that a name, a title or an alias stands for, as in `channel`; None if there is none."""
+        if name in self.classes:
+            return name
+        return self._spellings.get(plain(name)) if isinstance(name, str) else None
 
     def resolve(self, labels: str | Iterable[str]) -> tuple[str, ...]:
         """The names of classes that may be called by their titles or aliases.

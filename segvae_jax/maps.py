@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 else:
     AnyArray = Array | np.ndarray
 
+FITS = ("stretch", "pad")  # how maps get another size: by area alone, or with background added first
 BACKGROUND_THRESHOLD = 0.4  # of the authors' release: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
 FAINT_THRESHOLD = 0.02  # a class that peaks below counts as absent: raised, it would be specks all over the map
@@ -154,9 +155,19 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
     return np.where(tiny, _most_covered(coverage), covers)
 
 
-def resize_index(index: UInt8[np.ndarray, "H W"], space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
-    """Resizes an index map by area, so that no class is lost, unless others are painted over it."""
-    return paint(resize(index_to_class_maps(index, space.num_channels), size), space)
+def resize_index(
+    index: UInt8[np.ndarray, "H W"], space: LabelSpace, size: tuple[int, int], fit: str = "stretch"
+) -> UInt8[np.ndarray, "h w"]:
+    """Resizes an index map by area, so that no class is lost, unless others are painted over it; `fit` as in `fitted`.
+
+    Classes are resized one by one: a large map with many classes would need much memory.
+    """
+    if index.shape == tuple(size):
+        return index
+    class_maps = np.zeros((*size, space.num_channels), bool)
+    for channel in np.flatnonzero(np.bincount(index.ravel(), minlength=1)[1:]) + 1:
+        class_maps[..., channel] = resize(fitted(index[..., None] == channel, size, fit), size)[..., 0]
+    return paint(class_maps, space)
 
 
 def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) -> Float[AnyArray, "*b h w C"]:
@@ -165,6 +176,18 @@ def resize_soft(class_maps: Float[AnyArray, "*b H W C"], size: tuple[int, int]) 
         return class_maps
     shape = (*class_maps.shape[:-3], *size, class_maps.shape[-1])
     return class_maps.__array_namespace__().asarray(jax.image.resize(class_maps, shape, "linear"))
+
+
+def resize_soft_to(
+    class_maps: Float[np.ndarray, "N h w C"], size: tuple[int, int], fit: str
+) -> Float[np.ndarray, "N H W C"]:
+    """Resizes soft class maps to the size of a map that `fitted` had padded, without the padding (host)."""
+    if fit != "pad":
+        return resize_soft(class_maps, size)
+    before, after = zip(*_padding(size, class_maps.shape[1:3]), strict=True)
+    height, width = (sum(parts) for parts in zip(size, before, after, strict=True))
+    padded = resize_soft(class_maps, (height, width))
+    return padded[:, before[0] : height - after[0], before[1] : width - after[1]]
 
 
 def growth(index: UInt8[np.ndarray, "H W"], space: LabelSpace) -> UInt8[np.ndarray, "S H W"]:
@@ -188,26 +211,39 @@ def pad_to_ratio(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int]) -> 
 
     Zeros are background in class maps, and black in an RGB picture. No pixel is lost or scaled.
     """
-    height, width, _ = pixels.shape
-    rows = max(0, round(width * size[0] / size[1]) - height)
-    columns = max(0, round(height * size[1] / size[0]) - width)
-    return np.pad(pixels, ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0)))
+    return np.pad(pixels, (*_padding(pixels.shape[:2], size), (0, 0)))
+
+
+def _padding(shape: tuple[int, ...], size: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Rows before and after, and columns before and after, that give a map the aspect ratio of `size`."""
+    (height, width), (target_height, target_width) = shape, size
+    rows = max(0, round(width * target_height / target_width) - height)
+    columns = max(0, round(height * target_width / target_height) - width)
+    return (rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2)
+
+
+def fitted(pixels: Shaped[np.ndarray, "H W C"], size: tuple[int, int], fit: str) -> Shaped[np.ndarray, "h w C"]:
+    """The pixels, padded to the aspect ratio of `size` if `fit` is "pad", and as they are if it is "stretch" (host)."""
+    return pad_to_ratio(pixels, size) if fit == "pad" else pixels
 
 
 def _average_rows(values: Float[np.ndarray, "H W C"], target: int) -> Float[np.ndarray, "h W C"]:
     """Averages by area along the first axis."""
-    import scipy.sparse  # takes long to import, and only resizing needs it
-
-    weights = scipy.sparse.csr_array(_area_weights(len(values), target))  # few are not zero
+    weights = _area_weights(len(values), target)
     return (weights @ values.reshape(len(values), -1)).reshape(target, *values.shape[1:])
 
 
-def _area_weights(source: int, target: int) -> Float[np.ndarray, "t s"]:
-    """The share of each target cell that each source cell covers."""
+def _area_weights(source: int, target: int) -> Any:
+    """The share of each target cell that each source cell covers; a sparse array `[target, source]`."""
+    import scipy.sparse  # takes long to import, and only resizing needs it
+
     edges = np.arange(target + 1) * (source / target)
-    cells = np.arange(source)
+    first = np.floor(edges[:-1]).astype(int)
+    cells = first[:, None] + np.arange(int(np.ceil(source / target)) + 1)
     overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    return (np.clip(overlap, 0, 1) * (target / source)).astype(np.float32)
+    rows, near = np.nonzero((overlap > 0) & (cells < source))
+    shares = (np.clip(overlap[rows, near], 0, 1) * (target / source)).astype(np.float32)
+    return scipy.sparse.csr_array((shares, (rows, cells[rows, near])), shape=(target, source))
 
 
 def colour(index: UInt8[np.ndarray, "*b H W"], space: LabelSpace) -> UInt8[np.ndarray, "*b H W 3"]:

@@ -46,12 +46,17 @@ def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H 
     Raises:
       MapError: naming the file, if it cannot be read, or has a class that `space` does not know.
     """
-    return _map_by_names(path, str(path), space, MAX_PIXELS)
+    return _map_by_names(path, str(path), space, MAX_PIXELS, {})
 
 
-def decode_index_map(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
-    """Like `read_index_map`, from the content of a file with at most `max_pixels`; errors call it `place`."""
-    return _map_by_names(io.BytesIO(data), place, space, max_pixels)
+def decode_index_map(
+    data: bytes, place: str, space: LabelSpace, max_pixels: int, becomes: Mapping[str, str] | None = None
+) -> UInt8[np.ndarray, "H W"]:
+    """Like `read_index_map`, from the content of a file with at most `max_pixels`; errors call it `place`.
+
+    Names in the metadata that are keys of `becomes` stand for the classes that are its values.
+    """
+    return _map_by_names(io.BytesIO(data), place, space, max_pixels, becomes or {})
 
 
 def read_class_names(path: str | Path) -> tuple[str, ...] | None:
@@ -63,8 +68,21 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
     return _class_names(open_png(path, str(path)).image, str(path))
 
 
+def has_class_names(data: bytes, place: str, max_pixels: int) -> bool:
+    """Whether the content of a PNG of at most `max_pixels` has class names; errors as in `read_class_names`."""
+    return _class_names(open_png(io.BytesIO(data), place, max_pixels).image, place) is not None
+
+
+def has_palette(data: bytes, place: str, space: LabelSpace, max_pixels: int) -> bool:
+    """Whether each index in the content of a palette PNG has the colour of that channel of `space`."""
+    stored = open_png(io.BytesIO(data), place, max_pixels)
+    if stored.image.mode != "P":
+        return False
+    return stored.compare(np.asarray(stored.image, np.uint8), dict(enumerate(space.palette))) == ([], [])
+
+
 def decode_index_or_rgb_png(
-    data: bytes, place: str, meanings: Mapping[int, Colour], ignore: int = -1
+    data: bytes, place: str, meanings: Mapping[int, Colour], ignore: int = -1, max_pixels: int = MAX_PIXELS
 ) -> UInt8[np.ndarray, "H W"] | UInt8[np.ndarray, "H W 3"]:
     """The indices of a palette or greyscale PNG, or the colours of an RGB PNG; opacity is ignored.
 
@@ -76,11 +94,12 @@ def decode_index_or_rgb_png(
       place: name of the file in error messages.
       meanings: the colour of each index; may be empty.
       ignore: an index whose colour in the file means nothing; none if negative.
+      max_pixels: of the picture.
 
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or could be read in both ways.
     """
-    stored = open_png(io.BytesIO(data), place)
+    stored = open_png(io.BytesIO(data), place, max_pixels)
     image = stored.image
     if image.mode in ("RGB", "RGBA"):
         return np.asarray(image.convert("RGB"))
@@ -192,7 +211,9 @@ def _indices(image: Image.Image, place: str) -> UInt8[np.ndarray, "H W"]:
     return np.asarray(image, np.uint8)
 
 
-def _map_by_names(file: Encoded, place: str, space: LabelSpace, max_pixels: int) -> UInt8[np.ndarray, "H W"]:
+def _map_by_names(
+    file: Encoded, place: str, space: LabelSpace, max_pixels: int, becomes: Mapping[str, str]
+) -> UInt8[np.ndarray, "H W"]:
     stored = open_png(file, place, max_pixels)
     given = _class_names(stored.image, place)
     names = given or space.names
@@ -200,9 +221,10 @@ def _map_by_names(file: Encoded, place: str, space: LabelSpace, max_pixels: int)
     if stored.image.mode == "P" and names == space.names:
         index = _in_palette_order(index, stored, space, place, bool(given))
     index = _in_range(index, place, len(names))
+    becomes = {} if names == space.names else becomes
     channels = np.zeros(256, np.uint8)
     for used in np.unique(index):
-        channels[used] = _channel(names[used], place, space)
+        channels[used] = _channel(becomes.get(names[used], names[used]), place, space)
     return channels[index]
 
 

@@ -21,9 +21,12 @@ from segvae_jax.batching import padded_size
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable_translator
-from segvae_jax.errors import ArgumentError, MapError
+from segvae_jax.errors import ArgumentError
 from segvae_jax.files import locked
+from segvae_jax.given_maps import Meaning, read_map
+from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import LabelSpace
+from segvae_jax.maps import resize_index
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.shipped import checkpoint_directory
 from segvae_jax.translator.networks import Networks, Styles, as_bytes, as_floats
@@ -104,10 +107,20 @@ class Translator:
                 path, card, {"params": {**self._params, "styles": vars(self._styles)}}, half
             )
 
+    def read_map(
+        self, given: str | Path | Integer[np.ndarray, "*n H W"], labels: str | Path = ""
+    ) -> UInt8[IndexMaps, "*n H W"]:
+        """Reads a map in the classes of the translator; arguments and errors as in `Generator.read_map`."""
+        return read_map(given, Meaning(self.space, self.card.original, labels))
+
+    def resized(self, index_map: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "H W"]:
+        """A map of any size in that of the translator, resized as training maps were."""
+        return resize_index(index_map, self.space, self.image_size, self.card.fit)
+
     @fixed_numerics()
     def translate(
         self,
-        index_maps: Integer[np.ndarray, "*N H W"],
+        index_maps: Integer[np.ndarray, "*N h w"],
         num: int = 1,
         seed: int = 0,
         style: Float[np.ndarray, "S"] | None = None,
@@ -117,13 +130,14 @@ class Translator:
         Picture i of every map has the noise of sample i of the seed, so that maps can be compared.
 
         Args:
-          index_maps: one or several, in the channels of `space`.
+          index_maps: one or several of one size, in the channels of `space`. Other sizes than that of the translator
+            are resized by area, as preparing training maps does.
           num: pictures of each map.
           seed: of the noise of pixels and styles.
           style: of all pictures, as `encode` returns it; sampled if None.
 
         Raises:
-          MapError: if they are no index maps of these classes and size.
+          MapError: if they are no index maps of these classes.
           ArgumentError: if a number is out of its range, or `style` is none.
         """
         maps, num = self._checked(index_maps), arguments.whole("num", num, 1)
@@ -134,7 +148,7 @@ class Translator:
     @fixed_numerics()
     def translate_each(
         self,
-        index_maps: Integer[np.ndarray, "N H W"],
+        index_maps: Integer[np.ndarray, "N h w"],
         seed: int = 0,
         style: Float[np.ndarray, "S"] | None = None,
         first: int = 0,
@@ -180,11 +194,8 @@ class Translator:
 
     def _checked(self, index_maps: Any) -> UInt8[np.ndarray, "N H W"]:
         maps = arguments.index_maps(index_maps, self.space.num_channels, 2 if np.ndim(index_maps) == 2 else 3)
-        if maps.shape[-2:] != tuple(self.image_size):
-            height, width = self.image_size
-            given = f"a map of {maps.shape[-2]} x {maps.shape[-1]} pixels"
-            raise MapError(f"{given}: the translator takes {height} x {width}: resize it, or train one of that size")
-        return maps.reshape(-1, *maps.shape[-2:]).astype(np.uint8)
+        maps = maps.reshape(-1, *maps.shape[-2:]).astype(np.uint8)
+        return np.stack([self.resized(index) for index in maps])
 
     def _checked_style(self, style: Any) -> Float[np.ndarray, "S"] | None:
         if style is None:

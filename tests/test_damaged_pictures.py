@@ -17,6 +17,7 @@ from segvae_jax.data.sources.folder import folder
 from segvae_jax.data.sources.registry import SourceOptions, open_source
 from segvae_jax.errors import SegVAEError
 from segvae_jax.evaluation.map_set import read_map_set
+from segvae_jax.given_maps import Meaning
 from segvae_jax.labels import LabelSpace
 
 SPACE = LabelSpace(("roof", "wall", "door"))
@@ -100,7 +101,7 @@ READERS = {
     "index or colour": lambda data: pictures.decode_index_or_rgb_png(data, "it", MEANINGS),
     "mask": lambda data: pictures.decode_mask_png(data, "it", MOST),
     "picture": lambda data: pictures.decode_rgb(data, "it"),
-    "upload": lambda data: loading(data, SPACE),
+    "upload": lambda data: loading(data, Meaning(SPACE)),
     "size": lambda data: pictures.png_size(data, "it"),
 }
 
@@ -143,7 +144,7 @@ def test_readers_of_files_give_an_error_of_the_project_or_a_value(tmp_path):
     sources += [open_source(name, options) for name in ("celebamask_hq", "humanparsing")]
     readers = [call for s in sources for call in (lambda _, s=s: s.native("it"), lambda _, s=s: s.read("it", (4, 4)))]
     readers += [
-        lambda _: read_map_set(tmp_path / "it", SPACE, SIZE),
+        lambda _: read_map_set(tmp_path / "it", Meaning(SPACE), SIZE),
         lambda _: pictures.read_index_png(path, 4),
         lambda _: pictures.read_index_map(path, SPACE),
         lambda _: pictures.read_class_names(path),

@@ -1,6 +1,8 @@
 """The command `edit`, as users call it."""
 
+import dataclasses
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -10,8 +12,11 @@ from segvae_jax import pictures
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.cli.main import main
+from segvae_jax.errors import MapError
+from segvae_jax.generation import Generator
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import init_variables
+from segvae_jax.original_labels import Label, OriginalLabels
 
 SPACE = LabelSpace(("face", "eye", "hat"), drawing_order=("face", "hat", "eye"))
 ARGUMENTS = {"image_size": (8, 8), "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "gain": 1.0}
@@ -137,3 +142,34 @@ def test_one_folder_for_maps_and_pictures_is_refused(folder, run):
         status == 2 and errors == "error: --save_enlarged=./same: another flag names this folder: give each its own\n"
     )
     assert not (folder / "same").exists()
+
+
+def test_an_original_map_is_edited_by_the_labels_of_the_training_maps(folder, run, tmp_path):
+    """Index 1 of the map is a cap, and 2 a head; the training maps had them as hat and face."""
+    labels = Label(0, "null", "background"), Label(1, "cap", "hat"), Label(2, "head", "face"), Label(7, "x", "eye")
+    card = dataclasses.replace(ModelCard.read(folder / "run"), original=OriginalLabels(labels))
+    save_variables(tmp_path, card, init_variables(card.model(), 0))
+    shutil.copy(folder / "plain.png", tmp_path)
+    merged = np.array([0, 3, 1])[a_map()]
+    flags = f"--checkpoint={tmp_path}", "--map=plain.png", "--remove=hat"
+    expected = Generator.load(folder / "run").remove(merged, "hat").index_maps
+    for number, (more, note) in enumerate((((), True), (("--labels=data",), False))):
+        status, out, errors = run(*flags, *more, f"--out={tmp_path / str(number)}")
+        assert status == 0, errors
+        assert ("note: plain.png, without class names: read by the labels of the training maps" in out) is note
+        edited = pictures.read_index_map(tmp_path / f"{number}/00000.png", SPACE)
+        np.testing.assert_array_equal(edited, expected[0])
+    status, _, errors = run(*flags, "--labels=model", f"--out={tmp_path / 'none'}")
+    assert status == 2 and "'hat' is not in the map, which has face, eye" in errors
+    (tmp_path / "list.txt").write_text("background\nCap\nhead\n")
+    status, _, errors = run(*flags, f"--labels={tmp_path / 'list.txt'}", f"--out={tmp_path / 'listed'}")
+    assert status == 0, errors
+    edited = pictures.read_index_map(tmp_path / "listed/00000.png", SPACE)
+    np.testing.assert_array_equal(edited, expected[0])
+    status, _, errors = run(*flags, "--labels=absent.txt", f"--out={tmp_path / 'none'}")
+    assert status == 2 and "absent.txt" in errors and errors.count("\n") == 1
+    with pytest.warns(UserWarning, match="read by the labels of the training maps"):
+        given = Generator.load(tmp_path).remove(folder / "plain.png", "hat").index_maps
+    np.testing.assert_array_equal(given, expected)
+    with pytest.raises(MapError, match="index 7: the model knows 0 to 3: merge or remove that class, or read an orig"):
+        Generator.load(tmp_path).remove(np.full((4, 4), 7), "hat")

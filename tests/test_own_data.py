@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import re
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_the_commands_of_the_page_run_in_its_order(workplace):
         assert json.loads(image.text["labels"]) == ["background", *clothing.CLASSES.split(",")]
     prepared = [open_prepared(path.parent) for path in workplace.glob("prepared/**/features.json")]
     small, whole = sorted((data.space for data in prepared), key=lambda space: space.num_channels)
-    assert small.drawing_order == ("skin", "hair", "dress", "pants", "bag")
+    assert small.drawing_order == ("skin", "hair", "top", "dress", "coat", "pants", "skirt", "shoes", "bag")
     assert whole.drawing_order == tuple(clothing.CLASSES.split(","))
 
 
@@ -61,6 +62,16 @@ def test_the_list_of_the_page_can_be_read(tmp_path):
     listed = read_labels(tmp_path / "labels.csv")
     assert listed.names[3] == "dress" and listed.colours[1] == (120, 60, 20)
     assert pairs_by_name(list(listed.names.values())) == (("left-shoe", "right-shoe"),)
+
+
+def test_the_first_choice_of_classes_makes_whole_people(workplace, tmp_path):
+    """And another one, which leaves clothes out, is warned of."""
+    command = next(block for block in blocks(PAGE, "bash") if "runs/first" in block)
+    merge, classes = (re.search(rf'data\.{key}="(.*?)"', command)[1] for key in ("merge", "classes"))
+    for chosen, warned in ((classes, False), ("skin,hair,dress,pants,bag", True)):
+        source = folder(workplace / "masks", workplace / "label_names.json", merge, chosen)
+        report = prepare(source, Recipe((16, 16)), tmp_path).data_report()
+        assert any("of the pixels that have a label" in line for line in report["warnings"]) is warned, report
 
 
 def test_its_errors_are_what_users_read(tmp_path, monkeypatch):

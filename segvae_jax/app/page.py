@@ -20,6 +20,7 @@ from segvae_jax.app.session import Session, loading, widely
 from segvae_jax.app.session_file import restored
 from segvae_jax.errors import SegVAEError
 from segvae_jax.generation import Generator
+from segvae_jax.given_maps import Meaning
 from segvae_jax.termination import termination
 
 _UPLOAD_KEPT = 600  # seconds; an upload is read at once
@@ -100,6 +101,19 @@ def _connect(generator: Generator, translate: views.Translate | None, checkpoint
     page.canvas.play(_guarded(play), page.state, page.canvas, show_progress="hidden", **UNLISTED)
 
 
+def _load(generator: Generator, session: Session, file: Any) -> Session:
+    meaning = Meaning(generator.space, generator.card.original)
+    call, note = loading(_content(file), meaning)
+    loaded = session.apply(generator, call)
+    if note:
+        gr.Info(pages.render(_HERE / "error.html.jinja", message=note))
+    return loaded
+
+
+def _content(file: Any) -> bytes:
+    return Path(file["path"]).read_bytes()
+
+
 def _connect_calls(generator: Generator, page: Any, on: Callable[..., Any]) -> None:
     """Connects the controls that ask the generator for maps."""
 
@@ -120,10 +134,8 @@ def _connect_calls(generator: Generator, page: Any, on: Callable[..., Any]) -> N
 
 def _connect_starts(generator: Generator, weights: str, page: Any, on: Callable[..., Any]) -> None:
     """Connects the controls that start from the user's own."""
-    content = lambda file: Path(file["path"]).read_bytes()
-    load = lambda session, file: session.apply(generator, loading(content(file), generator.space))
-    reopen = lambda session, file: restored(content(file), weights, generator.space)
-    on(page.upload.upload, load, page.upload)
+    reopen = lambda session, file: restored(_content(file), weights, generator.space)
+    on(page.upload.upload, functools.partial(_load, generator), page.upload)
     on(page.blank.click, lambda session: session.apply(generator, {"call": "blank"}))
     on(page.reopen.upload, reopen, page.reopen)
     again = lambda session, text: restored(text, weights, generator.space)

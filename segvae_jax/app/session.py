@@ -8,6 +8,7 @@ import base64
 import dataclasses
 import itertools
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,18 +16,20 @@ import numpy as np
 from jaxtyping import UInt8
 
 import segvae_jax
-from segvae_jax import pictures
+from segvae_jax import maps, pictures
 from segvae_jax.app.alternatives import LIKELIEST_OF, PER_ALTERNATIVE, most_different
 from segvae_jax.app.painting import MAX_PIXELS, around, painted, png_of, region_of, strokes_of
 from segvae_jax.app.values import MAX_MAPS, checked_call, checked_number, parsed, short
 from segvae_jax.errors import MapError
 from segvae_jax.generation import Generator
+from segvae_jax.given_maps import MapFile, Meaning, read_given
 from segvae_jax.json_objects import opened, sealed
 from segvae_jax.labels import LabelSpace
 
 HISTORY = 20  # steps that are kept
 MAX_BYTES = 8 * 2**20  # of their maps; the last step is kept in any case
 MAX_RECORD = 2**20  # characters
+MAX_UPLOADED_PIXELS = 4096 * 4096  # which keeps the memory of reading it bounded
 
 _TITLES = {
     "generate": "new", "load": "uploaded", "blank": "blank", "paint": "painted", "complete": "completed",
@@ -254,14 +257,34 @@ def widely(num: int) -> dict[str, int]:
     return {"num": num, "of": PER_ALTERNATIVE * num, "candidates": LIKELIEST_OF}
 
 
-def loading(png: bytes, space: LabelSpace) -> Call:
+def loading(png: bytes, meaning: Meaning) -> tuple[Call, str]:
     """The call that loads an uploaded map; it contains the map, so that a record needs no other file.
+
+    Args:
+      png: the file. A map of more than `MAX_PIXELS` becomes smaller.
+      meaning: what its indices may mean.
+
+    Returns:
+      the call, and what was assumed or changed, in one line; "" if nothing was.
 
     Raises:
       MapError: if the file cannot be used.
     """
-    index_map = pictures.decode_index_map(png, "your map", space, MAX_PIXELS)
-    return {"call": "load", "png": base64.b64encode(pictures.index_png_bytes(index_map, space)).decode()}
+    space, notes = meaning.space, []
+    (index_map,), note = read_given([MapFile(png, "your map")], meaning, MAX_UPLOADED_PIXELS)
+    if index_map.size > MAX_PIXELS:
+        shape = index_map.shape
+        index_map = maps.resize_index(index_map, space, _bounded(*shape))
+        notes.append("your map: resized from {} x {} to {} x {} pixels".format(*shape, *index_map.shape))
+    call = {"call": "load", "png": base64.b64encode(pictures.index_png_bytes(index_map, space)).decode()}
+    return call, "; ".join([*([note] if note else []), *notes])
+
+
+def _bounded(height: int, width: int) -> tuple[int, int]:
+    """The largest size of at most `MAX_PIXELS` with about the same aspect ratio."""
+    scale = math.sqrt(MAX_PIXELS / (height * width))
+    rows, columns = (min(max(1, int(side * scale)), MAX_PIXELS) for side in (height, width))
+    return min(rows, MAX_PIXELS // columns), min(columns, MAX_PIXELS // rows)
 
 
 def _loaded(text: str, space: LabelSpace) -> UInt8[np.ndarray, "H W"]:

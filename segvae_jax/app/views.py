@@ -32,8 +32,7 @@ def translated(
     translator: Translator, index_maps: UInt8[np.ndarray, "N H W"], look: int
 ) -> UInt8[np.ndarray, "N h w 3"]:
     """Pictures of maps of any size, all with the same noise, so that what an edit leaves alone keeps its look."""
-    resized = [maps.resize_index(index, translator.space, translator.image_size) for index in index_maps]
-    return translator.translate(np.stack(resized), seed=look)[:, 0]
+    return translator.translate(index_maps, seed=look)[:, 0]
 
 
 def remembering(translate: Translate) -> Translate:

@@ -16,14 +16,16 @@ from segvae_jax.errors import CheckpointError, SegVAEError
 from segvae_jax.files import write_atomically
 from segvae_jax.json_objects import json_object, opened, sealed
 from segvae_jax.labels import LabelSpace
+from segvae_jax.maps import FITS
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import MODELS, check_arguments, hyperparameters_of, make_model
+from segvae_jax.original_labels import OriginalLabels
 from segvae_jax.shipped import checkpoint_names
 from segvae_jax.translator.networks import TRANSLATOR, Networks
 
 CARD = "model.json"
 _FORMAT = 1
-_LATER = ("name", "weights", "step", "program")  # entries that cards of earlier versions may lack
+_LATER = ("name", "weights", "step", "program", "original", "fit")  # entries that cards of earlier versions may lack
 _ENTRIES = ("format", "label_space", "model", "label_sets", "counts", "prepared", *_LATER)
 
 
@@ -41,6 +43,9 @@ class ModelCard:
       weights: SHA-256 of the `weights.npz` beside the card, or "" if there are saved steps instead.
       step: of training, at which `weights.npz` was written.
       program: SHA-256 of the sampling program beside the card, or "" if there is none.
+      original: the labels of the training maps, and the class that each became; None if these maps had the classes of
+        the model, or if that is unknown.
+      fit: how training maps got their size, one of `maps.FITS`.
     """
 
     space: LabelSpace
@@ -52,6 +57,8 @@ class ModelCard:
     weights: str = ""
     step: int = 0
     program: str = ""
+    original: OriginalLabels | None = None
+    fit: str = "stretch"
 
     def model(self) -> MapModel:
         """The model that generates maps, without its weights.
@@ -121,6 +128,8 @@ class ModelCard:
             "counts": self.counts.tolist(), "prepared": self.prepared, "weights": self.weights, "step": self.step,
             "program": self.program,
         }  # fmt: skip
+        content |= {"original": self.original.to_json()} if self.original else {}
+        content |= {"fit": self.fit} if self.fit != "stretch" else {}
         text = json.dumps(sealed(content), indent=1)
         write_atomically(directory / CARD, lambda path: path.write_text(text))
 
@@ -157,7 +166,10 @@ class ModelCard:
         if not all(type(count) is int for count in [*card["counts"], card.get("step", 0)]):
             raise TypeError("counts and step are no whole numbers")
         counts = np.array(card["counts"], int)
-        read = cls(space, arguments, label_sets, counts, card["prepared"], **{k: card[k] for k in _LATER if k in card})
+        later = {key: card[key] for key in _LATER if key in card}
+        if "original" in later:
+            later["original"] = OriginalLabels.from_json(later["original"], space)
+        read = cls(space, arguments, label_sets, counts, card["prepared"], **later)
         read._check()
         return read
 
@@ -170,6 +182,8 @@ class ModelCard:
         texts = self.name, self.prepared, self.weights, self.program
         if not all(isinstance(text, str) for text in texts) or not 0 <= self.step < 2**31:
             raise TypeError("an entry has another type, or is out of range")
+        if self.fit not in FITS:
+            raise ValueError(f"fit: expected {' or '.join(FITS)}")
         if self.counts.shape != (len(self.label_sets),) or (self.counts < 0).any():
             raise ValueError("counts: expected one for each label-set")
         check_arguments(Networks if self.name == TRANSLATOR else MODELS[self.name], self.arguments)

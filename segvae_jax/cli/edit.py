@@ -5,8 +5,10 @@ All other classes stay as they are.
     segvae edit --map=face.png --add=eye_g --remove=hat --restyle=hair --num=4 --out=edited
     segvae edit --checkpoint=DIR --map=sketch.png --complete="skin,hair,nose,mouth" --out=completed
 
-The map is an index PNG with or without a palette, of any size, which the results keep. If the map has class names in
-its metadata, as the maps that this project writes do, they say what the indices mean; otherwise the model's classes do.
+The map is an index PNG with or without a palette, of any size, which the results keep. It may be an original map, whose
+labels were merged in training. If it has class names in its metadata, as the maps that this project writes do, they say
+what the indices mean; otherwise the labels of the training maps do, or the model's classes. --labels says it for maps
+from elsewhere.
 Writes numbered index PNGs and `sheet.png`, which shows the map and its edits beside one another; with --pictures, also
 `pictures.png` and a picture of each edit.
 """
@@ -23,6 +25,7 @@ from jaxtyping import Bool, UInt8
 from segvae_jax.cli.script import (
     check_folders,
     checkpoint_help,
+    define_labels_flag,
     define_picture_flags,
     define_temperature_flag,
     flag_group,
@@ -48,6 +51,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
         flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
         flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
         flags.DEFINE_string("map", None, "Index PNG to edit.", own, required=True)
+        define_labels_flag(own)
     with flag_group(own, "Edit"):
         flags.DEFINE_list("add", [], "Classes to add, which the map does not have.", own)
         flags.DEFINE_list("remove", [], "Classes to remove.", own)
@@ -69,12 +73,15 @@ def main(given: flags.FlagValues) -> None:
     folders = {"--out": given.out, "--save_enlarged": given.save_enlarged}
     folders = {flag: folder for flag, folder in folders.items() if folder}
     check_folders(folders)
-    from segvae_jax import pictures
     from segvae_jax.generation import Generator
+    from segvae_jax.given_maps import Meaning, map_file, read_given
 
     generator = Generator.load(given.checkpoint, given.step)
     translator = translator_of(given, generator.space) if given.pictures else None
-    index = pictures.read_index_map(given.map, generator.space)
+    meaning = Meaning(generator.space, generator.card.original, given.labels)
+    (index,), note = read_given([map_file(given.map)], meaning)
+    if note:
+        print(f"note: {note}")
     try:
         edits = _edited(given, generator, index)
     except (LabelError, MapError) as error:
@@ -115,10 +122,9 @@ def _translate(
     translator: "segvae_jax.translation.Translator", out: Path, index_maps: UInt8[np.ndarray, "N H W"], seed: int
 ) -> None:
     """Writes pictures of the map and its edits. All have the same noise, so that what was not edited keeps its look."""
-    from segvae_jax import maps, pictures, sheets
+    from segvae_jax import pictures, sheets
 
-    resized = np.stack([maps.resize_index(index, translator.space, translator.image_size) for index in index_maps])
-    made = translator.translate(resized, num=1, seed=seed)[:, 0]
+    made = translator.translate(index_maps, num=1, seed=seed)[:, 0]
     pictures.save_picture(out / "pictures.png", sheets.grid(sheets.enlarged(made, None)))
     for number, picture in enumerate(made[1:]):
         pictures.save_picture(out / f"{number:05d}_picture.png", picture)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from segvae_jax.cli.script import checkpoint_help
+from segvae_jax.cli.script import checkpoint_help, define_labels_flag
 from segvae_jax.errors import ConfigError
 from segvae_jax.files import locked, writable_directory
 
@@ -32,6 +32,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("checkpoint", None, checkpoint_help(), own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("maps", None, "Folder of index PNGs to score instead of maps of the checkpoint.", own)
+    define_labels_flag(own)
     flags.DEFINE_string("translator", None, "Translator whose pictures are scored; the data must have some.", own)
     flags.DEFINE_string("data", None, "Prepared data set; that of the training if not given.", own)
     flags.DEFINE_enum("suite", "quick", ["quick", "all"], "Which scores to compute.", own)
@@ -71,6 +72,8 @@ def main(given: flags.FlagValues) -> None:
             assert scored  # as `_check` found one of them
             write_report(out, result, scored.space, albums)
     print_table(result, console, fid=given.fid)
+    if target and (note := target.identity.get("maps_note")):
+        console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
 
 
@@ -122,6 +125,8 @@ def _check(given: flags.FlagValues) -> None:
         raise ConfigError("--inception_weights is for the FID: give --fid as well")
     if given.lpips_weights and len(given.lpips_weights) != 2:
         raise ConfigError("--lpips_weights: expected two files with a comma between, alexnet-owt-7be5be79.pth,alex.pth")
+    if given.labels and not given.maps:
+        raise ConfigError("--labels says what the indices of --maps mean: give --maps=DIR as well")
     if given.translator and not (given.maps or given.checkpoint or given.data):
         raise ConfigError("--translator: nothing to translate: give --data=DIR, a prepared data set with pictures")
     if not (given.maps or given.checkpoint or given.translator):
@@ -133,5 +138,7 @@ def _target(given: flags.FlagValues) -> "segvae_jax.evaluation.target.Evaluation
 
     limits = {"max_test": given.max_test, "max_train": given.max_train}
     if given.maps:
-        return open_maps(given.maps, data=given.data, checkpoint=given.checkpoint, seed=given.seed, **limits)
+        return open_maps(
+            given.maps, data=given.data, checkpoint=given.checkpoint, seed=given.seed, labels=given.labels, **limits
+        )
     return open_checkpoint(given.checkpoint, step=given.step, data=given.data, **limits)

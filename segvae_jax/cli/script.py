@@ -85,6 +85,15 @@ def run_user_script(main: Callable[[list[str]], None]) -> None:
     sys.exit(interruptible(run, "complete files are kept, start again for the others", whole_process=True))
 
 
+def define_labels_flag(own: flags.FlagValues) -> None:
+    """Defines `--labels`, which says what the indices of given maps mean."""
+    about = (
+        "What indices and colours mean: a label list (.txt, .json, .yaml or .csv), `data` for the labels of the"
+        " training maps, `model` for the classes of the model; found out if not given."
+    )
+    flags.DEFINE_string("labels", "", about, own)
+
+
 def checkpoint_help() -> str:
     """The help of the flag `--checkpoint`, with the names of all checkpoints that are installed."""
     return f"The --workdir of a training run, an import, an export, or a name: {', '.join(checkpoint_names())}."

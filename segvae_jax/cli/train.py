@@ -111,7 +111,7 @@ def main(given: flags.FlagValues) -> None:
 
     join_hosts(given)
     try:
-        train(given.config, given.workdir)
+        train(given.config, given.workdir, typed=config_flags.get_override_values(given["config"]))
     except KeyboardInterrupt as interrupt:
         if interrupt.args:  # all hosts stopped after the same step, and the others wait for this one to leave
             jax.distributed.shutdown()

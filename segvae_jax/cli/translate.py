@@ -15,7 +15,7 @@ import numpy as np
 from absl import flags
 from jaxtyping import Float
 
-from segvae_jax.cli.script import check_folders, checkpoint_help
+from segvae_jax.cli.script import check_folders, checkpoint_help, define_labels_flag
 from segvae_jax.errors import MapError, SegVAEError
 from segvae_jax.files import locked
 from segvae_jax.labels import LabelSpace
@@ -29,6 +29,7 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
     flags.DEFINE_string("checkpoint", "cartoon", checkpoint_help(), own)
     flags.DEFINE_integer("step", None, "Saved step; the latest if not given.", flag_values=own)
     flags.DEFINE_string("map", None, "Index PNG, or a folder of them.", own, required=True)
+    define_labels_flag(own)
     flags.DEFINE_integer("num", 4, "Pictures of each map.", 1, 1024, own)
     flags.DEFINE_integer("seed", 0, "Equal seeds give equal pictures.", 0, 2**31 - 1, own)
     flags.DEFINE_string("style", None, "Picture (PNG, JPEG or WebP) whose style all pictures get.", own)
@@ -38,13 +39,17 @@ def define_flags(own: flags.FlagValues, words: Sequence[str]) -> None:
 def main(given: flags.FlagValues) -> None:
     """Translates."""
     check_folders({"--out": given.out})
-    from segvae_jax import maps, pictures
+    from segvae_jax import pictures
+    from segvae_jax.given_maps import Meaning, map_file, read_given
     from segvae_jax.translation import Translator
 
     translator = Translator.load(given.checkpoint, given.step)
-    read = lambda file: pictures.read_index_map(file, translator.space)
-    resized = lambda file: maps.resize_index(read(file), translator.space, translator.image_size)
-    index_maps = np.stack([resized(file) for file in _files(given.map)])
+    files = [map_file(file) for file in _files(given.map)]
+    meaning = Meaning(translator.space, translator.card.original, given.labels)
+    read, note = read_given(files, meaning, resized=translator.resized)
+    if note:
+        print(f"note: {note}")
+    index_maps = np.stack(read)
     made = translator.translate(index_maps, given.num, given.seed, _style(given.style, translator))
     out = Path(given.out).expanduser()
     with locked(out):

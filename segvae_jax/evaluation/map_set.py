@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt8
 
+from segvae_jax import maps
 from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.reading import pictures_in
-from segvae_jax.errors import DataError, MapError
+from segvae_jax.errors import DataError
+from segvae_jax.given_maps import Meaning, map_file, read_given
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, read_label_sets
-from segvae_jax.pictures import read_index_map
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,10 +23,12 @@ class MapSet:
     Attributes:
       index_maps: the maps, in the channels of a label space.
       label_sets: the label-sets that were requested for the maps; None if they are unknown.
+      note: what was assumed when they were read, in one line; "" if nothing was.
     """
 
     index_maps: UInt8[np.ndarray, "N H W"]
     label_sets: Bool[np.ndarray, "N C"] | None
+    note: str = ""
 
     def sample(self, count: int, seed: int) -> "MapSet":
         """A random subset of `count` maps, in their order; all maps if there are no more."""
@@ -33,21 +36,21 @@ class MapSet:
         return MapSet(self.index_maps[rows], None if self.label_sets is None else self.label_sets[rows])
 
 
-def read_map_set(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -> MapSet:
+def read_map_set(folder: str | Path, meaning: Meaning, size: tuple[int, int], fit: str = "stretch") -> MapSet:
     """Reads all PNGs in a folder, or in its subfolders, sorted by subfolder and name.
 
-    If a file's metadata hold class names, as `write_index_png` stores them, its indices refer to these names; otherwise
-    they are channels of `space`. Label-sets are read from a `label_sets.txt` beside the maps, with one line per map, as
-    `generate.py` writes it.
+    `segvae_jax.given_maps` says what their indices mean. Maps of other sizes are resized by area. Label-sets are read
+    from a `label_sets.txt` beside the maps, with one line per map, as `generate.py` writes it.
 
     Args:
       folder: the folder; see `pictures_in` for the files that are found in it.
-      space: label space of the real maps.
+      meaning: the label space of the real maps, and what else the indices may mean.
       size: height and width of the real maps.
+      fit: how the real maps got their size, one of `maps.FITS`.
 
     Raises:
       DataError: if there is no folder or no PNG, or a `label_sets.txt` does not have one line per map.
-      MapError: naming the file, if it cannot be read, or has a different size or an unknown class.
+      MapError: naming the file, if it cannot be read, or has an unknown class.
       LabelError: naming file and line, if a label-set cannot be read.
     """
     folder = Path(folder).expanduser()
@@ -57,15 +60,10 @@ def read_map_set(folder: str | Path, space: LabelSpace, size: tuple[int, int]) -
     files = sorted((folder / name for name in found), key=lambda file: (file.parent, file.name))
     if not files:
         raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG per map")
-    return MapSet(np.stack([_read(file, space, size) for file in files]), _label_sets(files, space))
-
-
-def _read(file: Path, space: LabelSpace, size: tuple[int, int]) -> UInt8[np.ndarray, "H W"]:
-    index = read_index_map(file, space)
-    if index.shape != tuple(size):
-        found, expected = (f"{height} x {width}" for height, width in (index.shape, size))
-        raise MapError(f"{file}: {found} pixels: expected {expected}, the size of the held-out maps: resize the maps")
-    return index
+    space = meaning.space
+    resized = lambda index: maps.resize_index(index, space, size, fit)
+    read, note = read_given([map_file(file) for file in files], meaning, resized=resized)
+    return MapSet(np.stack(read), _label_sets(files, space), note)
 
 
 def _label_sets(files: Sequence[Path], space: LabelSpace) -> Bool[np.ndarray, "N C"] | None:

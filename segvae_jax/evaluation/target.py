@@ -18,6 +18,7 @@ from segvae_jax.evaluation.metrics.two_sample import LEAST
 from segvae_jax.evaluation.quick_scoring import ClassMaps
 from segvae_jax.evaluation.scorer import Generate, MapSource
 from segvae_jax.generation import Generator
+from segvae_jax.given_maps import Meaning
 from segvae_jax.labels import LabelSpace
 from segvae_jax.shipped import checkpoint_directory
 
@@ -90,6 +91,7 @@ def open_maps(
     max_test: int = 2_000,
     max_train: int = 5_000,
     seed: int = 0,
+    labels: str | Path = "",
 ) -> EvaluationTarget:
     """Opens a folder of index PNGs from any other generator, as `read_map_set` reads it.
 
@@ -102,17 +104,21 @@ def open_maps(
       checkpoint: the checkpoint whose data are used if `data` is None.
       max_test, max_train: as for `open_checkpoint`.
       seed: chooses the subset of the maps.
+      labels: what their indices mean, see `segvae_jax.given_maps`.
 
     Raises:
       SegVAEError: if the folder or the data cannot be used.
     """
     if checkpoint:
-        prepared = open_data(ModelCard.read(checkpoint_directory(checkpoint)), data)
+        card = ModelCard.read(checkpoint_directory(checkpoint))
+        prepared = open_data(card, data)
+        prepared = dataclasses.replace(prepared, original=card.original or prepared.original)
     elif data:
         prepared = open_prepared(data)
     else:
         raise DataError(f"{folder}: nothing to compare with: give --data=DIR, a prepared data set, or --checkpoint=DIR")
-    map_set = read_map_set(folder, prepared.space, prepared.image_size)
+    meaning = Meaning(prepared.space, prepared.original, labels)
+    map_set = read_map_set(folder, meaning, prepared.image_size, prepared.fit)
     if len(map_set.index_maps) < LEAST:
         raise DataError(f"{folder}: {len(map_set.index_maps)} maps: expected at least {LEAST}, better hundreds")
     splits = _splits(prepared, min(max_test, len(map_set.index_maps)), max_train)
@@ -120,7 +126,7 @@ def open_maps(
         "maps": str(folder),
         "maps_in_folder": len(map_set.index_maps),
         "maps_hash": content_hash(map_set.index_maps.tobytes())[:12],
-    }
+    } | ({"maps_note": map_set.note} if map_set.note else {})
     scored = map_set.sample(len(splits["test"]), seed)
     return EvaluationTarget(prepared.space, splits, scored, None, identity | _data_identity(prepared, splits), prepared)
 

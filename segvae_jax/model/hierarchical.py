@@ -49,8 +49,8 @@ class Hierarchical(PosteriorModel):
       latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large;
         those that would be finer than the networks are not used.
       skips: whether the features of the context encoder join the decoder at every resolution.
-      subpixel: whether each pixel becomes 2 x 2 different ones where the resolution doubles (sub-pixel convolution, Shi et
-        al. 2016), so that a scale of the latent can tell details that are finer than its pixels; False repeats pixels.
+      subpixel: whether each pixel becomes 2 x 2 different ones where the resolution doubles (sub-pixel convolution, Shi
+        et al. 2016), so that a scale of the latent can tell details finer than its pixels; False repeats pixels.
       recurrent: False replaces each LSTM by a layer without memory.
       hard_canvas: False shows later classes soft shapes in generation.
       dtype: type that the convolutions compute in, "float32" or "bfloat16"; parameters, norm statistics, LSTMs and

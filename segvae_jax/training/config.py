@@ -13,8 +13,8 @@ from ml_collections import ConfigDict
 
 from segvae_jax.configs import default
 from segvae_jax.data.cartoon import CARTOON_SPACES
-from segvae_jax.data.sources.reading import FITS
 from segvae_jax.errors import ConfigError
+from segvae_jax.maps import FITS
 from segvae_jax.model.losses import RECONSTRUCTION, REDUCTIONS
 from segvae_jax.model.registry import MODELS, hyperparameters_of, make_model, names_with
 from segvae_jax.translator.networks import TRANSLATOR, Networks

@@ -3,7 +3,7 @@
 import contextlib
 import math
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import jax
@@ -16,7 +16,8 @@ from segvae_jax.checkpoint.saving import Checkpoints
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
-from segvae_jax.errors import ConfigError
+from segvae_jax.data.prepare.report import coverage_warning
+from segvae_jax.errors import ConfigError, DataError
 from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.numerics import fixed_numerics
 from segvae_jax.paths import FOR_SAVING, require_literal
@@ -34,11 +35,16 @@ from segvae_jax.training.validation import Validate
 
 
 @fixed_numerics()
-def train(config: ConfigDict, workdir: str | Path) -> TrainState:
+def train(config: ConfigDict, workdir: str | Path, typed: Collection[str] = ()) -> TrainState:
     """Trains by `config` in `workdir`, and continues an earlier run there.
 
     Keys are folded from the seed and the step, and the data iterator is saved with the state. A run that is killed and
     started again therefore ends with the same parameters, bit for bit.
+
+    Args:
+      config: the configuration. A prepared data set in `data.prepared` brings the size of maps with it.
+      workdir: directory for checkpoints, metrics and pictures.
+      typed: keys of the configuration that must not contradict such a data set, e.g. "model.image_size".
 
     Returns:
       the final state; after a SIGTERM the state that was reached, which is saved.
@@ -52,6 +58,7 @@ def train(config: ConfigDict, workdir: str | Path) -> TrainState:
     check_writable(workdir, "--workdir")
     workdir = Path(workdir).expanduser().resolve()
     check(config)
+    config = setup.with_prepared(config, typed)
     with locked(workdir, name=f".lock-{jax.process_index()}"):  # each process of a job has its own
         return _train(config, workdir)
 
@@ -145,6 +152,9 @@ def _describe(run: Run, state: TrainState) -> None:
     text = run.config.to_json_best_effort(indent=1)
     write_atomically(run.workdir / CONFIG, lambda path: path.write_text(text))
     print(f"data: {run.data.summary()}")
+    with contextlib.suppress(DataError):  # an early version prepared the data, without a report
+        if warning := coverage_warning(run.data.data_report()):
+            print(f"warning: {warning}")
     print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 

@@ -52,7 +52,7 @@ class Run(abc.ABC):
         self.optimizer: optax.GradientTransformation = setup.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
         about = model_arguments(config), *label_sets, str(data.directory), config.model.name
-        self.card = ModelCard(space, *about)
+        self.card = ModelCard(space, *about, original=data.original, fit=data.fit)
 
     @abc.abstractmethod
     def create_state(self) -> TrainState:

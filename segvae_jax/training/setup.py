@@ -1,6 +1,8 @@
 """What a configuration builds: data, label space, model, step, packing and optimiser."""
 
 import dataclasses
+from collections.abc import Collection, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,8 @@ from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
 
 _FLAG = "--config.data."
+_CARTOONS = "cartoon_"  # with their kind, the name of a source
+_DESCRIPTION = "dataset_info.json"  # a file of every prepared data set
 _DEFAULTS = vars(SourceOptions()) | vars(RecipeOptions())
 
 
@@ -40,7 +44,7 @@ def prepare_data(config: ConfigDict) -> Prepared:
     """
     check(config)
     size, directory = tuple(config.model.image_size), Path(config.data.prepared).expanduser()
-    if (directory / "dataset_info.json").is_file():
+    if (directory / _DESCRIPTION).is_file():
         return _open_prepared(config, directory, size)
     name, options = config.data.source, RecipeOptions(**_given(config, RecipeOptions))
     source = open_source(name, SourceOptions(**_given(config, SourceOptions), seed=config.seed), _FLAG)
@@ -52,9 +56,56 @@ def prepare_data(config: ConfigDict) -> Prepared:
     return prepare(source, make_recipe(name, source, options, size, pictures, flag=_FLAG), directory)
 
 
+def with_prepared(config: ConfigDict, typed: Collection[str] = ()) -> ConfigDict:
+    """The configuration with what its prepared data set brings: the size of maps, and the name of its source.
+
+    Args:
+      config: if `data.prepared` is no prepared data set, it is returned as it is.
+      typed: keys whose values a user gave beside the data set, e.g. "model.image_size".
+
+    Raises:
+      ConfigError: if such a value contradicts the data set, or the model cannot have this size.
+      DataError: if the data set is damaged.
+    """
+    directory = Path(config.data.prepared).expanduser()
+    if not (directory / _DESCRIPTION).is_file():
+        return config
+    prepared = open_prepared(directory)
+    brought = _brought(prepared)
+    _check_typed(config, typed, brought, directory)
+    followed = config.copy_and_resolve_references()
+    followed.update_from_flattened_dict(brought)
+    try:
+        check(followed)
+    except ConfigError as error:
+        raise ConfigError(f"config.data.prepared={directory}: holds maps of {prepared.image_size}: {error}") from None
+    return followed
+
+
+def _brought(prepared: Prepared) -> dict[str, Any]:
+    """Keys of a configuration, and their values by a prepared data set; early versions kept no source."""
+    known = {"model.image_size": prepared.image_size}
+    if prepared.source.startswith(_CARTOONS):
+        known |= {"data.source": "cartoon", "data.kind": prepared.source.removeprefix(_CARTOONS)}
+    elif prepared.source in DATA_SETS:
+        known |= {"data.source": prepared.source}
+    return known
+
+
+def _check_typed(config: ConfigDict, typed: Collection[str], brought: Mapping[str, Any], directory: Path) -> None:
+    """Refuses what a user typed and a prepared data set contradicts, or would ignore."""
+    for key in filter(typed.__contains__, brought):
+        if (given := attrgetter(key)(config)) != brought[key]:
+            held = f"is a prepared data set with {key}={brought[key]}, but config.{key}={given} is given"
+            raise ConfigError(f"config.data.prepared={directory}: {held}: leave it out, or prepare the data again")
+    if "data.num_maps" in typed:
+        held = "is a prepared data set, which has its maps"
+        raise ConfigError(f"config.data.prepared={directory}: {held}: leave config.data.num_maps out")
+
+
 def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
     prepared = open_prepared(directory)
-    if changed := _options_without_effect(config, prepared.space):
+    if changed := _options_without_effect(config, prepared):
         fault = f"is a prepared data set, which config.data.{changed[0]} cannot change"
         unset = f"set it to {_DEFAULTS[changed[0]]!r}"
         raise ConfigError(f"config.data.prepared={directory}: {fault}: {unset}, or prepare the data again")
@@ -69,16 +120,18 @@ def _open_prepared(config: ConfigDict, directory: Path, size: Size) -> Prepared:
     return prepared
 
 
-def _options_without_effect(config: ConfigDict, space: LabelSpace) -> list[str]:
-    """Names of options that are given although a prepared data set, with classes `space`, cannot follow them.
+def _options_without_effect(config: ConfigDict, prepared: Prepared) -> list[str]:
+    """Names of options that are given although a prepared data set cannot follow them.
 
     Options that ask for the very classes of the set are fine, as those of `configs/clothing.py` for a set that was
     prepared with them. `configs/cartoon.py` sets the options of cartoons.
     """
     given = _given(config, SourceOptions) | _given(config, RecipeOptions)
     fulfilled = set(DATA_SETS["cartoon"].options)
-    if [name.strip() for name in given["classes"].split(",")] == list(space.classes):
+    if [name.strip() for name in given["classes"].split(",")] == list(prepared.space.classes):
         fulfilled |= {"classes", "merge"}
+    if given["fit"] == prepared.fit:
+        fulfilled.add("fit")
     return [name for name in given if name not in fulfilled and given[name] != _DEFAULTS[name]]
 
 

@@ -4,6 +4,7 @@ import base64
 import contextlib
 import dataclasses
 import functools
+import io
 import json
 import pathlib
 import sys
@@ -11,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 from html_pages import HOSTILE, Page
+from PIL import Image
 from toy import SPACE, toy_card, toy_generator, toy_translator
 
 from segvae_jax import pages, pictures
@@ -20,12 +22,20 @@ from segvae_jax.app.choices import presets
 from segvae_jax.app.serving import serve, warm_up_calls
 from segvae_jax.app.session import HISTORY, Session, loading, repeat
 from segvae_jax.errors import ConfigError, LabelError, MapError
+from segvae_jax.given_maps import Meaning
 from segvae_jax.labels import LabelSpace
+from segvae_jax.original_labels import Label, OriginalLabels
 
 GENERATE = {"call": "generate", "labels": ["face", "hat"], "num": 4, "seed": 3, "temperature": 1.0}
 ABOUT = "toy", "weights"
 FACE = np.ones((8, 16), np.uint8)  # a map that has one class, whatever an untrained model generates
 FACE[:, :4] = 0
+
+
+def uploading(png: bytes):
+    call, note = loading(png, Meaning(SPACE))
+    assert note == ""
+    return call
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +50,7 @@ def generated(generator):
 
 @pytest.fixture
 def loaded(generator):
-    return Session().apply(generator, loading(pictures.index_png_bytes(FACE, SPACE), SPACE))
+    return Session().apply(generator, uploading(pictures.index_png_bytes(FACE, SPACE)))
 
 
 def edit(**asked):
@@ -240,7 +250,7 @@ def test_mistakes_are_told_in_one_line(generator, generated):
 
 def test_an_upload_is_read_by_the_names_in_it(generator):
     other = dataclasses.replace(SPACE, classes=("hat", "face", "eye"), palette=())
-    session = Session().apply(generator, loading(pictures.index_png_bytes(FACE, other), SPACE))
+    session = Session().apply(generator, uploading(pictures.index_png_bytes(FACE, other)))
     np.testing.assert_array_equal(session.index_map, FACE * np.uint8(SPACE.channel("hat")))
 
 
@@ -249,13 +259,38 @@ def test_an_upload_is_read_by_the_names_in_it(generator):
     [
         (b"GIF89a", "your map: cannot be read as an image"),
         (pictures.png_bytes(np.zeros((4, 4, 3), np.uint8)), "your map: image mode RGB"),
-        (pictures.index_png_bytes(np.zeros((1, 512 * 512 + 1), np.uint8), SPACE), "at most 262,144 pixels"),
+        (pictures.index_png_bytes(np.zeros((1, 4096 * 4096 + 1), np.uint8), SPACE), "at most 16,777,216 pixels"),
         (pictures.index_png_bytes(FACE, LabelSpace(("nose",))), "unknown label 'nose'"),
     ],
 )  # fmt: skip
 def test_an_upload_that_cannot_be_used_is_refused(png, reason):
     with pytest.raises(MapError, match=reason):
-        loading(png, SPACE)
+        uploading(png)
+
+
+@pytest.mark.parametrize("shape", [(550, 810), (3, 100_000), (600_000, 1)])
+def test_a_large_upload_becomes_smaller_and_says_so(generator, shape):
+    index = np.full(shape, 1, np.uint8)
+    index[shape[0] // 2 :, shape[1] // 2 :] = 2
+    call, note = loading(pictures.index_png_bytes(index, SPACE), Meaning(SPACE))
+    shown = Session().apply(generator, call).index_map
+    assert shown.size <= 512 * 512 and set(np.unique(shown)) == {1, 2}
+    assert note == f"your map: resized from {shape[0]} x {shape[1]} to {shown.shape[0]} x {shown.shape[1]} pixels"
+    if shape == (550, 810):
+        assert abs(shown.shape[0] / shown.shape[1] - 550 / 810) < 0.01 and shown.size > 0.98 * 512 * 512
+
+
+def test_an_original_map_is_uploaded_in_the_classes_of_the_model(generator):
+    labels = Label(0, "null", "background"), Label(1, "cap", "hat"), Label(9, "head", "face")
+    grey = io.BytesIO()
+    Image.fromarray(FACE * np.uint8(9)).save(grey, "png")
+    call, note = loading(grey.getvalue(), Meaning(SPACE, OriginalLabels(labels)))
+    np.testing.assert_array_equal(Session().apply(generator, call).index_map, FACE)
+    assert note == ""
+    Image.fromarray(FACE).save(grey := io.BytesIO(), "png")
+    call, note = loading(grey.getvalue(), Meaning(SPACE, OriginalLabels(labels)))
+    np.testing.assert_array_equal(Session().apply(generator, call).index_map, FACE * SPACE.channel("hat"))
+    assert note.startswith("your map, without class names: read by the labels of the training maps")
 
 
 def test_presets_are_those_of_the_checkpoint():

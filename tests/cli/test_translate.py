@@ -122,10 +122,18 @@ def test_mistakes_take_one_line(words, message, place, run):
     assert not (place / "x").exists() and not (place / "x.png").exists()
 
 
+def test_arrays_of_any_size_are_resized(place):
+    translator = Translator.load(place / "run")
+    index = np.zeros((8, 8), np.uint8)
+    index[2:5, 1:6], index[6] = 1, 3
+    large = np.kron(index, np.ones((3, 2), np.uint8))
+    np.testing.assert_array_equal(translator.translate(large, num=2), translator.translate(index, num=2))
+    np.testing.assert_array_equal(translator.translate_each(large[None]), translator.translate_each(index[None]))
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        (np.zeros((1, 9, 8), np.uint8), "a map of 9 x 8 pixels: the translator takes 8 x 8"),
         (np.full((8, 8), 4), "the map holds index 4: the model knows 0 to 3"),
     ],
 )

@@ -23,7 +23,7 @@ from segvae_jax.pictures import write_index_pngs
 from segvae_jax.training import setup
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import check, with_variant
-from segvae_jax.training.setup import prepare_data, total_steps
+from segvae_jax.training.setup import prepare_data, total_steps, with_prepared
 
 ROOT = Path(__file__).parents[2]
 TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
@@ -189,6 +189,46 @@ def test_a_prepared_data_set_is_opened_whatever_cartoons_the_configuration_would
     config = get_config()
     config.data.update(prepared=str(prepared), kind="people", num_maps=3)
     assert prepare_data(config).directory == prepared
+
+
+def test_a_prepared_data_set_brings_its_size_and_kind(prepared):
+    config = get_config()
+    config.data.update(prepared=str(prepared), kind="people", source="folder")
+    config.model.image_size = (32, 32)
+    followed = with_prepared(config)
+    assert followed.model.image_size == (16, 16) and (followed.data.source, followed.data.kind) == ("cartoon", "faces")
+    assert config.model.image_size == (32, 32)  # the configuration itself stays
+    assert prepare_data(followed).directory == prepared
+    assert with_prepared(followed, ["model.image_size", "data.kind", "data.source", "seed"]) == followed
+    config.data.prepared = str(prepared.parent)
+    assert with_prepared(config) is config
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("model.image_size", (32, 32), "with model.image_size=(16, 16), but config.model.image_size=(32, 32) is given"),
+        ("data.kind", "people", "with data.kind=faces, but config.data.kind=people is given"),
+        ("data.source", "folder", "with data.source=cartoon, but config.data.source=folder is given"),
+        ("data.num_maps", 7, "which has its maps: leave config.data.num_maps out"),
+    ],
+)
+def test_what_is_typed_against_a_prepared_data_set_is_named(prepared, key, value, message):
+    config = get_config()
+    config.data.prepared = str(prepared)
+    config.update_from_flattened_dict({key: value})
+    with pytest.raises(ConfigError) as caught:
+        with_prepared(config, [key])
+    assert message in one_line(caught.value) and str(prepared) in str(caught.value)
+
+
+def test_a_size_that_the_model_cannot_have_is_that_of_the_data_set(prepared):
+    config = default.get_config()
+    config.data.prepared = str(prepared)
+    config.model.patch = 3
+    with pytest.raises(ConfigError) as caught:
+        with_prepared(config)
+    assert one_line(caught.value).startswith(f"config.data.prepared={prepared}: holds maps of (16, 16): config.model.")
 
 
 def test_classes_that_a_prepared_data_set_has_may_be_named_again(prepared):

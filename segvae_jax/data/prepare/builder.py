@@ -9,15 +9,13 @@ complete. Its files depend on the source and the recipe alone.
 
 import contextlib
 import dataclasses
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.data.prepare.conversion import MapStatistics, features_of
@@ -37,13 +35,14 @@ from segvae_jax.data.prepare.splits import (
     split_of,
 )
 from segvae_jax.data.prepare.staging import Staging
-from segvae_jax.data.shards.records import Arrays, DataSetFiles, write_records
+from segvae_jax.data.shards.records import Arrays, DataSetFiles, quiet_tfds, write_records
 from segvae_jax.data.sources.source import Source
 from segvae_jax.digests import SUMS, compare, sums_of, write_sums
 from segvae_jax.errors import DamagedFile, DataError, OutputError
 from segvae_jax.files import locked, output_errors, remove
 from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
+from segvae_jax.original_labels import OriginalLabels
 from segvae_jax.paths import FOR_DATA_SETS, require_literal
 from segvae_jax.progress import MapProgress
 from segvae_jax.workers import Runner, one_process
@@ -68,12 +67,18 @@ class Prepared:
       space: its classes.
       image_size: (H, W) of its maps.
       duplicates: number of maps that were left out because an earlier one is equal.
+      original: the labels of the user's own maps; None for published sets, and sets of earlier versions.
+      fit: how its maps got their size, one of `maps.FITS`.
+      source: the name of its source; "" if an early version prepared it.
     """
 
     directory: Path
     space: LabelSpace
     image_size: tuple[int, int]
     duplicates: int
+    original: OriginalLabels | None = None
+    fit: str = "stretch"
+    source: str = ""
 
     def split(self, name: str) -> Sequence[dict[str, Any]]:
         """Random access to the examples of a split: `map` (packed), `label_set`, `id` (bytes), `image` (RGB) if stored.
@@ -183,7 +188,7 @@ def build(
     out = Path(out).expanduser().resolve()
     temporary = out.with_name(f".{out.name}.preparing")
     _check(source, recipe)
-    with _quiet_tfds():
+    with quiet_tfds():
         if not _is_complete(out, recipe.fingerprint(source)):
             with output_errors(out):
                 with locked(temporary, wait=True):
@@ -191,7 +196,7 @@ def build(
                         _build(Staging(temporary / "chunks", source, recipe, chunk_size), out, run)
         with contextlib.suppress(OSError):
             remove(temporary)
-        return open_prepared(str(out))
+        return dataclasses.replace(open_prepared(str(out)), original=source.original)  # an early version kept none
 
 
 def open_prepared(directory: str | Path) -> Prepared:
@@ -209,7 +214,10 @@ def open_prepared(directory: str | Path) -> Prepared:
         (height, width), duplicates = metadata["image_size"], metadata["duplicates"]
         if not all(type(number) is int and number >= 0 for number in (height, width, duplicates)):
             raise ValueError("image_size and duplicates are no counts")
-        return Prepared(Path(directory), LabelSpace.from_json(metadata["label_space"]), (height, width), duplicates)
+        space = LabelSpace.from_json(metadata["label_space"])
+        original, fit = metadata.get("original"), metadata.get("notes", {}).get("fit", "stretch")
+        origin = OriginalLabels.from_json(original, space) if original else None, fit, metadata.get("source", "")
+        return Prepared(Path(directory), space, (height, width), duplicates, *origin)
     except Exception as error:  # damaged files make tfds raise nearly anything
         why = " ".join(str(error).split())[:300]
         raise DataError(f"{directory}: no prepared data set in it ({why})") from None
@@ -332,16 +340,5 @@ def _metadata(source: Source, recipe: Recipe, assignment: Assignment, space: Lab
         "image_size": recipe.size,
         "picture_size": recipe.image_size,
         "duplicates": len(assignment.duplicates),
+        "original": source.original.to_json() if source.original else None,
     }
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """Silences tfds, which prints a banner, and warnings about names."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logging.set_verbosity(verbosity)

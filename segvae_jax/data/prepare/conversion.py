@@ -29,6 +29,8 @@ class MapStatistics:
       picture_hash: perceptual hashes of the pictures; zero without pictures.
       area: of each class, in pixels.
       column: mean position of each class, from 0 at the left to 1 at the right; NaN if the class is absent.
+      foreground: pixels before resizing that a class covers, and pixels that have a label; blank if `Source.foreground`
+        is None.
       annotated: which classes were present before resizing; after resizing, if the source has no native maps.
     """
 
@@ -38,6 +40,7 @@ class MapStatistics:
     picture_hash: UInt64[np.ndarray, "N 4"]
     area: Int[np.ndarray, "N C"]
     column: Float[np.ndarray, "N C"]
+    foreground: Int[np.ndarray, "N 2"]
     annotated: Bool[np.ndarray, "N C"]
 
     @classmethod
@@ -90,9 +93,8 @@ def convert(source: Source, recipe: Recipe, example_id: str) -> Converted:
 def _left_out(source: Source, reason: str) -> Converted:
     classes = np.zeros((1, source.space.num_channels))
     hashes, area, absent = np.zeros((1, 4), np.uint64), classes.astype(np.int64), classes.astype(bool)
-    return Converted(
-        None, MapStatistics(np.array([reason]), np.array([""]), hashes, hashes, area, classes + np.nan, absent)
-    )
+    blank = hashes, hashes, area, classes + np.nan, np.zeros((1, 2), np.int64), absent
+    return Converted(None, MapStatistics(np.array([reason]), np.array([""]), *blank))
 
 
 def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
@@ -112,9 +114,17 @@ def _converted(source: Source, recipe: Recipe, example_id: str) -> Converted:
         np.zeros((1, 4), np.uint64) if picture is None else picture_hash(picture)[None],
         class_maps.sum(axis=(0, 1))[None],
         _mean_columns(class_maps)[None],
+        _foreground(source, example_id, native)[None],
         maps.label_set_of(class_maps if native is None else native)[None],
     )
     return Converted(example, statistics)
+
+
+def _foreground(source: Source, example_id: str, native: ClassMaps | None) -> Int[np.ndarray, "2"]:
+    """Pixels that a class covers, and pixels that have a label."""
+    if source.foreground is None or native is None:
+        return np.zeros(2, np.int64)
+    return np.array([np.count_nonzero(native.any(-1)), source.foreground(example_id)], np.int64)
 
 
 def _map_to_hash(

@@ -17,6 +17,8 @@ _CONSISTENT = 0.95  # a left-right pair has the same sides in this share of its 
 TINY = 4  # pixels; resizing keeps a part at least one pixel large, but hardly its shape
 _MANY_TINY = 0.25  # of the maps of a class
 _RARE = 10  # maps; a model cannot learn a class from fewer
+_LEAST_COVERED = 0.7  # of the pixels that have a label; with less, parts of what is seen are missing
+_LISTED = 8  # names of labels
 _LARGE_GROUP = 0.02  # of all maps; a group of near duplicates of this size shifts the shares of the splits
 
 
@@ -43,6 +45,7 @@ def make_data_report(
         "classes": _classes(source.space, area, statistics.annotated[kept], recipe.size),
         "label_sets": _label_sets(area[:, 1:] > 0),
         "pairs": _pairs(source.space, statistics.column[kept]),
+        "foreground": _foreground(source, statistics.foreground[kept]),
     }
     filled = [
         f"{count} maps are in the {name} split because the rule on names left it empty"
@@ -81,6 +84,23 @@ def _label_sets(present: Bool[np.ndarray, "N K"]) -> dict[str, Any]:
     }
 
 
+def _foreground(source: Source, pixels: Int[np.ndarray, "N 2"]) -> dict[str, Any]:
+    """The share of the pixels with a label that the classes cover, and the labels that are left out."""
+    covered, labelled = pixels.sum(axis=0)
+    return {"covered": float(covered / labelled) if labelled else 1.0, "left_out": list(source.left_out)}
+
+
+def coverage_warning(report: Mapping[str, Any]) -> str:
+    """The warning of a data report that the classes cover little; "" if they do not, or an early version made it."""
+    found = report.get("foreground", {"covered": 1.0, "left_out": []})
+    if found["covered"] >= _LEAST_COVERED:
+        return ""
+    names, more = found["left_out"], len(found["left_out"]) - _LISTED
+    listed = ", ".join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
+    share = f"the classes cover {found['covered']:.0%} of the pixels that have a label"
+    return f"{share}: merge labels into classes, or keep more: left out are {listed}"
+
+
 def _pairs(space: LabelSpace, column: np.ndarray) -> list[dict[str, Any]]:
     """For each left-right pair, how often the first class lies further left in the image than the second."""
     found = []
@@ -108,6 +128,7 @@ def _warnings(report: Mapping[str, Any]) -> list[str]:
         largest = max(map(len, groups))
         if largest > max(10, _LARGE_GROUP * report["kept"]):
             lines.append(f"{largest} maps are near duplicates of one another: splits may be uneven")
+    lines += filter(None, [coverage_warning(report)])
     lines += [f"the {name} split is empty" for name, count in report["splits"].items() if not count]
     return lines
 

@@ -20,6 +20,7 @@ from segvae_jax.digests import is_whole, sums_of, write_sums
 from segvae_jax.files import output_errors, write_atomically
 
 _LEFT_OUT = b"\0"  # takes the place of a record, so that the numbers of the others stay the same
+_STATISTICS = 2  # differs whenever other statistics are stored
 _OPEN_FILES = 256  # well below the usual limit of 1,024
 
 
@@ -101,7 +102,7 @@ class Staging:
     def _path(self, chunk: int, suffix: str) -> Path:
         source, recipe, ids = self.source, self.recipe, self._ids(chunk)
         excluded = {example_id: recipe.exclude[example_id] for example_id in ids if example_id in recipe.exclude}
-        made = str((FORMAT, recipe.size, recipe.image_size, recipe.skip_broken, excluded))
+        made = str((FORMAT, _STATISTICS, recipe.size, recipe.image_size, recipe.skip_broken, excluded))
         digest = digest_of([source.name, source.version, source.space.to_json(), made, *ids])
         return self.directory / f"{chunk:06d}-{digest}.{suffix}"
 

@@ -1,13 +1,16 @@
 """ArrayRecord files that tfds opens without TensorFlow: serialised examples, the files, and their description."""
 
+import contextlib
+import io
 import tempfile
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from absl import logging
 from jaxtyping import Int, Shaped
 from tensorflow_datasets.core.example_serializer import ExampleSerializer
 from tensorflow_datasets.proto import tf_example_pb2
@@ -144,3 +147,15 @@ def _reporting(path: Path, function: Any, *arguments: Any) -> Any:
         return function(*arguments)
     except RuntimeError as error:
         raise OutputError(f"{path.parent}: cannot be written ({error}): make room, or give another folder") from None
+
+
+@contextlib.contextmanager
+def quiet_tfds() -> Iterator[None]:
+    """Silences tfds, which prints a banner, and warnings about names."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        logging.set_verbosity(verbosity)

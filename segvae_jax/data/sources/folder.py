@@ -1,22 +1,22 @@
 """The user's own maps: a folder of PNGs, and a list that says what their indices or colours mean."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool
 
 from segvae_jax import maps
 from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.label_list import Colour, LabelList, merged, read_labels
-from segvae_jax.data.sources.reading import READING, EncodedPicture, Files, pictures_in
+from segvae_jax.data.sources.reading import READING, Files, pictures_in
 from segvae_jax.data.sources.source import Size, Source, fingerprint
-from segvae_jax.errors import DataError, LabelError, MapError
+from segvae_jax.errors import DataError, LabelError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
-from segvae_jax.pictures import INDEX_PNG, decode_index_or_rgb_png
+from segvae_jax.original_labels import Label, OriginalLabels
 
-_CODE = np.array([1 << 16, 1 << 8, 1])  # makes one number of an RGB colour
+_LABELLED = "labelled"  # a class of all labels
 
 
 def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str = "", ignore: int = -1) -> Source:
@@ -42,9 +42,12 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     if unknown := [name for name in keep if name not in (*found, BACKGROUND)]:
         raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {', '.join(found)}")
     space = LabelSpace(keep, pairs=pairs_by_name(keep), palette=_palette(listed, renamed, keep))
-    read_index = _reader(listed, renamed, space, ignore, labels)
+    original = _original(listed, renamed, keep, ignore, str(labels))
     version = [sorted(renamed.items()), ignore, bool(classes.strip()), sorted(listed.colours.items())]
-    return _index_source(path, space, read_index, version, order_by_area=not classes.strip())
+    source = _index_source(path, space, original, version, order_by_area=not classes.strip())
+    nothing = {*listed.background, ignore}
+    left_out = [lab.index for lab in original.labels if lab.becomes == BACKGROUND and lab.index not in nothing]
+    return _with_foreground(source, path, original, left_out) if left_out else source
 
 
 def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...]) -> tuple[Colour, ...]:
@@ -57,85 +60,65 @@ def _palette(listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...
     return tuple(listed.colours.get(i, (0, 0, 0)) for i in (min(listed.background), *indices))
 
 
-def _reader(
-    listed: LabelList, renamed: Mapping[int, str], space: LabelSpace, ignore: int, labels: str | Path
-) -> Callable[[EncodedPicture], UInt8[np.ndarray, "H W"]]:
-    """A function that reads a map into the channels of `space` and refuses indices and colours without a name."""
-    channels = np.zeros(256, np.uint8)
-    for index, name in renamed.items():
-        channels[index] = space.channel(name) if name in space.classes else 0
-    known = np.isin(np.arange(256), [*renamed, ignore])
-    colours = _by_colour(listed, channels)
-
-    def read(file: EncodedPicture) -> UInt8[np.ndarray, "H W"]:
-        pixels = decode_index_or_rgb_png(*file, listed.colours, ignore)
-        if pixels.ndim == 3:
-            return _channels_of(pixels, colours, file.place, labels)
-        if not listed.by_index:
-            why = f"{labels} has no indices, and the background is not its first entry"
-            raise MapError(f"{file.place}: holds indices, but {why}: write the index before each name")
-        if nameless := sorted(set(np.unique(pixels)) - set(known.nonzero()[0])):
-            value = nameless[0]
-            raise MapError(
-                f"{file.place}: index {value} has no name in {labels}: name it there, or make its pixels background"
-                f" with data.ignore={value}"
-            )
-        return channels[pixels]
-
-    return read
+def _original(
+    listed: LabelList, renamed: Mapping[int, str], keep: tuple[str, ...], ignore: int, place: str
+) -> OriginalLabels:
+    """What the list says, and the class that each label becomes."""
+    becomes = {i: name if name in keep else BACKGROUND for i, name in renamed.items()}
+    entries = sorted(listed.names.items())
+    labels = tuple(Label(i, name, becomes.get(i, BACKGROUND), listed.colours.get(i)) for i, name in entries)
+    mend = "name it there, or make its pixels background with data.ignore={}"
+    return OriginalLabels(labels, ignore, listed.by_index, place, mend)
 
 
-def _by_colour(listed: LabelList, channels: UInt8[np.ndarray, "256"]) -> dict[int, int]:
-    """Code of a colour -> its channel; -1 for a colour of several channels."""
-    found: dict[int, int] = {}
-    for index, colour in listed.colours.items():
-        code, channel = int(np.array(colour) @ _CODE), int(channels[index])
-        found[code] = channel if found.get(code, channel) == channel else -1
-    return found
+def _with_foreground(source: Source, path: str | Path, original: OriginalLabels, left_out: Collection[int]) -> Source:
+    """The source with `left_out` and `foreground`; `left_out` has indices."""
+    kept = lambda label: label.becomes != BACKGROUND or label.index in left_out
+    labels = tuple(label._replace(becomes=_LABELLED if kept(label) else BACKGROUND) for label in original.labels)
+    any_label, space = dataclasses.replace(original, labels=labels), LabelSpace((_LABELLED,))
+    encoded = _files(path)
+    count = lambda example_id: int(np.count_nonzero(any_label.decode(*encoded(example_id), space)))
+    names = tuple(label.name for label in original.labels if label.index in left_out)
+    return dataclasses.replace(source, left_out=names, foreground=count)
 
 
-def _channels_of(
-    rgb: UInt8[np.ndarray, "H W 3"], colours: Mapping[int, int], place: str, labels: str | Path
-) -> UInt8[np.ndarray, "H W"]:
-    """The channel of each pixel; colours must match exactly."""
-    if not colours:
-        raise MapError(f"{place}: image mode RGB: expected {INDEX_PNG}, or a colour for each name in {labels}")
-    codes, inverse, counts = np.unique(rgb @ _CODE, return_inverse=True, return_counts=True)
-    found = np.array([colours.get(code, -1) for code in codes.tolist()])
-    if (found < 0).any():
-        odd = np.argmax(counts * (found < 0))
-        pixels = f"{counts[odd]:,} pixels of colour #{codes[odd]:06x}"
-        raise MapError(f"{place}: {pixels}, a colour of no class in {labels}, or of several: give it to one")
-    return found[inverse].astype(np.uint8).reshape(rgb.shape[:2])
+def _files(path: str | Path) -> Files:
+    """The PNGs of a folder or .zip."""
+    tree = open_tree(path)
+    files = pictures_in(tree, "", ".png")
+    if not files:
+        raise DataError(f"{tree.path}: no PNG file in it: expected index maps, one PNG each")
+    return Files(tree, files)
 
 
 def _index_source(
-    path: str | Path,
-    space: LabelSpace,
-    read_index: Callable[[EncodedPicture], UInt8[np.ndarray, "H W"]],
-    version: object,
-    order_by_area: bool,
+    path: str | Path, space: LabelSpace, original: OriginalLabels, version: object, order_by_area: bool
 ) -> Source:
     """A folder or .zip of PNGs, one per map.
 
     Args:
       path: of the folder or .zip.
       space: the classes of its maps.
-      read_index: reads a file as an index map in the channels of `space`.
-      version: a value that JSON can hold; differs whenever `read_index` may return different maps.
+      original: what its indices and colours mean.
+      version: a value that JSON can hold; differs whenever other maps may be read.
       order_by_area: as in `Source`.
     """
-    tree = open_tree(path)
-    files = pictures_in(tree, "", ".png")
-    if not files:
-        raise DataError(f"{tree.path}: no PNG file in it: expected index maps, one PNG each")
-    encoded = Files(tree, files)
+    encoded = _files(path)
 
     def native(example_id: str) -> Bool[np.ndarray, "H W C"]:
-        return maps.index_to_class_maps(read_index(encoded(example_id)), space.num_channels)
+        return maps.index_to_class_maps(original.decode(*encoded(example_id), space), space.num_channels)
 
     def read(example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
         return maps.resize(native(example_id), size)
 
-    stamp = fingerprint([READING, tree.stamps(files.values()), version])
-    return Source("folder", space, tuple(sorted(files)), read, stamp, native=native, order_by_area=order_by_area)
+    stamp = fingerprint([READING, encoded.tree.stamps(encoded.names.values()), version])
+    return Source(
+        "folder",
+        space,
+        tuple(sorted(encoded.names)),
+        read,
+        stamp,
+        native=native,
+        order_by_area=order_by_area,
+        original=original,
+    )

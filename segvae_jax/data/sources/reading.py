@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-from jaxtyping import Bool, Shaped, UInt8
+from jaxtyping import Bool, UInt8
 
 from segvae_jax import maps, pictures
 from segvae_jax.data.sources.file_tree import FileTree
@@ -17,7 +17,6 @@ from segvae_jax.data.sources.source import Size
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.labels import LabelSpace
 
-FITS = ("stretch", "pad")
 READING = 2  # in the versions of sources; differs whenever equal files may be read as other maps or pictures
 T = TypeVar("T")
 
@@ -76,7 +75,7 @@ class IndexMapReader:
         Raises:
           DataError: naming the file, if it is not an index map of these classes.
         """
-        return maps.resize(fitted(self.native(example_id), size, self.fit), size)
+        return maps.resize(maps.fitted(self.native(example_id), size, self.fit), size)
 
     def native(self, example_id: str) -> Bool[np.ndarray, "H W C"]:
         """The class maps of an id at the size of its file.
@@ -115,7 +114,7 @@ class PictureReader:
             rgb, turned = pictures.decode_turned_rgb(encoded.data, encoded.place)
             if turned and self.maps:
                 self._check_same_way_up(encoded.place, rgb.shape[:2], self.maps(example_id))
-        return pictures.resize_rgb(fitted(rgb, size, self.fit), size)
+        return pictures.resize_rgb(maps.fitted(rgb, size, self.fit), size)
 
     def _check_same_way_up(self, place: str, size: Size, of_map: EncodedPicture) -> None:
         """A map may have been drawn on the picture as it is stored, before its EXIF orientation turns it."""
@@ -125,19 +124,14 @@ class PictureReader:
             raise DataError(f"{place}: {sizes}: remove the orientation from the picture, or turn the map")
 
 
-def fitted(pixels: Shaped[np.ndarray, "H W C"], size: Size, fit: str) -> Shaped[np.ndarray, "h w C"]:
-    """The pixels, padded to the aspect ratio of `size` if `fit` is "pad"."""
-    return maps.pad_to_ratio(pixels, size) if fit == "pad" else pixels
-
-
 def check_fit(fit: str) -> None:
     """Checks the name of a way to fit maps into a size.
 
     Raises:
       DataError: if there is no such way.
     """
-    if fit not in FITS:
-        raise DataError(f"fit {fit!r}: expected {' or '.join(FITS)}")
+    if fit not in maps.FITS:
+        raise DataError(f"fit {fit!r}: expected {' or '.join(maps.FITS)}")
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax.labels import LabelSpace
+from segvae_jax.original_labels import OriginalLabels
 
 Size = tuple[int, int]
 
@@ -28,6 +29,9 @@ class Source:
         maps have no such size.
       image: `(id, (H, W)) -> RGB picture [H, W, 3]` that the map annotates; None if there are no pictures.
       order_by_area: whether the drawing order is determined from the maps, see `drawing_order.by_area`.
+      original: the labels of the user's own maps, and the class that each becomes; None for published sets.
+      left_out: labels of the user's own maps that become background although the list does not call them so.
+      foreground: `id -> number of pixels that have a label`, those that are left out among them; None if none are.
       notes: other properties of the maps that JSON can hold, e.g. `{"skin": "as annotated"}`.
     """
 
@@ -39,6 +43,9 @@ class Source:
     native: Callable[[str], Bool[np.ndarray, "H W C"]] | None = None
     image: Callable[[str, Size], UInt8[np.ndarray, "H W 3"]] | None = None
     order_by_area: bool = False
+    original: OriginalLabels | None = None
+    left_out: tuple[str, ...] = ()
+    foreground: Callable[[str], int] | None = None
     notes: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
 

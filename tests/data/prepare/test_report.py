@@ -54,3 +54,22 @@ def test_maps_that_were_mirrored_without_their_classes_are_warned_of_with_their_
         assert re.fullmatch(
             rf"{left} lies left of {right} in [23].% of \d+ maps: expected nearly all or none.*\?", line
         )
+
+
+@pytest.mark.parametrize(
+    ("labelled", "warned"), [(lambda covered: 2 * covered, True), (lambda covered: covered, False)]
+)
+def test_classes_that_cover_little_of_what_has_a_label_are_warned_of(labelled, warned):
+    native = lambda example_id: FACES.read(example_id, (40, 40))
+    foreground = lambda example_id: labelled(int(native(example_id).any(-1).sum()))
+    left_out = tuple(f"thing {number}" for number in range(9))
+    source = dataclasses.replace(FACES, native=native, foreground=foreground, left_out=left_out)
+    statistics = MapStatistics.joined([convert(source, RECIPE, example_id).statistics for example_id in source.ids])
+    report = make_data_report(source, RECIPE, statistics, assign(source.ids, {}, ()))
+    message = (
+        "the classes cover 50% of the pixels that have a label: merge labels into classes, or keep more: left out are "
+        + ", ".join(left_out[:8])
+        + " and 1 more"
+    )
+    assert [line for line in report["warnings"] if "cover" in line] == [message] * warned
+    assert report["foreground"] == {"covered": 0.5 if warned else 1.0, "left_out": list(left_out)}

@@ -8,6 +8,7 @@ from layout_writers import celebamask, encoded, human_parsing, official_files, p
 
 from segvae_jax.data.sources.folder import folder
 from segvae_jax.evaluation.map_set import read_map_set
+from segvae_jax.given_maps import Meaning
 from segvae_jax.labels import HUMAN_PARSING
 
 MAPS = [encoded(np.full((4, 3), value, np.uint8)) for value in (1, 2, 3)]
@@ -29,7 +30,7 @@ def published(make):
 
 
 def scored(path):
-    return read_map_set(path, HUMAN_PARSING, (4, 3)).index_maps[:, 0, 0].tolist()
+    return read_map_set(path, Meaning(HUMAN_PARSING), (4, 3)).index_maps[:, 0, 0].tolist()
 
 
 readers = pytest.mark.parametrize(

@@ -145,6 +145,18 @@ def test_a_colour_that_is_not_listed_is_refused_with_the_number_of_its_pixels(co
     assert message == f"{maps_of}/{odd_colour('#010203', labels, 2)}"
 
 
+def test_what_is_left_out_is_counted_and_the_background_is_not(coloured):
+    maps_of, labels = coloured
+    rgb = np.asarray(Image.open(maps_of / "one.png"))
+    for index in (rgb, np.arange(6).reshape(2, 3)):
+        write_maps(maps_of, one=index)
+        source = folder(maps_of, labels, merge="jacket,blazer=coat", classes="skirt,coat", ignore=5)
+        assert source.left_out == ("bag",) and source.foreground("one") == 4
+        assert source.native("one").any(-1).sum() == 3
+    whole = folder(maps_of, labels)
+    assert whole.left_out == () and whole.foreground is None
+
+
 def test_a_colour_of_several_classes_is_refused_unless_they_are_joined(coloured):
     maps_of, labels = coloured
     write_labels(labels, COLOURS | {"shoe": COLOURS["bag"], "skirt": COLOURS["bag"]})
