@@ -51,7 +51,7 @@ def of_each_map(edit: _Edit) -> _Edit:
     @functools.wraps(edit)
     def edited(editor: "MapEditor", index_map: Any, *values: Any, **named: Any) -> Edits:
         if isinstance(index_map, str | os.PathLike):
-            index_map = editor.read_map(index_map)
+            index_map = editor.read_map(Path(index_map))
         if arguments.dimensions(index_map) != _SEVERAL:
             return edit(editor, index_map, *values, **named)
         index_maps = arguments.index_maps(index_map, editor.space.num_channels, _SEVERAL)
@@ -260,6 +260,7 @@ class MapEditor:
         Raises:
           LabelError, MapError, ArgumentError, CheckpointError: as in `edit`.
         """
+        assert not isinstance(index_map, str | Path)  # as `of_each_map` has read it
         change = self._change(index_map, restyle=labels)
         steps, seed = arguments.whole("steps", steps, 1), arguments.whole("seed", seed)
         shapes = change.at_size(maps.index_to_shapes(change.index_map, self.space), self._model.image_size)
@@ -268,7 +269,7 @@ class MapEditor:
         noise = (jnp.asarray(batch)[:, None] for _, batch in batches(np.asarray(eps), _ROWS))
         return self._composed(change, noise, 1.0).first(steps)
 
-    def _change(self, index_map: str | Path | Integer[np.ndarray, "*n H W"], **asked: Any) -> Change:
+    def _change(self, index_map: Integer[np.ndarray, "*n H W"], **asked: Any) -> Change:
         """The change that is asked for, checked."""
         if not self.can_edit:
             able = names_with("can_edit")

@@ -92,13 +92,13 @@ def read_given(
     if listed := _listed(meaning):
         return Given([resized(listed.decode(*file, space, max_pixels)) for file in files], "")
     becomes = original.becomes if original else None
-    own = lambda file: resized(pictures.decode_index_map(*file, space, max_pixels, becomes))
+    own = lambda file: resized(pictures.decode_index_map(file.data, file.place, space, max_pixels, becomes))
     unnamed = [i for i, file in enumerate(files) if original and not pictures.has_class_names(*file, max_pixels)]
     if not original or labels == MODEL or not unnamed:
         return Given([own(file) for file in files], "")
     others = {i: own(file) for i, file in enumerate(files) if i not in set(unnamed)}
-    of_training = lambda file: resized(original.decode(*file, space, max_pixels))
-    coloured = lambda file: pictures.has_palette(*file, space, max_pixels)
+    of_training = lambda file: resized(original.decode(file.data, file.place, space, max_pixels))
+    coloured = lambda file: pictures.has_palette(file.data, file.place, space, max_pixels)
     chosen, note = _chosen([files[i] for i in unnamed], own, of_training, coloured, meaning)
     read = others | dict(zip(unnamed, chosen, strict=True))
     return Given([read[i] for i in range(len(files))], note and f"{files[unnamed[0]].place}{_more(unnamed)}: {note}")

@@ -28,7 +28,7 @@ class Label(NamedTuple):
     The class may be the background. It is "" for a label of another list that no class of the model stands for.
     """
 
-    index: int
+    index: Any  # a whole number; `int` would contradict the method of tuples of this name
     name: str
     becomes: str
     colour: Colour | None = None

@@ -156,12 +156,13 @@ CASES = {
         *(
             (f"g.{call}", "a map of shape .*expected one class index per pixel")
             for call in (
-                "add(maps[None], 'eye')", "add(maps[:0], 'eye')", "add(None, 'eye')", "add('map', 'eye')",
+                "add(maps[None], 'eye')", "add(maps[:0], 'eye')", "add(None, 'eye')",
                 "remove(maps[0].astype(float), 'face')",
                 "restyle(maps[0] > 0, 'face')", "complete(maps[0][:0], 'eye')", "reshape([[1], [1, 2]], 'face', 2)",
                 "picture(maps[0, 0])", "picture(maps[:0])", "picture(maps.astype(float))",
             )
         ),
+        ("g.add('map', 'eye')", "map: cannot be read as an image"),
         ("g.add(maps[0] + 8, 'eye')", "the map holds index 9: the model knows 0 to 3"),
         ("g.add(maps[0].astype(int) - 2, 'eye')", "the map holds index -1"),
         ("g.picture(maps + 3)", "the map holds index 4"),

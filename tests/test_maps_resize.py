@@ -123,3 +123,13 @@ def test_padding_to_an_aspect_ratio_adds_background_on_both_sides(size, shape):
     assert padded.shape == (*shape, 2) and padded.sum() == 8 * 4 * 2
     top, left = (shape[0] - 8) // 2, (shape[1] - 4) // 2
     assert padded[top : top + 8, left : left + 4].all()
+
+
+@pytest.mark.parametrize("shape", [(8, 3), (5, 12), (8, 6)])
+def test_a_padded_map_gets_its_size_back(shape):
+    """At the size of the padded map nothing is scaled, so that what comes back is what was there."""
+    class_maps = np.random.default_rng(0).integers(0, 2, (*shape, 3)).astype(bool)
+    padded = maps.fitted(class_maps, (8, 6), "pad")
+    given = padded[None].astype(np.float32)
+    assert abs(padded.shape[0] / padded.shape[1] - 8 / 6) < 0.1
+    np.testing.assert_array_equal(maps.resize_soft_to(given, shape, "pad")[0], class_maps)

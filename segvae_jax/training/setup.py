@@ -84,7 +84,7 @@ def with_prepared(config: ConfigDict, typed: Collection[str] = ()) -> ConfigDict
 
 def _brought(prepared: Prepared) -> dict[str, Any]:
     """Keys of a configuration, and their values by a prepared data set; early versions kept no source."""
-    known = {"model.image_size": prepared.image_size}
+    known: dict[str, Any] = {"model.image_size": prepared.image_size}
     if prepared.source.startswith(_CARTOONS):
         known |= {"data.source": "cartoon", "data.kind": prepared.source.removeprefix(_CARTOONS)}
     elif prepared.source in DATA_SETS:
