@@ -55,8 +55,8 @@ class Fit:
         if nats <= _MARGIN * self.highest:
             return ""
         return (
-            f"This map fits the model badly: its shapes surprise the model by {nats:.0f} nats per class, and the model's"
-            f" own maps by {self.highest:.0f} at most. Edits of it may look wrong."
+            f"This map fits the model badly: its shapes surprise the model by {nats:.0f} nats per class, those of the"
+            f" model's own maps by {self.highest:.0f} at most. Edits of it may look wrong."
         )
 
     def _surprise(self, index_maps: UInt8[np.ndarray, "N H W"]) -> Float[np.ndarray, "N"]:
