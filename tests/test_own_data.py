@@ -46,7 +46,7 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 @pytest.mark.timeout(900)
 def test_the_commands_of_the_page_run_in_its_order(workplace):
     ran = run_all(PAGE, workplace)
-    assert ran == {"train", "generate", "eval"}
+    assert ran == {"train", "generate", "eval", "edit"}
     scores = json.loads((workplace / "runs/clothing/evaluation/scores.json").read_text())
     assert scores["classes"] == clothing.CLASSES.split(",")
     with Image.open(workplace / "generated/00031.png") as image:

@@ -8,6 +8,7 @@ from segvae_jax import maps, pictures
 from segvae_jax.app import views
 from segvae_jax.app.fit import Fit
 from segvae_jax.app.session import Session, loading
+from segvae_jax.given_maps import Meaning
 from segvae_jax.sampling import Latents
 
 FACE = np.ones((8, 16), np.uint8)
@@ -54,7 +55,7 @@ def test_a_real_model_is_asked(shape):
 def test_the_page_says_it_of_an_upload_alone():
     generator = toy_generator()
     note = lambda index_map: "badly"
-    uploaded = Session().apply(generator, loading(pictures.index_png_bytes(FACE, SPACE), SPACE))
+    uploaded = Session().apply(generator, loading(pictures.index_png_bytes(FACE, SPACE), Meaning(SPACE))[0])
     assert views.canvas(uploaded, SPACE, note=note)["note"] == "badly"
     assert views.canvas(uploaded.apply(generator, {"call": "blank"}), SPACE, note=note)["note"] == ""
     assert views.canvas(uploaded, SPACE)["note"] == ""

@@ -11,6 +11,7 @@ from segvae_jax.app import views
 from segvae_jax.app.painting import MAX_PIXELS, painted, region_of, region_text, strokes_of, strokes_text
 from segvae_jax.app.session import Session, loading, repeat, widely
 from segvae_jax.errors import LabelError, MapError
+from segvae_jax.given_maps import Meaning
 
 FACE, EYE, HAT = (SPACE.channel(name) for name in ("face", "eye", "hat"))
 SHAPE = 8, 16
@@ -70,7 +71,7 @@ def test_what_was_painted_stays_and_all_other_ticked_classes_are_added_around_it
 def test_classes_of_the_map_that_were_not_painted_get_new_shapes_if_they_are_ticked(generator):
     face = np.full(SHAPE, FACE, np.uint8)
     face[6:] = EYE
-    start = Session().apply(generator, loading(pictures.index_png_bytes(face, SPACE), SPACE))
+    start = Session().apply(generator, loading(pictures.index_png_bytes(face, SPACE), Meaning(SPACE))[0])
     session = paint(start, generator, (HAT, slice(0, 2)))
     assert session.completion(ALL, "", SPACE) == {"add": [], "restyle": ["face", "eye"], "region": ""}
     assert session.completion(["eye"], "", SPACE)["restyle"] == ["eye"]
@@ -114,7 +115,7 @@ def test_the_map_before_is_shown_if_it_has_the_size(generator, blank):
     assert views.canvas(edited, SPACE)["before"] == views.canvas(blank, SPACE)["map"]
     assert views.canvas(blank, SPACE)["before"] == ""
     larger = pictures.index_png_bytes(np.ones((9, 16), np.uint8), SPACE)
-    assert views.canvas(edited.apply(generator, loading(larger, SPACE)), SPACE)["before"] == ""
+    assert views.canvas(edited.apply(generator, loading(larger, Meaning(SPACE))[0]), SPACE)["before"] == ""
 
 
 def png(rows):
