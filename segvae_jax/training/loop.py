@@ -1,6 +1,7 @@
 """The training loop: from a configuration to a finished checkpoint directory."""
 
 import contextlib
+import functools
 import math
 import signal
 from collections.abc import Callable, Iterator
@@ -138,13 +139,13 @@ def _compiled(run: Run, state: FlatState) -> tuple[Step, Cost]:
 
 
 def _describe(run: Run, state: TrainState) -> None:
-    """Writes the model card, the configuration and a table of the parameters, and prints how large data and model are."""
+    """Writes the card, the configuration and a table of the parameters; prints how large data and model are."""
     if jax.process_index() > 0:
         return
     run.card.write(run.workdir)
     table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
     for name, text in ((CONFIG, run.config.to_json_best_effort(indent=1)), (PARAMETERS, f"{table}\n")):
-        write_atomically(run.workdir / name, lambda path, text=text: path.write_text(text))
+        write_atomically(run.workdir / name, functools.partial(Path.write_text, data=text))
     print(f"data: {run.data.summary()}")
     count = parameter_overview.count_parameters(state.params)
     print(f"model: {count:,} parameters, listed in {run.workdir / PARAMETERS}")
