@@ -25,14 +25,14 @@ GUIDES = [
     for name in ("generation", "differences", "training", "evaluation", "comparisons")
 ]
 # In the place of `python` and `segvae`: the same commands at a tiny size.
-SMALL_COMMAND = """#!{python}
+SMALL_COMMAND = f"""#!{sys.executable}
 import pathlib, sys
 sys.path.insert(0, "{{tests}}")
 import pages
 status, errors = pages.run(["{{name}}", *sys.argv[1:]], pathlib.Path.cwd())
 sys.stderr.write(errors)
 sys.exit(status)
-""".format(python=sys.executable)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def workplace(tmp_path_factory) -> pathlib.Path:
 
 
 def pasted(shell: str, folder: pathlib.Path) -> str:
-    """What a new shell prints when text is pasted into it. It knows no Python but that of the system, which has no jax."""
+    """What a new shell prints when text is pasted into it. Its own Python has no jax."""
     paths = os.pathsep.join([str(folder / "no_jax"), "/usr/bin", "/bin"])
     (folder / "no_jax").mkdir(exist_ok=True)
     for name in ("python", "segvae"):
@@ -75,7 +75,7 @@ def pasted(shell: str, folder: pathlib.Path) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_every_block_runs_when_it_is_pasted_in_order_and_so_do_the_guides(workplace):
-    """The first block in one shell, all others in the next one, which enters the environment as the first block says."""
+    """The first block in one shell, all others in the next one, which enters the environment likewise."""
     first, *others = blocks(README, "bash")
     assert "source .venv-python3/bin/activate" in pasted(first, workplace)
     pasted("".join([next(line for line in first.splitlines(True) if line.startswith("source ")), *others]), workplace)
