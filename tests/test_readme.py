@@ -130,5 +130,5 @@ def test_the_demo_needs_no_extra_and_shows_what_pip_does():
 
 
 def test_every_file_that_the_readme_links_to_exists():
-    for target in re.findall(r"\]\((?!http|#)([^)]+)\)", README):
+    for target in re.findall(r"\]\((?!http|#)([^)#]+)[^)]*\)", README):
         assert (ROOT / target).is_file(), target
