@@ -76,8 +76,9 @@ def _small(output: _Notebook, number: int) -> _Notebook | None:
 
 def _plain(text: str) -> str:
     """The last `LINES` of a text without colours and progress; empty if nothing is left."""
-    lines = [line.rpartition("\r")[2].rstrip() for line in _STYLE.sub("", text).strip("\n").splitlines()]
-    return "\n".join([*lines[-LINES:], ""]) if any(lines) else ""
+    lines = [line.rpartition("\r")[2].rstrip() for line in _STYLE.sub("", text).splitlines()]
+    kept = "\n".join("\n".join(lines).strip("\n").splitlines()[-LINES:])
+    return f"{kept}\n" if kept else ""
 
 
 def _with_palette(png: str) -> str:
