@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segvae_jax.labels import LabelSpace
     from segvae_jax.translation import Translator
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # the one place that says it; CHANGELOG.md has a section of this name
 __all__ = ["Edits", "Generator", "IndexMaps", "LabelSpace", "SegVAEError", "Translator"]
 
 _MODULES = {

@@ -1,13 +1,17 @@
-"""The notebooks run from top to bottom, and are stored without outputs."""
+"""The notebooks run from top to bottom, and are stored with small outputs of such a run."""
 
 import ast
+import base64
+import io
 import json
 import pathlib
 import re
+import runpy
 import shutil
 
 import pytest
 from pages import ROOT
+from PIL import Image
 
 from experiments import results
 from experiments.runs import Run, Setting
@@ -17,6 +21,7 @@ nbformat = pytest.importorskip("nbformat", reason="notebooks need nbformat, nbcl
 nbclient = pytest.importorskip("nbclient")
 pytest.importorskip("ipykernel")
 
+STORE = runpy.run_path(str(ROOT / "notebooks/store.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KERNEL = {  # differs from the environment of the tests: users have one device
     "PYTHONPATH": str(ROOT),
@@ -61,7 +66,7 @@ def test_the_first_notebook_generates_edits_and_keeps_maps(run, tmp_path):
 @pytest.mark.slow
 def test_the_second_notebook_trains_on_a_folder_and_scores(run, tmp_path):
     outputs = run("train_your_own")
-    assert pictures(outputs) == 2
+    assert pictures(outputs) == 3
     assert "exact label-set" in printed(outputs) and "cloth, skin, hair" in printed(outputs)
     assert "UserWarning" not in printed(outputs)
     assert {path.name for path in tmp_path.iterdir()} == {"masks", "labels.txt", "prepared", "run", "evaluation"}
@@ -109,23 +114,67 @@ def test_a_notebook_imports_what_there_is(path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_small_and_holds_nothing_of_a_run(path):
+def test_a_notebook_is_small_and_holds_outputs_and_nothing_of_a_machine(path):
     text = path.read_text()
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
     assert len(text) < 100_000
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1)), "run python notebooks/store.py"
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not any(output.output_type == "error" or output.get("name") == "stderr" for output in outputs)
+    assert STORE["small"](STORE["named"](notebook)) == notebook, "run python notebooks/store.py"
     assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
     assert not re.search(r"/(home|root|tmp|work|Users|content)\b", text)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_names_its_repository_once_and_its_badge_leads_to_itself(path):
+def test_a_notebook_names_the_repository_of_one_variable_and_its_badge_leads_to_itself(path):
     cells = nbformat.read(path, as_version=4).cells
-    (repository,) = re.findall(r'REPOSITORY = "https://github.com/([\w-]+/[\w-]+)"', "\n".join(c.source for c in cells))
+    (repository,) = re.findall(
+        r'REPOSITORY = "https://github.com/([\w.-]+/[\w.-]+)"', "\n".join(c.source for c in cells)
+    )
+    assert repository == STORE["REPOSITORY"]
     badge = f"(https://colab.research.google.com/github/{repository}/blob/main/notebooks/{path.name})"
     assert badge in cells[0].source
+
+
+def test_another_repository_is_written_into_badge_and_cells(monkeypatch):
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    monkeypatch.setitem(STORE["named"].__globals__, "REPOSITORY", "someone/elsewhere")
+    text = nbformat.writes(STORE["named"](notebook))
+    assert STORE["REPOSITORY"] not in text and text.count("someone/elsewhere") == 2
+
+
+@pytest.mark.parametrize("name", ["quickstart", "train_your_own"])
+def test_the_first_picture_comes_before_anything_that_takes_long(name):
+    cells = nbformat.read(ROOT / f"notebooks/{name}.ipynb", as_version=4).cells
+    before: list[str] = []
+    for cell in cells:
+        if pictures(cell.get("outputs", [])):
+            break
+        before.append(cell.source)
+    assert len(before) < len(cells) and not any("train(" in source for source in before)
+    assert sum("generate" in source for source in before if "\n" in source) <= 2
+
+
+def test_outputs_are_cut_to_what_readers_need():
+    stream = lambda text: nbformat.v4.new_output("stream", text=text)
+    widget = {"application/vnd.jupyter.widget-view+json": {}, "text/plain": "x"}
+    Image.new("RGB", (20, 10), "red").save(png := io.BytesIO(), "PNG")
+    picture = base64.b64encode(png.getvalue()).decode()
+    cell = nbformat.v4.new_code_cell("1", outputs=[
+        nbformat.v4.new_output("stream", name="stderr", text="slow"),
+        nbformat.v4.new_output("display_data", data={"text/plain": "\x1b[1m\x1b[0m\n"}),
+        stream("10 %\r100 %\n" + "line\n" * 100),
+        nbformat.v4.new_output("display_data", data=widget),
+        nbformat.v4.new_output("display_data", data={"image/png": picture, "text/html": "", "text/plain": "<PIL>"}),
+    ])  # fmt: skip
+    (small,) = STORE["small"](nbformat.v4.new_notebook(cells=[cell])).cells
+    assert small.outputs[0].text == "line\n" * STORE["LINES"] and len(small.outputs) == 2
+    assert small.outputs[1].data["text/plain"] == "<picture>" and "text/html" not in small.outputs[1].data
+    with Image.open(io.BytesIO(base64.b64decode(small.outputs[1].data["image/png"]))) as stored:
+        assert stored.mode == "P" and stored.convert("RGB").getcolors() == [(200, (255, 0, 0))]
 
 
 def test_every_notebook_is_run_here():

@@ -7,6 +7,7 @@ folder of index PNGs from any other generator instead of a checkpoint. `--transl
 translator paints of the maps and of held-out ones; `--translator=DIR --data=DIR` those of held-out maps alone.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,7 @@ def main(given: flags.FlagValues) -> None:
     _check(given)
     from rich.console import Console
 
+    from segvae_jax.evaluation.report.noise import noise_warnings
     from segvae_jax.evaluation.report.page import REPORT, write_report
     from segvae_jax.evaluation.report.table import print_table
 
@@ -74,6 +76,8 @@ def main(given: flags.FlagValues) -> None:
     print_table(result, console, fid=given.fid)
     if target and (note := target.identity.get("maps_note")):
         console.print(f"note: {note}", highlight=False, markup=False, soft_wrap=True)
+    for warning in noise_warnings(result):
+        print(f"warning: {warning}", file=sys.stderr)
     console.print(f"wrote {out}, see {REPORT} in it", highlight=False, soft_wrap=True)
 
 

@@ -10,6 +10,7 @@ whatever means, continues when it is started again. Several hosts share the work
 
 import contextlib
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ from segvae_jax.cli.translate import define_translator_flag, translator_of
 from segvae_jax.errors import SegVAEError
 from segvae_jax.files import check_writable, locked, write_atomically
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text, read_label_sets
+from segvae_jax.specks import speck_warning
 
 if TYPE_CHECKING:
     import segvae_jax.bulk
@@ -145,6 +147,8 @@ def _generate_at_once(
     from segvae_jax import pictures, sheets
 
     index_maps = generator.generate_each(label_sets, given.seed, temperature_of(given))
+    if warning := speck_warning(index_maps):
+        print(f"warning: {warning}", file=sys.stderr)
     if given.out:
         sheet = generator.picture(index_maps, given.columns, given.scale)
         pictures.save_picture(Path(given.out).expanduser(), sheet)

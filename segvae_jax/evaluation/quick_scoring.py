@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from segvae_jax.evaluation.metrics.bootstrap import bootstrap_distance, bootstrap_mean
 from segvae_jax.evaluation.metrics.control import label_control
@@ -14,6 +14,7 @@ from segvae_jax.evaluation.metrics.marginals import area_fractions, segmentation
 from segvae_jax.evaluation.metrics.memorisation import closest, copied, nearest_training
 from segvae_jax.evaluation.metrics.two_sample import JUDGES, TwoSampleTest
 from segvae_jax.evaluation.networks.random_cnn import SEEDS, random_cnn_features
+from segvae_jax.specks import speck_share
 
 ClassMaps = Bool[np.ndarray, "N H W C"]
 
@@ -82,7 +83,13 @@ def score_quick(
         "c2st": _judged([maps, *more], reference.real, seed),
         "frechet_random_cnn": _frechet(maps, reference, seed),
         "memorisation": _memorisation(maps, reference, seed),
+        "specks": bootstrap_mean(speck_share(_index_maps(maps)), seed=seed),
     }
+
+
+def _index_maps(maps: ClassMaps) -> UInt8[np.ndarray, "N H W"]:
+    """The index maps of visible class maps, which have one class per pixel."""
+    return (maps * np.arange(maps.shape[-1], dtype=np.uint8)).max(axis=-1)
 
 
 def without_nan(scores: Any) -> Any:

@@ -27,6 +27,14 @@ class Direction(enum.StrEnum):
     NEUTRAL = "neither direction is better"
 
 
+_MARKS = {
+    Direction.HIGHER: "  higher is better",
+    Direction.LOWER: "  lower is better",
+    Direction.UP_TO_REAL: "  higher, up to real",
+    Direction.AS_REAL: "  as real is best",
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class MetricRow:
     """One metric of a set of maps.
@@ -63,6 +71,11 @@ class MetricRow:
         return f"{self.title} ({notes})" if notes else self.title
 
     @property
+    def marked(self) -> str:
+        """The title and, in a second line, the better direction in few words, if there is one."""
+        return "\n".join(part for part in (self.title, _MARKS.get(self.direction, "")) if part)
+
+    @property
     def more_is_better(self) -> bool | None:
         """Whether the higher of two values of models is better; None where that depends on the value of real maps."""
         if self.direction in (Direction.HIGHER, Direction.UP_TO_REAL):
@@ -82,6 +95,37 @@ class MetricRow:
         numbers = {key: estimate[key] for key in ESTIMATE if isinstance(estimate.get(key), int | float)}
         return {key: self.factor * number for key, number in numbers.items()} if "value" in numbers else None
 
+    def shortfall(self, scores: Any, real: Any) -> float | None:
+        """How far scores lie on the bad side, in the unit of the title and with its decimals; lower is better.
+
+        Args:
+          scores: of a set of maps.
+          real: of real maps, which some directions are relative to.
+
+        Returns:
+          The value itself, or what remains to the best value if there is one, e.g. to 0.5; None where scores lack it or
+          neither direction is better.
+        """
+        found, best = self.find(scores), self._best(scores, real)
+        if found is None or best is None:
+            return None
+        above = found["value"] - best
+        if self.direction is Direction.AS_REAL:
+            return round(abs(above), self.digits)
+        shortfall = -above if self.more_is_better else above
+        best_is_known = self.direction is Direction.UP_TO_REAL or self.anchor
+        return round(max(shortfall, 0.0) if best_is_known else shortfall, self.digits)
+
+    def _best(self, scores: Any, real: Any) -> float | None:
+        """The value that cannot be bettered, 0 where there is none; None where it is not known."""
+        if self.direction is Direction.NEUTRAL:
+            return None
+        if self.direction in (Direction.UP_TO_REAL, Direction.AS_REAL):
+            row = next((row for row in ROWS if row.title == self.anchor), None)
+            estimate = row.find(scores) if row else self.find(real)
+            return estimate["value"] if estimate else None
+        return float(self.anchor) if _is_number(self.anchor) else 0.0
+
     def scaled(self, value: Any) -> Any:
         """A number, or every number of an estimate, in the unit of the title; anything else as it is."""
         if isinstance(value, Mapping):
@@ -91,6 +135,10 @@ class MetricRow:
     def format(self, value: float) -> str:
         """A scaled number as tables show it."""
         return f"{value:.{self.digits}f}"
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).isdigit()
 
 
 _PERCENT = 100.0
@@ -105,6 +153,7 @@ ROWS: tuple[MetricRow, ...] = (
     MetricRow(("c2st", "outline"), "outline AUC", 3, _LOWER, "quick", anchor="0.5", headline=True),
     MetricRow(("c2st", "cnn"), "CNN AUC", 3, _LOWER, anchor="0.5"),
     MetricRow(("frechet_random_cnn",), "Frechet, random CNN", 2, _LOWER, "quick"),
+    MetricRow(("specks",), "specks, % of pixels", 2, _AS_REAL, "quick", factor=_PERCENT),
     MetricRow(("parts", "log_area"), "W1 log-area", 2, _LOWER),
     MetricRow(("parts", "centroid_y"), "W1 y, % of side", 1, _LOWER, factor=_PERCENT),
     MetricRow(("parts", "centroid_x"), "W1 x, % of side", 1, _LOWER, factor=_PERCENT),

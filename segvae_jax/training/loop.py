@@ -1,6 +1,7 @@
 """The training loop: from a configuration to a finished checkpoint directory."""
 
 import contextlib
+import functools
 import math
 import signal
 from collections.abc import Callable, Collection, Iterator
@@ -29,7 +30,7 @@ from segvae_jax.training.cost import Cost, Gauges
 from segvae_jax.training.map_run import MapRun
 from segvae_jax.training.monitor import Monitor, parameter_names
 from segvae_jax.training.pairs.run import PairRun
-from segvae_jax.training.run import CONFIG, Run, Step
+from segvae_jax.training.run import CONFIG, PARAMETERS, Run, Step
 from segvae_jax.training.state import FlatState
 from segvae_jax.training.validation import Validate
 
@@ -145,17 +146,19 @@ def _compiled(run: Run, state: FlatState) -> tuple[Step, Cost]:
 
 
 def _describe(run: Run, state: TrainState) -> None:
-    """Writes the model card and the configuration, and prints an overview of the parameters."""
+    """Writes the card, the configuration and a table of the parameters; prints how large data and model are."""
     if jax.process_index() > 0:
         return
     run.card.write(run.workdir)
-    text = run.config.to_json_best_effort(indent=1)
-    write_atomically(run.workdir / CONFIG, lambda path: path.write_text(text))
+    table = parameter_overview.get_parameter_overview(state.params, include_stats=False)
+    for name, text in ((CONFIG, run.config.to_json_best_effort(indent=1)), (PARAMETERS, f"{table}\n")):
+        write_atomically(run.workdir / name, functools.partial(Path.write_text, data=text))
     print(f"data: {run.data.summary()}")
     with contextlib.suppress(DataError):  # an early version prepared the data, without a report
         if warning := coverage_warning(run.data.data_report()):
             print(f"warning: {warning}")
-    print(parameter_overview.get_parameter_overview(state.params, include_stats=False))
+    count = parameter_overview.count_parameters(state.params)
+    print(f"model: {count:,} parameters, listed in {run.workdir / PARAMETERS}")
     print(f"compiling for {jax.device_count()} {jax.default_backend()} device(s)", flush=True)
 
 

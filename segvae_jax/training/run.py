@@ -28,6 +28,7 @@ from segvae_jax.training.state import FlatState
 from segvae_jax.training.validation import Validate
 
 CONFIG = "config.json"  # of a run, beside its checkpoints
+PARAMETERS = "parameters.txt"  # likewise: a table of their names, shapes and sizes
 _RUNS_ONCE = {"xla_backend_optimization_level": 0}  # a slower program, which compiles in less than half of the time
 
 Step = Callable[[FlatState, int], tuple[FlatState, dict[str, Any]]]

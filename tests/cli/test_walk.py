@@ -11,6 +11,7 @@ from PIL import Image
 from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.saving import save_variables
 from segvae_jax.cli.main import main
+from segvae_jax.data.cartoon import CARTOON_SPACES
 from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.model.protocol import init_variables
 
@@ -50,6 +51,17 @@ def test_outputs_are_checked_before_anything_is_loaded(flags, message, place, mo
     assert sorted(place.iterdir()) == before
 
 
+def test_maps_of_a_model_that_is_not_trained_give_one_line_of_warning(tmp_path, capsys):
+    space = CARTOON_SPACES["faces"]
+    card = ModelCard(
+        space, {**ARGUMENTS, "image_size": (32, 32)}, np.ones((1, space.num_channels), bool), np.ones(1, int)
+    )
+    save_variables(tmp_path / "run", card, init_variables(card.model(), 0))
+    assert main(["generate", f"--checkpoint={tmp_path / 'run'}", "--num=2", f"--out={tmp_path / 'x.png'}"]) == 0
+    warning = capsys.readouterr().err
+    assert warning.startswith("warning: specks of one or two pixels are ") and warning.count("\n") == 1
+
+
 def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
     monkeypatch.chdir(place)
     generate = ["generate", "--checkpoint=run", "--num=16"]
@@ -63,6 +75,7 @@ def test_maps_are_generated_scored_and_exported(place, monkeypatch, capsys):
             np.testing.assert_array_equal(picture, large)
 
     assert main(["eval", "--maps=maps", "--data=data", "--max_test=10", "--max_train=20"]) == 0
+    assert "warning: FSD " in capsys.readouterr().err, "the model is not trained"
     assert "generated" in json.loads(pathlib.Path("maps/evaluation/scores.json").read_text())["rows"]
     assert pathlib.Path("maps/evaluation/report.html").is_file()
 

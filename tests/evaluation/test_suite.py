@@ -20,7 +20,7 @@ from segvae_jax.maps import label_set_of
 from segvae_jax.sampling import Latents
 
 SPACE = LabelSpace(("face", "eye", "hat"), covered_by=(("face", ("eye",)),))
-KEYS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation"}
+KEYS = {"control", "fsd", "c2st", "frechet_random_cnn", "diversity", "memorisation", "specks"}
 FULL_KEYS = KEYS | {
     "parts",
     "offsets",
@@ -237,6 +237,10 @@ def test_the_table_is_readable_at_80_columns(result):
     ):
         assert phrase in text
     assert f"{result['rows']['generated']['fsd']['value']:.1f}" in text
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert any(line.startswith("lower is better") for line in lines)
+    groups = [set(group.split()) for line in lines for group in line.split(",") if "GENERATED" in group]
+    assert len(groups) == 8 and all("retrieval" in group for group in groups), "the model under test retrieves"
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 from segvae_jax import pages
 from segvae_jax.evaluation.report import values
 from segvae_jax.evaluation.report.gallery import Album, Row
+from segvae_jax.evaluation.report.noise import noise_warnings
 from segvae_jax.evaluation.rows import EDIT_ROWS, PICTURE_ROWS, ROWS, MetricRow
 from segvae_jax.files import write_atomically
 from segvae_jax.labels import LabelSpace
@@ -90,6 +91,7 @@ def _page(result: Mapping[str, Any], space: LabelSpace, albums: Iterable[Album])
         title=f"Evaluation of {scored}",
         result=result,
         headline=_headline(result),
+        warnings=noise_warnings(result),
         omitted=[f"{values.named((name,))}: {reason}" for name, reason in result.get("omitted", {}).items()],
         scores=_scores(result.get("rows", {}), space),
         of_the_model=_of_the_model(result, space),

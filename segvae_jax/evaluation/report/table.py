@@ -15,6 +15,7 @@ from segvae_jax.evaluation.rows import EDIT_ROWS, PICTURE_ROWS, ROWS, MetricRow
 COLUMNS = ("generated", "real_vs_real", "retrieval", "independent_parts", "mean_shape")
 FID = next(row for row in ROWS if row.place == ("fid_inception",))
 WORST = 5  # classes
+_SHORT = {"generated": "GENERATED", "real_vs_real": "real", "independent_parts": "parts", "mean_shape": "mean"}
 
 
 def print_table(result: Mapping[str, Any], console: Console, fid: bool = True) -> None:
@@ -44,6 +45,7 @@ def _print_pictures(result: Mapping[str, Any], console: Console) -> None:
 def _print_maps(result: Mapping[str, Any], console: Console, fid: bool) -> None:
     columns = {name: result["rows"][name] for name in COLUMNS}
     console.print(_table("Generated maps against held-out real maps", columns, _rows_of("quick"), _with_interval))
+    console.print(_order(columns, _rows_of("quick")))
     if result["suite"] == "all":
         title = "Parts, relations and features (intervals are in scores.json)"
         console.print(_table(title, columns, _rows_of("all"), lambda row, estimate: row.format(estimate["value"])))
@@ -71,7 +73,21 @@ def _table(
         table.add_column(name.replace("_", "\n", 1).replace("_", " "), justify="right", no_wrap=True)
     for row in rows:
         found = [row.find(scores) for scores in columns.values()]
-        table.add_row(row.title, *(cell(row, estimate) if estimate else "-" for estimate in found))
+        table.add_row(row.marked, *(cell(row, estimate) if estimate else "-" for estimate in found))
+    return table
+
+
+def _order(columns: Mapping[str, Any], rows: Iterable[MetricRow]) -> Table:
+    """Each row with the names of all columns, the best one first; `=` where the table shows no difference."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    table.add_column("", no_wrap=True)
+    table.add_column("from best to worst", no_wrap=True)
+    for row in rows:
+        by_shortfall: dict[float, list[str]] = {}
+        for name, scores in columns.items():
+            if (shortfall := row.shortfall(scores, columns["real_vs_real"])) is not None:
+                by_shortfall.setdefault(shortfall, []).append(_SHORT.get(name, name))
+        table.add_row(row.title, ", ".join(" = ".join(by_shortfall[key]) for key in sorted(by_shortfall)))
     return table
 
 
