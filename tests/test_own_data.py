@@ -39,6 +39,8 @@ def workplace(tmp_path_factory) -> pathlib.Path:
     of_class = np.array([0, *(space.channel(TAGS[name]) for name in people.classes)], np.uint8)
     drawn = np.stack([maps.paint(cartoon_map("people", 0, i, (48, 32)), people) for i in range(60)])
     pictures.write_index_pngs(place / "masks", of_class[drawn], space)
+    for path in sorted((place / "masks").iterdir()):  # numbered as those of the example
+        path.rename(path.with_stem(f"{int(path.stem) + 1:04}"))
     return place
 
 

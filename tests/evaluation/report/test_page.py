@@ -132,7 +132,7 @@ def test_kinds_of_edits_stand_beside_one_another(scored_copies, tmp_path):
     write_report(tmp_path, {**scored_copies, "edits": edits}, SPACE, ())
     page = (tmp_path / "report.html").read_text()
     section = page[page.index("<h2>Edits") : page.index("<h2>By class")]
-    assert "77 held-out maps" in section and "<th>restyle</th><th>add</th></tr>" in section
+    assert "77 held-out maps" in section and '<th scope="col">restyle</th><th scope="col">add</th></tr>' in section
     assert section.index("0.911") < section.index("0.922") < section.index("0.654 +- 0.0200")
     assert page.count("0.911 (") == 1 and "edits: restyle: presence: per class" in page and "0.123" in page
     assert "<h2>Edits" not in _page_without_edits(scored_copies, tmp_path)
