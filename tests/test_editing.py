@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import strategies as st
+from small_face import EYE, FACE, GLASSES, HAT, SIZE, SPACE, a_map
 
 from segvae_jax import editing, maps
 from segvae_jax.checkpoint.card import ModelCard
@@ -19,22 +20,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import GivenShapes, init_variables
 from segvae_jax.model.registry import hyperparameters
 
-SPACE = LabelSpace(
-    ("face", "eye", "hat", "glasses"),
-    drawing_order=("face", "hat", "eye", "glasses"),
-    covered_by=(("face", ("eye", "glasses")),),
-    accessories=("glasses",),
-)
-FACE, EYE, HAT, GLASSES = range(1, 5)
-SIZE = (8, 16)
 ARGUMENTS = {"image_size": SIZE, "ngf": 2, "context_dim": 5, "hidden_dim": 4, "latent_dim": 3, "spectral_norm": False}
-
-
-def a_map(size=SIZE) -> np.ndarray:
-    """A face with two eyes under a hat."""
-    index = np.zeros((8, 16), np.uint8)
-    index[2:, 4:12], index[4, 6], index[4, 9], index[:2, 3:13] = FACE, EYE, EYE, HAT
-    return index.repeat(size[0] // 8, 0).repeat(size[1] // 16, 1)
 
 
 @pytest.fixture(scope="module", params=["segvae", pytest.param("hierarchical", marks=pytest.mark.slow)])

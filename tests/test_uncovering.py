@@ -5,29 +5,15 @@ import numpy as np
 import pytest
 import scipy.ndimage
 from hypothesis import strategies as st
+from small_face import EYE, FACE, GLASSES, HAT, SIZE, SPACE, a_map
 
 from segvae_jax import uncovering
 from segvae_jax.editing import Change, compose
 from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
 
-SPACE = LabelSpace(
-    ("face", "eye", "hat", "glasses"),
-    drawing_order=("face", "hat", "eye", "glasses"),
-    covered_by=(("face", ("eye", "glasses")),),
-    accessories=("glasses",),
-)
-FACE, EYE, HAT, GLASSES = range(1, 5)
 HEAD = LabelSpace(("skin", "hair", "cap", "eye", "brow"), covered_by=(("skin", ("eye", "brow")),))
 SKIN, HAIR, CAP, IRIS, BROW = range(1, 6)
 NO_SHAPES = np.zeros((1, 8, 5, 6), np.float32)
-SIZE = (8, 16)
-
-
-def a_map() -> np.ndarray:
-    """A face with two eyes under a hat."""
-    index = np.zeros(SIZE, np.uint8)
-    index[2:, 4:12], index[4, 6], index[4, 9], index[:2, 3:13] = FACE, EYE, EYE, HAT
-    return index
 
 
 @pytest.mark.parametrize(
