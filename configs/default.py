@@ -125,6 +125,7 @@ def get_translator_config() -> ConfigDict:
     model.convolved = 16  # resolutions up to this side are modulated by convolutions of the map, finer ones by a table
     model.hidden = 32  # channels of these convolutions
     model.discriminator_widths = (48, 96, 96)  # channels from half of the resolution to the coarsest
+    model.patch_discriminator = False  # judges patches with the hinge loss, not pixels; loss.label_mix has to be 0
 
     config.loss = ConfigDict()
     config.loss.label_mix = 10.0  # weight of the consistency of pictures mixed from a real and a generated one

@@ -159,6 +159,8 @@ def _check_model(config: ConfigDict) -> None:
 
 
 def _check_translator(config: ConfigDict) -> None:
+    if config.model.patch_discriminator and config.loss.label_mix:
+        raise ConfigError("config.loss.label_mix: model.patch_discriminator judges no pixels: set it to 0")
     try:
         Networks(2, **model_arguments(config)).require_valid_sizes()
     except ValueError as error:

@@ -1,9 +1,14 @@
-"""Losses of the translator, after OASIS (Sushko et al. 2021).
+"""Losses of the translator.
 
-The discriminator classifies pixels: those of a real picture into the classes of its map, those of a generated one as
-fake. The generator wants its pixels to be taken for the classes of the map. Rare classes count as much as frequent
-ones. Pixels without a class, as those that an augmentation cut out, do not count.
+`BY_PIXEL` is that of OASIS (Sushko et al. 2021). The discriminator classifies pixels: those of a real picture into the
+classes of its map, those of a generated one as fake. The generator wants its pixels to be taken for the classes of the
+map. Rare classes count as much as frequent ones. Pixels without a class, as those that an augmentation cut out, do not
+count. `HINGE` is that of SPADE (Park et al. 2019), for a discriminator with one logit a patch.
 """
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +26,39 @@ def class_loss(logits: Float[Array, "B H W L"], class_maps: Float[Array, "B H W 
 def fake_loss(logits: Float[Array, "B H W L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
     """Cross-entropy of "fake", the mean over all pixels that have a class."""
     return -(jax.nn.log_softmax(logits)[..., -1] * class_maps.sum(-1)).sum() / jnp.maximum(class_maps.sum(), 1)
+
+
+def hinge_real(logits: Float[Array, "B L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
+    """How far logits of real pictures are below 1, the mean over patches."""
+    return jax.nn.relu(1 - logits).mean()
+
+
+def hinge_fake(logits: Float[Array, "B L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
+    """How far logits of generated pictures are above -1, the mean over patches."""
+    return jax.nn.relu(1 + logits).mean()
+
+
+def hinge_generator(logits: Float[Array, "B L"], class_maps: Float[Array, "B H W C"]) -> Float[Array, ""]:
+    """The negative mean of the logits of generated pictures."""
+    return -logits.mean()
+
+
+@dataclasses.dataclass(frozen=True)
+class Adversarial:
+    """What the two networks minimise, as functions of the logits of pictures and of the maps of these pictures.
+
+    Attributes:
+      real, fake: of the discriminator, for real and for generated pictures.
+      generator: of the generator, for its pictures.
+    """
+
+    real: Callable[[Any, Any], Float[Array, ""]]
+    fake: Callable[[Any, Any], Float[Array, ""]]
+    generator: Callable[[Any, Any], Float[Array, ""]]
+
+
+BY_PIXEL = Adversarial(class_loss, fake_loss, class_loss)
+HINGE = Adversarial(hinge_real, hinge_fake, hinge_generator)
 
 
 def label_mix(key: Array, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W 1"]:

@@ -10,8 +10,9 @@ from jaxtyping import Array, Float, Int, UInt8
 
 from segvae_jax.model.layers import level_widths
 from segvae_jax.streams import sample_noise, stream_key
-from segvae_jax.translator.discriminator import Discriminator
+from segvae_jax.translator.discriminator import Discriminator, PatchDiscriminator
 from segvae_jax.translator.generator import Generator, StyleEncoder
+from segvae_jax.translator.losses import BY_PIXEL, HINGE, Adversarial
 
 TRANSLATOR = "translator"  # the name of the kind in configurations and model cards
 _KEPT = 512  # styles of training pictures
@@ -26,6 +27,7 @@ class Networks:
       image_size: H and W, of maps and pictures.
       widths, noise_channels, style_dim, class_style, convolved, hidden: see `Generator`.
       discriminator_widths: see `Discriminator`.
+      patch_discriminator: whether patches are judged, with the hinge loss, in place of pixels.
     """
 
     num_channels: int
@@ -37,6 +39,7 @@ class Networks:
     convolved: int = 16
     hidden: int = 32
     discriminator_widths: tuple[int, ...] = (32, 64, 64)
+    patch_discriminator: bool = False
 
     @property
     def generator(self) -> Generator:
@@ -50,9 +53,16 @@ class Networks:
         return StyleEncoder(self.style_dim)
 
     @property
-    def discriminator(self) -> Discriminator:
-        """From a picture to the class of each pixel, or "fake"."""
+    def discriminator(self) -> Discriminator | PatchDiscriminator:
+        """From a picture and its map to logits of pixels or of patches."""
+        if self.patch_discriminator:
+            return PatchDiscriminator(self.discriminator_widths)
         return Discriminator(self.num_channels, self.discriminator_widths)
+
+    @property
+    def adversarial(self) -> Adversarial:
+        """The losses that go with the discriminator."""
+        return HINGE if self.patch_discriminator else BY_PIXEL
 
     def translate(
         self,
@@ -81,6 +91,13 @@ class Networks:
           ValueError: if a side of the pictures cannot be halved as often as the networks do.
         """
         level_widths(self.image_size, 1)
+        scales = 2 if self.patch_discriminator else 1
+        least = 2**scales * 2 ** (len(self.discriminator_widths) - 1)  # patches of 2 pixels, then halves
+        if any(side % least for side in self.image_size):
+            raise ValueError(
+                f"model.discriminator_widths has {len(self.discriminator_widths)} widths, which halve sides "
+                f"down to one {least}th: expected fewer, or sides that {least} divides"
+            )
 
     def init(self, seed: int) -> dict[str, Any]:
         """The collections `params`, by network, and `spectral`: singular vectors and styles, which have no gradient."""
@@ -90,7 +107,7 @@ class Networks:
         made = {
             "generator": self.generator.init(key(0), class_maps, *noise),
             "style": self.style.init(key(1), picture),
-            "discriminator": self.discriminator.init(key(2), picture),
+            "discriminator": self.discriminator.init(key(2), picture, class_maps),
         }
         styles = vars(Styles.empty(self.style_dim))
         return {

@@ -54,3 +54,18 @@ def test_bytes_and_floats_are_inverse_and_clipped():
 def test_a_size_that_cannot_be_halved_is_refused():
     with pytest.raises(ValueError, match="image size 12 x 12"):
         Networks(3, (12, 12)).require_valid_sizes()
+    Networks(3, (8, 8)).require_valid_sizes()
+    for changed in ({"discriminator_widths": (4, 4, 4, 4)}, {"patch_discriminator": True}):
+        with pytest.raises(ValueError, match=r"discriminator_widths has . widths, .*that 16 divides"):
+            Networks(3, (8, 8), **changed).require_valid_sizes()
+
+
+def test_a_patch_is_judged_by_its_picture_and_its_map():
+    networks = Networks(4, (32, 16), discriminator_widths=(4, 6), patch_discriminator=True)
+    variables = networks.init(0)
+    of = {name: variables[name]["discriminator"] for name in ("params", "spectral")}
+    picture, class_maps = jax.random.normal(jax.random.key(0), (2, 32, 16, 3)), jnp.zeros((2, 32, 16, 4))
+    logits = networks.discriminator.apply(of, picture, class_maps)
+    assert logits.shape == (2, 8 * 4 + 4 * 2)  # patches of 4 px, and of 8 px at half of the resolution
+    for changed in ((-picture, class_maps), (picture, class_maps + 1)):
+        assert float(jnp.abs(networks.discriminator.apply(of, *changed) - logits).max()) > 1e-3

@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from segvae_jax.translator.losses import class_loss, fake_loss, label_mix, mix_loss, style_divergence
+from segvae_jax.translator.losses import BY_PIXEL, HINGE, class_loss, fake_loss, label_mix, mix_loss, style_divergence
 
 
 def one_hot(indices):
@@ -34,3 +34,11 @@ def test_mixed_logits_of_a_pixelwise_judge_are_consistent():
 def test_a_standard_normal_style_has_no_divergence():
     assert float(style_divergence(jnp.zeros((2, 3)), jnp.zeros((2, 3)))) == 0.0
     np.testing.assert_allclose(style_divergence(jnp.full((1, 3), 2.0), jnp.zeros((1, 3))), 6.0)
+
+
+def test_the_hinge_counts_logits_on_the_wrong_side_of_the_margin():
+    logits, class_maps = jnp.array([[2.0, 0.5, -3.0]]), one_hot([[[0]]])
+    assert float(HINGE.real(logits, class_maps)) == (0.5 + 4.0) / 3
+    assert float(HINGE.fake(logits, class_maps)) == (3.0 + 1.5) / 3
+    np.testing.assert_allclose(HINGE.generator(logits, class_maps), 0.5 / 3, rtol=1e-6)
+    assert (BY_PIXEL.real, BY_PIXEL.fake, BY_PIXEL.generator) == (class_loss, fake_loss, class_loss)

@@ -23,7 +23,7 @@ from segvae_jax.training.augmentation import Augmentation, augment_pairs
 from segvae_jax.training.pairs.views import view
 from segvae_jax.training.state import FlatState, as_vector
 from segvae_jax.training.step import Metrics, averaged
-from segvae_jax.translator.losses import class_loss, fake_loss, label_mix, mix_loss, style_divergence
+from segvae_jax.translator.losses import label_mix, mix_loss, style_divergence
 from segvae_jax.translator.networks import Networks, Styles, as_floats
 
 Pictures = Float[Array, "B H W 3"]
@@ -36,7 +36,7 @@ class PairConfig:
     Attributes:
       space: the classes of the maps, which says how they are painted.
       seed: of all noise.
-      label_mix: weight of the consistency of mixed pictures, of the discriminator.
+      label_mix: weight of the consistency of mixed pictures, of a discriminator of pixels; 0 for none.
       reconstruction: weight of the absolute difference from the real picture whose style was given.
       kl_weight: of the divergence of styles from the standard normal distribution.
       ema_decay: of the averaged weights.
@@ -91,7 +91,7 @@ def _gradients(
 ) -> tuple[Any, Metrics, Any]:
     """Gradients of all parameters, the losses, and the advanced singular vectors and styles."""
     key = functools.partial(stream_key, config.seed, index=state.step)
-    discriminator = state.params["discriminator"]
+    discriminator, losses = state.params["discriminator"], networks.adversarial
     made = {name: state.params[name] for name in ("generator", "style")}
     (fake, kl), pull, moments = jax.vjp(
         lambda made: _generated(networks, made, class_maps, real, key), made, has_aux=True
@@ -99,18 +99,22 @@ def _gradients(
     judge = functools.partial(_judge, networks, state.spectral["discriminator"])
     seen, *shown = view(key("view"), class_maps, real, fake)
     mask = label_mix(key("classes"), seen)
+    mixed = [mask * shown[0] + (1 - mask) * shown[1]] if config.label_mix else []
 
     def discriminator_loss(params: Any) -> tuple[Array, Any]:
-        mixed = mask * shown[0] + (1 - mask) * shown[1]
-        logits, advanced = judge(params, jnp.concatenate([*shown, mixed]))
-        of_real, of_fake, of_mixed = jnp.split(logits, 3)
-        terms = {"real": class_loss(of_real, seen), "fake": fake_loss(of_fake, seen)}
-        terms["label_mix"] = mix_loss(mask, of_real, of_fake, of_mixed)
-        return terms["real"] + terms["fake"] + config.label_mix * terms["label_mix"], (terms, advanced)
+        count = 2 + len(mixed)
+        logits, advanced = judge(params, jnp.concatenate([*shown, *mixed]), jnp.tile(seen, (count, 1, 1, 1)))
+        of_real, of_fake, *of_mixed = jnp.split(logits, count)
+        terms = {"real": losses.real(of_real, seen), "fake": losses.fake(of_fake, seen)}
+        loss = terms["real"] + terms["fake"]
+        if of_mixed:
+            terms["label_mix"] = mix_loss(mask, of_real, of_fake, *of_mixed)
+            loss += config.label_mix * terms["label_mix"]
+        return loss, (terms, advanced)
 
     def generator_loss(fake: Pictures) -> tuple[Array, Metrics]:
         seen, shown = view(key("view"), class_maps, fake)
-        terms = {"generator": class_loss(judge(discriminator, shown)[0], seen)}
+        terms = {"generator": losses.generator(judge(discriminator, shown, seen)[0], seen)}
         terms["reconstruction"] = jnp.abs(fake - real).mean()
         return terms["generator"] + config.reconstruction * terms["reconstruction"], terms
 
@@ -132,10 +136,12 @@ def _generated(
     return (networks.translate(made, class_maps, noise, style), style_divergence(mu, logvar)), (mu, logvar)
 
 
-def _judge(networks: Networks, spectral: Any, params: Any, pictures: Pictures) -> tuple[Float[Array, "B H W L"], Any]:
+def _judge(
+    networks: Networks, spectral: Any, params: Any, pictures: Pictures, class_maps: Float[Array, "B H W C"]
+) -> tuple[Float[Array, "B ..."], Any]:
     """Logits of the discriminator, and its advanced singular vectors."""
     variables = {"params": params, "spectral": spectral}
-    logits, advanced = networks.discriminator.apply(variables, pictures, mutable=["spectral"])
+    logits, advanced = networks.discriminator.apply(variables, pictures, class_maps, mutable=["spectral"])
     return logits, advanced["spectral"]
 
 

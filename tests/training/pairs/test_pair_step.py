@@ -1,5 +1,6 @@
 """The step against its plain definition: gradients of two losses, each computed by itself."""
 
+import dataclasses
 import functools
 
 import jax
@@ -12,11 +13,21 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.streams import stream_key
 from segvae_jax.training.pairs.step import PairConfig, _gradients, painted
 from segvae_jax.training.pairs.views import view
-from segvae_jax.translator.losses import class_loss, fake_loss, label_mix, mix_loss, style_divergence
+from segvae_jax.translator.losses import (
+    class_loss,
+    fake_loss,
+    hinge_fake,
+    hinge_generator,
+    hinge_real,
+    label_mix,
+    mix_loss,
+    style_divergence,
+)  # fmt: skip
 from segvae_jax.translator.networks import Networks
 
 SPACE = LabelSpace(("skin", "hair"))
 NETWORKS = Networks(3, (8, 16), (5, 6), 2, 4, 2, 4, 3, (4, 6))
+BY_PATCH = dataclasses.replace(NETWORKS, patch_discriminator=True)
 CONFIG = PairConfig(SPACE, 7, label_mix=3.0, reconstruction=2.0, kl_weight=0.5, ema_decay=0.0)
 
 
@@ -27,42 +38,50 @@ def batch():
     return painted(class_maps, SPACE), jnp.asarray(rng.uniform(-1, 1, (3, 8, 16, 3)), jnp.float32)
 
 
-@pytest.fixture(scope="module")
-def state():
-    variables = NETWORKS.init(0)
+def state_of(networks):
+    variables = networks.init(0)
     return TrainState(jnp.asarray(4), variables["params"], variables["spectral"], None, None)
 
 
-def test_both_networks_get_the_gradients_of_their_own_losses(batch, state):
+@pytest.mark.parametrize(
+    ("networks", "config", "losses"),
+    [
+        (NETWORKS, CONFIG, (class_loss, fake_loss, class_loss)),
+        (BY_PATCH, dataclasses.replace(CONFIG, label_mix=0.0), (hinge_real, hinge_fake, hinge_generator)),
+    ],
+    ids=["pixels", "patches"],
+)
+def test_both_networks_get_the_gradients_of_their_own_losses(batch, networks, config, losses):
     class_maps, real = batch
-    key = functools.partial(stream_key, CONFIG.seed, index=4)
-    judge = lambda params, pictures: NETWORKS.discriminator.apply(
-        {"params": params["discriminator"], "spectral": state.spectral["discriminator"]}, pictures
+    state, (of_real, of_fake, of_made) = state_of(networks), losses
+    key = functools.partial(stream_key, config.seed, index=4)
+    judge = lambda params, pictures, seen: networks.discriminator.apply(
+        {"params": params["discriminator"], "spectral": state.spectral["discriminator"]}, pictures, seen
     )
 
     def made(params):
-        mu, logvar = NETWORKS.encode(params, real)
+        mu, logvar = networks.encode(params, real)
         style = mu + jnp.exp(logvar / 2) * jax.random.normal(key("posterior"), mu.shape)
         noise = jax.random.normal(key("pixels"), (3, 8, 16, 2))
-        return NETWORKS.translate(params, class_maps, noise, style), style_divergence(mu, logvar)
+        return networks.translate(params, class_maps, noise, style), style_divergence(mu, logvar)
 
     def of_generator(params):
         fake, kl = made(params)
         seen, shown = view(key("view"), class_maps, fake)
-        return class_loss(judge(params, shown), seen) + 2.0 * jnp.abs(fake - real).mean() + 0.5 * kl
+        return of_made(judge(params, shown, seen), seen) + 2.0 * jnp.abs(fake - real).mean() + 0.5 * kl
 
     def of_discriminator(params):
         seen, real_shown, fake_shown = view(key("view"), class_maps, real, made(params)[0])
         mask = label_mix(key("classes"), seen)
-        logits = [
-            judge(params, shown) for shown in (real_shown, fake_shown, mask * real_shown + (1 - mask) * fake_shown)
-        ]
-        return class_loss(logits[0], seen) + fake_loss(logits[1], seen) + 3.0 * mix_loss(mask, *logits)
+        mixed = mask * real_shown + (1 - mask) * fake_shown
+        logits = [judge(params, shown, seen) for shown in (real_shown, fake_shown, mixed)]
+        loss = of_real(logits[0], seen) + of_fake(logits[1], seen)
+        return loss + (config.label_mix * mix_loss(mask, *logits) if config.label_mix else 0.0)
 
     by_generator, by_discriminator = jax.grad(of_generator)(state.params), jax.grad(of_discriminator)(state.params)
     expected = {name: by_generator[name] for name in ("generator", "style")}
     expected["discriminator"] = by_discriminator["discriminator"]
-    grads, metrics, spectral = _gradients(NETWORKS, CONFIG, state, class_maps, real)
+    grads, metrics, spectral = _gradients(networks, config, state, class_maps, real)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=2e-3, atol=2e-5), grads, expected)
     total = metrics["generator"] + 2.0 * metrics["reconstruction"] + 0.5 * metrics["kl"]
     np.testing.assert_allclose(total, of_generator(state.params), rtol=1e-4)

@@ -17,6 +17,7 @@ from segvae_jax.errors import CheckpointError, ConfigError, DataError
 from segvae_jax.generation import Generator
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
+from segvae_jax.training.config import check
 from segvae_jax.training.loop import train
 from segvae_jax.training.setup import prepare_data
 from segvae_jax.translation import Translator
@@ -142,3 +143,14 @@ def test_a_set_without_pictures_or_of_another_size_is_refused(config, tmp_path):
     config.data.prepared = str(small.directory)
     with pytest.raises(ConfigError, match=r"holds pictures of \(8, 4\), but config.model.image_size=\(16, 8\)"):
         prepare_data(config)
+
+
+def test_patches_are_not_mixed_and_need_their_resolutions(config):
+    config.model.patch_discriminator = True
+    with pytest.raises(ConfigError, match="loss.label_mix: model.patch_discriminator judges no pixels: set it to 0"):
+        check(config)
+    config.loss.label_mix = 0.0
+    check(config)
+    config.model.discriminator_widths = (4, 4, 4, 4)
+    with pytest.raises(ConfigError, match=r"image_size: model.discriminator_widths has 4 widths, .*that 32 divides"):
+        check(config)
