@@ -4,7 +4,9 @@ VENV ?= .venv-$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 DEMO ?= demo
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
-PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
+# Without a limit of restarts, a worker that crashed would leave tests that nobody runs, and no end.
+PYTEST = $(BIN)/python -m pytest -q --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	--max-worker-restart=0
 
 .PHONY: install page demo test test-all check docs clean
 

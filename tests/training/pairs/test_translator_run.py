@@ -147,7 +147,7 @@ def test_a_set_without_pictures_or_of_another_size_is_refused(config, tmp_path):
 
 def test_patches_are_not_mixed_and_need_their_resolutions(config):
     config.model.patch_discriminator = True
-    with pytest.raises(ConfigError, match="loss.label_mix: model.patch_discriminator judges no pixels: set it to 0"):
+    with pytest.raises(ConfigError, match=r"loss\.label_mix: model.patch_discriminator judges no pixels: set it to 0"):
         check(config)
     config.loss.label_mix = 0.0
     check(config)
