@@ -1,5 +1,6 @@
 """Computes only those rows of a batch whose results are needed."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -30,39 +31,52 @@ def for_rows(
       inputs: arrays `[B, ...]`, as trees.
       otherwise: like the result; zeros if None.
     """
+    run, structures = _traced_once(module, compute)
+    batch = needed.shape[0]
+    portions = jax.default_backend() == "cpu" and not jax.export.is_symbolic_dim(batch)
+    size = -(-batch // 4) if portions else batch
     if otherwise is None:
-        otherwise = _zeros_like_result(lambda *inputs: compute(module, *inputs), inputs)
-    keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
-    if jax.default_backend() != "cpu" or jax.export.is_symbolic_dim(needed.shape[0]):
-        return jax.tree.map(keep, compute(module, *inputs), otherwise)
-    return _in_portions(module, needed, compute, inputs, otherwise)
+        some = jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), inputs)
+        old = [jnp.zeros((batch, *a.shape[1:]), a.dtype) for a in jax.eval_shape(run, *some)]
+    else:
+        old = jax.tree.leaves(otherwise)
+    if portions:
+        new = _in_portions(needed, size, run, inputs, old)
+    else:
+        keep = lambda new, old: jnp.where(needed.reshape(-1, *[1] * (new.ndim - 1)), new, old)
+        new = list(map(keep, run(*inputs), old))
+    return jax.tree.unflatten(structures[0], new)
 
 
-def _in_portions(
-    module: nn.Module, needed: Bool[Array, "B"], compute: Callable[..., Any], inputs: tuple[Any, ...], otherwise: Any
-) -> Any:
-    """The needed rows first, a quarter of the batch at a time: one program for any number of them."""
-    batch, size = len(needed), -(-len(needed) // 4)
-    rows = jnp.pad(jnp.argsort(~needed), (0, -batch % size), constant_values=batch)
+def _traced_once(module: nn.Module, compute: Callable[..., Any]) -> tuple[Callable[..., list[Array]], list[Any]]:
+    """A function of inputs to the leaves of the result, and a list that gets the structure of the result.
 
-    def portion(module: nn.Module, state: tuple[Array, Any]) -> tuple[Array, Any]:
-        number, result = state
-        some = lax.dynamic_slice(rows, (number * size,), (size,))
-        computed = compute(module, *jax.tree.map(lambda x: x.at[some].get(mode="clip"), inputs))
-        wanted = jnp.where(needed.at[some].get(mode="fill", fill_value=False), some, batch)
-        return number + 1, jax.tree.map(lambda old, new: old.at[wanted].set(new, mode="drop"), result, computed)
+    The program traces it once, though its shapes are needed before its values. Tracing takes most of the time before a
+    first map whose program is compiled already.
+    """
+    unbound, variables = module.unbind()
+    structures: list[Any] = []
 
-    unfinished = lambda module, state: state[0] * size < needed.sum()
-    return nn.while_loop(unfinished, portion, module, (jnp.int32(0), otherwise))[1]
-
-
-def _zeros_like_result(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
-    structures = []
-
-    def leaves(*inputs: Any) -> list[Array]:
-        found, structure = jax.tree.flatten(function(*inputs))
+    def leaves(variables: Any, *inputs: Any) -> list[Array]:
+        found, structure = jax.tree.flatten(unbound.apply(variables, *inputs, method=compute))
         structures.append(structure)
         return found
 
-    zeros = [jnp.zeros(a.shape, a.dtype) for a in jax.eval_shape(leaves, *inputs)]
-    return jax.tree.unflatten(structures[0], zeros)
+    return functools.partial(jax.jit(leaves, inline=True), variables), structures
+
+
+def _in_portions(
+    needed: Bool[Array, "B"], size: int, run: Callable[..., list[Array]], inputs: tuple[Any, ...], old: list[Array]
+) -> list[Array]:
+    """The needed rows first, `size` at a time: one program for any number of them."""
+    batch = len(needed)
+    rows = jnp.pad(jnp.argsort(~needed), (0, -batch % size), constant_values=batch)
+
+    def portion(state: tuple[Array, list[Array]]) -> tuple[Array, list[Array]]:
+        number, result = state
+        some = lax.dynamic_slice(rows, (number * size,), (size,))
+        computed = run(*jax.tree.map(lambda x: x.at[some].get(mode="clip"), inputs))
+        wanted = jnp.where(needed.at[some].get(mode="fill", fill_value=False), some, batch)
+        return number + 1, [a.at[wanted].set(b, mode="drop") for a, b in zip(result, computed, strict=True)]
+
+    return lax.while_loop(lambda state: state[0] * size < needed.sum(), portion, (jnp.int32(0), old))[1]
