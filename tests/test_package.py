@@ -27,6 +27,13 @@ def test_loading_a_generator_imports_nothing_of_training():
     assert not modules & unused
 
 
+def test_a_sheet_of_maps_needs_nothing_that_writes_data_sets(tmp_path):
+    words = ["generate", "--num=1", f"--out={tmp_path / 'map.png'}"]
+    modules = modules_after(f"from segvae_jax.cli.main import main; main({words!r})")
+    assert (tmp_path / "map.png").is_file() and "segvae_jax.generation" in modules
+    assert not modules & {"tensorflow_datasets", "array_record", "scipy", "sklearn", "optax", "segvae_jax.training"}
+
+
 @pytest.mark.parametrize("name", segvae_jax.__all__)
 def test_public_names_are_imported_when_they_are_used(name):
     assert getattr(segvae_jax, name).__name__ == name and name in dir(segvae_jax)

@@ -1,6 +1,7 @@
 """Generated maps on disk, one shard at a time: ArrayRecord files for tfds and Grain, or folders of index PNGs.
 
-A shard holds the samples of a range of numbers, in order, so that element i of the data set is sample number i.
+A shard holds the samples of a range of numbers, in order, so that element i of the data set is sample number i. tfds,
+whose import takes a second, is imported where ArrayRecord files are written: a sheet of maps needs none.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,11 +9,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 import numpy as np
-import tensorflow_datasets as tfds
 from jaxtyping import Bool, UInt8
 
 from segvae_jax import pictures
-from segvae_jax.data.shards.records import DataSetFiles, Serializer, write_records
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, label_sets_text
 
 _DATASET, _SPLIT = "segvae", "train"
@@ -39,6 +38,10 @@ class ArrayRecordShards:
     """
 
     def __init__(self, space: LabelSpace, image_size: tuple[int, int], num_shards: int):
+        import tensorflow_datasets as tfds
+
+        from segvae_jax.data.shards.records import DataSetFiles, Serializer
+
         self._num_shards = num_shards
         features = tfds.features.FeaturesDict({
             "map": tfds.features.Tensor(shape=image_size, dtype=np.uint8, encoding="zlib"),
@@ -59,6 +62,8 @@ class ArrayRecordShards:
         Raises:
           OutputError: if it cannot be written.
         """
+        from segvae_jax.data.shards.records import write_records
+
         write_records(path, map(self._serialize, samples))
 
     def finish(self, directory: Path, lengths: Sequence[int], metadata: Mapping[str, Any]) -> None:
