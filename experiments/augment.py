@@ -96,7 +96,7 @@ def page_of(table: Sequence[Cell], done: Mapping[str, Any], conditions: Mapping[
     rows = [_row(size, value(size, False), value(size, True)) for size in sizes]
     lines = [["real pairs", "alone", "with generated", "difference", "seeds that gain"], *rows]
     height, width = conditions["size"]
-    return f"""# What generated pairs are worth: {conditions["data"]}
+    return f"""# What generated pairs are worth
 
 mIoU of a parser on {conditions["test"]} held-out real pictures of {height} x {width} px. It was trained on few real
 pairs, alone and with {conditions["generated"]:,} generated ones: maps of the checkpoint {conditions["checkpoint"]},
