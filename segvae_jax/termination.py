@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
+UNREAD = 128 + 13  # of a process whose output nobody reads: the number of SIGPIPE, which Windows lacks
 INTERRUPTED = 128 + signal.SIGINT  # the exit status of a process that Ctrl-C stopped, as shells know it
 _PATIENCE = 3.0  # seconds from a Ctrl-C until a process ends that is busy in compiled code
 _SHOW_CURSOR = "\x1b[?25h"  # progress bars hide it
@@ -43,7 +44,7 @@ def termination(*numbers: int) -> Iterator[Callable[[], signal.Signals | None]]:
 
 
 def interruptible(run: Callable[[], int], kept: str, whole_process: bool) -> int:
-    """Runs a program that Ctrl-C ends in one line on stderr.
+    """Runs a program that Ctrl-C ends in one line on stderr, and that ends quietly if nobody reads what it prints.
 
     Args:
       run: the program; returns its exit status. A KeyboardInterrupt that it raises itself says where it stopped.
@@ -52,7 +53,7 @@ def interruptible(run: Callable[[], int], kept: str, whole_process: bool) -> int
         in compiled code, where Python cannot raise anything, and at once if it comes a second time.
 
     Returns:
-      the exit status of the program, or `INTERRUPTED`.
+      the exit status of the program, or `INTERRUPTED`, or `UNREAD`.
     """
     interrupted, ending = threading.Event(), threading.RLock()
 
@@ -66,13 +67,28 @@ def interruptible(run: Callable[[], int], kept: str, whole_process: bool) -> int
     try:
         if whole_process:
             _guard(end, interrupted)
-        return run()
+        return _quiet_if_unread(run)
     except KeyboardInterrupt as interrupt:
         return end(f" {interrupt}") if interrupt.args else end()
     except Exception:
         if not interrupted.is_set():  # modules in C make another error of a KeyboardInterrupt
             raise
         return end()
+
+
+def _quiet_if_unread(run: Callable[[], int]) -> int:
+    """Runs a program; `UNREAD` if a command such as `head`, which reads its output, has ended before it."""
+    try:
+        status = run()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        watched = select.poll()
+        watched.register(sys.stdout, 0)  # errors are told in any case
+        if not watched.poll(0):
+            raise  # it was another pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again at its end
+        return UNREAD
 
 
 def _exit_at_once() -> NoReturn:

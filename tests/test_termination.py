@@ -1,5 +1,6 @@
 """Programs that are stopped: at a point where nothing is half done, and by Ctrl-C in one line."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pytest
 
 from segvae_jax.cli import generate
 from segvae_jax.cli.main import main
-from segvae_jax.termination import INTERRUPTED, interruptible, termination
+from segvae_jax.termination import INTERRUPTED, UNREAD, interruptible, termination
 
 PROGRAM = """
 import hashlib, signal, sys, time
@@ -129,3 +130,26 @@ def test_the_first_signal_is_told_and_only_a_second_ctrl_c_raises():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def printed_to_nobody(code: str) -> subprocess.CompletedProcess:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        return subprocess.run([sys.executable, "-c", code], stdout=write, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(write)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["generate", "--help"], ["train", "--help"]])
+def test_a_command_whose_output_nobody_reads_ends_quietly(words):
+    done = printed_to_nobody(f"import sys; from segvae_jax.cli.main import main; sys.exit(main({words!r}))")
+    assert (done.returncode, done.stderr) == (UNREAD, "")
+
+
+def test_another_broken_pipe_is_an_error():
+    def run():
+        raise BrokenPipeError("a worker")
+
+    with pytest.raises(BrokenPipeError, match="a worker"):
+        interruptible(run, "", whole_process=False)
