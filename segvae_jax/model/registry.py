@@ -24,6 +24,7 @@ MODELS: dict[str, type[MapModel]] = {
 _OF_THE_CLASSES = {"num_channels", "order", "stack"}
 _OF_LINEN = {"parent", "name"}
 _DTYPES = ("float32", "bfloat16", "float16")
+_OFF_AT_ZERO = {"convolved"}  # the only numbers that may be 0
 _LARGEST = 2**20  # of any size, far beyond all that fits into memory
 
 
@@ -50,7 +51,8 @@ def check_arguments(kind: type, arguments: Mapping[str, Any]) -> None:
     """
     hints = get_type_hints(kind)
     for key, value in arguments.items():
-        if key not in hyperparameters_of(kind) or not _fits(hints[key], value):
+        off = key in _OFF_AT_ZERO and type(value) is int and value == 0
+        if key not in hyperparameters_of(kind) or not (off or _fits(hints[key], value)):
             raise ValueError(f"{key}={value!r:.40} is no hyperparameter of a {kind.__name__}")
 
 

@@ -19,11 +19,13 @@ from segvae_jax.data.prepare.recipe import RecipeOptions
 from segvae_jax.data.sources.registry import SourceOptions
 from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
+from segvae_jax.model.registry import MODELS, check_arguments
 from segvae_jax.pictures import write_index_pngs
 from segvae_jax.training import setup
 from segvae_jax.training.augmentation import Augmentation
-from segvae_jax.training.config import check, with_variant
+from segvae_jax.training.config import check, model_arguments, with_variant
 from segvae_jax.training.setup import prepare_data, total_steps, with_prepared
+from segvae_jax.translator.networks import Networks
 
 ROOT = Path(__file__).parents[2]
 TINY_FILE = str(Path(__file__).with_name("tiny_config.py"))
@@ -92,6 +94,23 @@ def test_a_value_that_cannot_be_used_is_named(key, value, expected):
         check(changed(key, value))
     text = one_line(caught.value)
     assert text.startswith(f"config.{key}") and expected in text
+
+
+_KINDS = {"": default.get_config, "translator": default.get_translator_config}
+_NUMBERS = [(kind, name) for kind, make in _KINDS.items() for name, value in make().model.items() if type(value) is int]
+
+
+@pytest.mark.parametrize("value", [0, 1])
+@pytest.mark.parametrize(("kind", "name"), _NUMBERS)
+def test_what_may_be_trained_may_be_loaded(kind, name, value):
+    config = _KINDS[kind]()
+    config.model[name] = value
+    try:
+        check(config)
+    except ConfigError:
+        return
+    of_kind = Networks if kind else MODELS[config.model.name]
+    check_arguments(of_kind, model_arguments(config))
 
 
 @pytest.mark.parametrize(("steps", "epochs"), [(0, 0), (5, 5)])
