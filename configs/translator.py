@@ -13,7 +13,7 @@ from segvae_jax.configs import default
 from segvae_jax.training.config import with_variant
 
 TINY = {
-    "num_steps": 6_000,
+    "num_steps": 4_500,
     "data.num_maps": 4_000,
     "model.image_size": (64, 64),
     "model.widths": (16, 32, 64, 64),
