@@ -132,15 +132,16 @@ def test_how_often_equal_models_get_a_verdict(seeds):
 
 
 def test_published_tables_have_the_titles_of_the_rows():
-    published = sorted((ROOT / "docs/results").glob("*.json"))
+    results_of = {path: json.loads(path.read_text()) for path in (ROOT / "docs/results").glob("*.json")}
+    published = {path: result for path, result in results_of.items() if "rows" in result}  # of experiments.run
     assert len(published) > 1
-    for path in published:
-        table = json.loads(path.read_text())
+    for path, table in published.items():
+        page = path.with_suffix(".md").read_text()
         for kind, columns in (("rows", results.COLUMNS), ("edits", results.EDIT_COLUMNS)):
             assert all(set(row) <= set(columns) for row in table[kind].values())
-        page = path.with_suffix(".md").read_text()
-        assert results._table(table["rows"]) in page and results._table(table["edits"]) in page
-        assert table["verdicts"] == verdicts(_models(table), next(iter(table["rows"])))
+            assert not table[kind] or results._table(table[kind]) in page
+        if table["seeds"] > 1:
+            assert table["verdicts"] == verdicts(_models(table), next(iter(table["rows"])))
 
 
 def _models(table):
