@@ -8,6 +8,7 @@ conditional VAE with a learned prior that an LSTM carries from step to step. Thr
 * The latent has several scales, from one vector to small maps, as in ladder VAEs (Sonderby et al. 2016), the
   Hierarchical Probabilistic U-Net (Kohl et al. 2019) and the very deep VAE (Child 2021). At each scale the prior is
   read from the decoder's feature, which knows the context and all coarser latents; the posterior also sees the shape.
+  A scale may have several groups of latents, each of which knows those before it.
 * The canvas is hard: it holds shapes in {0, 1}, in generation as in training.
 
 The LSTMs read the contexts (and true shapes) of the classes that a map has, and feed the vector latent. A step of an
@@ -48,6 +49,8 @@ class Hierarchical(PosteriorModel):
       latent_dim: size of the vector latent.
       latent_channels: channels of the latent maps, the first of 4 px on the short side, each next one twice as large;
         those that would be finer than the networks are not used.
+      latent_groups: groups of so many channels at each scale. One is sampled after the other (Child 2021), so that
+        pixels of a scale, which are independent within a group, agree with one another.
       skips: whether the features of the context encoder join the decoder at every resolution.
       subpixel: whether each pixel becomes 2 x 2 different ones where the resolution doubles (sub-pixel convolution, Shi
         et al. 2016), so that a scale of the latent can tell details finer than its pixels; False repeats pixels.
@@ -63,6 +66,7 @@ class Hierarchical(PosteriorModel):
     hidden_dim: int = 128
     latent_dim: int = 32
     latent_channels: tuple[int, ...] = (12, 8, 4)
+    latent_groups: int = 1  # as in checkpoints that do not say
     skips: bool = True
     subpixel: bool = False  # as in checkpoints that do not say
     recurrent: bool = True
@@ -85,7 +89,7 @@ class Hierarchical(PosteriorModel):
         memory = LSTM if self.recurrent else FeedForward
         self.prior_memory, self.posterior_memory = memory(self.hidden_dim), memory(self.hidden_dim)
         self.vector_latent = VectorLatent(self.latent_dim, self.context_dim)
-        self.decoder = Decoder(size, widths, channels, self.patch, self.skips, self.subpixel)
+        self.decoder = Decoder(size, widths, channels, self.latent_groups, self.patch, self.skips, self.subpixel)
 
     @nn.nowrap
     def require_valid_sizes(self) -> None:
@@ -98,8 +102,9 @@ class Hierarchical(PosteriorModel):
     def latent_scales(self) -> dict[str, int]:
         """Size of the latent at each scale, in the order in which the flat latent holds them."""
         height, width = base_size(self.image_size)
-        sides = [(height << level, width << level, channels) for level, channels in enumerate(self._used_channels())]
-        return {"vector": self.latent_dim} | {f"{h}x{w}": h * w * channels for h, w, channels in sides}
+        channels = [self.latent_groups * channels for channels in self._used_channels()]
+        sides = [(height << level, width << level, count) for level, count in enumerate(channels)]
+        return {"vector": self.latent_dim} | {f"{h}x{w}": h * w * count for h, w, count in sides}
 
     @nn.nowrap
     def _used_channels(self) -> tuple[int, ...]:

@@ -8,8 +8,9 @@ outputs, losses, gradients and samples. Symbols are those of `reference`. The la
     q(z_k | shape, f, h) = q(z_vector | g) q(z_0 | s_0, d_0) q(z_1 | s_1, d_1) .., g: state of the posterior's memory
 
 where d_l is the decoder's feature at scale l, which depends on context, canvas and all coarser latents, and s_l the
-shape encoder's feature at that scale. The loss of a pair is `-log p(shape | z_k, canvas) + beta KL(q || p)`: the
-cross-entropy of all pixels, and the KL divergence of all scales.
+shape encoder's feature at that scale. With G groups, z_l = (z_l1 .. z_lG), and d_l of a group depends on those before
+it. The loss of a pair is `-log p(shape | z_k, canvas) + beta KL(q || p)`: the cross-entropy of all pixels, and the KL
+divergence of all scales.
 
 **Absent classes.** A step of a class that the label-set lacks changes nothing: neither canvas nor memories.
 """
@@ -24,7 +25,7 @@ from jaxtyping import Array, Float, Int
 
 from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.hierarchical import Hierarchical
-from segvae_jax.model.ladder import coordinates
+from segvae_jax.model.ladder import coordinates, latent_names
 from segvae_jax.model.layers import base_size
 from segvae_jax.model.protocol import Generated, GivenShapes, StepOutput, Temperature
 from segvae_jax.model.recurrence import Carry, initial_carry
@@ -182,9 +183,11 @@ def decoder(
             x = unpatched(x, 2) if model.subpixel else double(x)
         x = x + conv(params[f"skip_{level}"], skips[-1 - level]) if model.skips else x
         x = block(params[f"block_{level}"], x, e)
-        if f"latent_{level}" in params:
+        groups = [params[name] for name in latent_names(level, model.latent_groups) if name in params]
+        for number, group in enumerate(groups):
             seen = None if features is None else features[-1 - level]
-            x, p, q = latent_map(params[f"latent_{level}"], x, seen, e, noise[level + 1])
+            part = jnp.split(noise[level + 1], len(groups), axis=-1)[number]
+            x, p, q = latent_map(group, x, seen, e, part)
             priors.append(p)
             all_sampled.append(q)
     logits = conv(params["out"], nn.silu(affine(params["norm"], normalise(x))))
@@ -195,7 +198,7 @@ def decoder(
 def latent_map(
     params: Params, d: Feature, s: Feature | None, e: Vector, eps: Float[Array, "B Z"]
 ) -> tuple[Feature, Gaussian, Gaussian]:
-    """z_l: the prior sees the decoder's feature d_l, the posterior that and the shape's feature s_l."""
+    """A group of z_l: the prior sees the decoder's feature d_l, the posterior that and the shape's feature s_l."""
     p = q = spatial_gaussian(params, "prior", d, -8.0)
     if s is not None:
         y = block(params["posterior_block"], d + conv(params["feature"], s), e)

@@ -140,6 +140,7 @@ class Decoder(nn.Module):
     image_size: tuple[int, int]
     widths: tuple[int, ...]
     latent_channels: tuple[int, ...]
+    latent_groups: int
     patch: int
     skips: bool
     subpixel: bool
@@ -179,11 +180,11 @@ class Decoder(nn.Module):
             if self.skips:
                 x = x + Conv(width, size=1, name=f"skip_{level}")(skips[stage])
             x = Block(width, name=f"block_{level}")(x, condition)
-            if level < len(self.latent_channels):
-                scale = LatentMap(self.latent_channels[level], name=f"latent_{level}")
-                size = x.shape[1] * x.shape[2] * self.latent_channels[level]
+            for name in latent_names(level, self.latent_groups) if level < len(self.latent_channels) else ():
+                group = LatentMap(self.latent_channels[level], name=name)
                 feature = None if features is None else features[::-1][level]
-                x, p, q = scale(x, feature, condition, eps[:, taken : taken + size])
+                size = x.shape[1] * x.shape[2] * self.latent_channels[level]
+                x, p, q = group(x, feature, condition, eps[:, taken : taken + size])
                 priors.append(p)
                 sampled.append(q)
                 taken += size
@@ -196,7 +197,7 @@ class Decoder(nn.Module):
 
 
 class LatentMap(nn.Module):
-    """One scale of the latent: prior, posterior, and what a sample adds to the decoder's feature."""
+    """One group of latents of a scale: prior, posterior, and what a sample adds to the decoder's feature."""
 
     channels: int
 
@@ -220,6 +221,11 @@ class LatentMap(nn.Module):
         z = sampled.sample(eps).astype(x.dtype).reshape(*x.shape[:3], self.channels)
         x = x + Conv(x.shape[-1], size=1, name="sample")(z)
         return Block(x.shape[-1], name="block")(x, condition), prior, sampled
+
+
+def latent_names(level: int, groups: int) -> list[str]:
+    """Names of the groups of a scale, in the order in which they are sampled; the first has the name of the scale."""
+    return [f"latent_{level}", *(f"latent_{level}_{number}" for number in range(1, groups))]
 
 
 def coordinates(size: tuple[int, int]) -> Float[Array, "1 H W 2"]:
