@@ -33,7 +33,7 @@ page: $(VENV)/.with-page
 	$(BIN)/python demo.py
 
 demo: $(VENV)/.installed
-	$(BIN)/python train.py --config=configs/cartoon.py:tiny --config.num_steps=500 --config.data.num_maps=1500 \
+	$(BIN)/python train.py --config=configs/cartoon.py:tiny --config.num_steps=400 --config.data.num_maps=1500 \
 		--config.data.prepared=$(DEMO)/data --workdir=$(DEMO)/run
 	$(BIN)/python generate.py --checkpoint=$(DEMO)/run --num=24 --out=$(DEMO)/faces.png --save_maps=$(DEMO)/maps
 	$(BIN)/python eval.py --checkpoint=$(DEMO)/run --max_test=200 --out=$(DEMO)

@@ -20,6 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_skips": {"model.skips": False},
     "repeat": {"model.subpixel": False},
+    "one_group": {"model.latent_groups": 1},
     "latents_1": {"model.latent_channels": ()},
     "latents_4": {"model.latent_channels": _CHANNELS[:1]},
     "latents_8": {"model.latent_channels": _CHANNELS[:2]},

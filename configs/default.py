@@ -91,7 +91,7 @@ def get_config() -> ConfigDict:
     config.loss.classes_per_map = 0  # hierarchical without LSTMs: random classes of each map in a step; 0 for all
 
     config.optimizer = ConfigDict()
-    config.optimizer.learning_rate = 1e-3
+    config.optimizer.learning_rate = 4e-3
     config.optimizer.betas = (0.9, 0.99)
     config.optimizer.warmup_steps = 1_000
     config.optimizer.decay_from = 0.4  # fraction of the run from which the rate falls to zero
@@ -181,6 +181,7 @@ def _model() -> ConfigDict:
     model.widths = (8, 24, 48, 96)  # hierarchical: channels from the finest resolution to the coarsest
     model.patch = 1  # hierarchical: pixels on a side that are channels of one; faster, but worse outlines
     model.latent_channels = (12, 8, 4)  # hierarchical: of the latent maps of 4, 8, 16 px, beside the latent vector
+    model.latent_groups = 2  # hierarchical: at each of these scales; each is sampled after those before it
     model.subpixel = True  # hierarchical: each pixel becomes 2 x 2 different ones where the resolution doubles
     model.skips = True  # hierarchical: False: the canvas reaches the decoder as one vector only
     model.ngf = 64  # all others: channels of the first convolution

@@ -87,6 +87,7 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
         _OURS,
         _ablation("no_skips", "without skip connections"),
         _ablation("repeat", "pixels repeated, not subpixels"),
+        _ablation("one_group", "one group of latents a scale"),
         _ablation("latents_1", "latent vector only"),
         _ablation("latents_4", "latents up to 4 px"),
         _ablation("latents_8", "latents up to 8 px"),
@@ -127,7 +128,7 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
     "small": Budget("32 px, about 8 minutes of one core", {
         "checkpoint_every": 500, "data.num_maps": 1_000, "model.image_size": (32, 32),
     }, {
-        "hierarchical": {"num_steps": 1_800, "model.widths": (8, 16, 32, 48)},
+        "hierarchical": {"num_steps": 1_400, "model.widths": (8, 16, 32, 48)},
         "cvae_global": _NARROW | {"num_steps": 28_000},
         "sg2im": _NARROW | {"num_steps": 24_000},
         "": _NARROW | {"num_steps": 4_000},
