@@ -2,7 +2,8 @@
 
     python train.py --config=configs/ablations.py:no_lstm --config.data.path=FOLDER --workdir=runs/no_lstm
 
-`:base` changes nothing. `:latents_1`, `:latents_4` and `:latents_8` have the scales of the latent up to that side.
+`:base` changes nothing. `:still` does not move training maps; `:untold` moves all of them, and does not tell the model.
+`:latents_1`, `:latents_4` and `:latents_8` have the scales of the latent up to that side.
 `:pairs` trains without LSTMs on one random class of each map, in larger batches. Every data set can be used, e.g.
 `--config.data.source=cartoon`.
 """
@@ -21,6 +22,8 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no_skips": {"model.skips": False},
     "repeat": {"model.subpixel": False},
     "one_group": {"model.latent_groups": 1},
+    "still": {"data.rotate": 0.0, "data.scale": 0.0, "data.shift": 0.0},
+    "untold": {"model.augment_labels": False},
     "latents_1": {"model.latent_channels": ()},
     "latents_4": {"model.latent_channels": _CHANNELS[:1]},
     "latents_8": {"model.latent_channels": _CHANNELS[:2]},

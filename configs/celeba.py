@@ -15,6 +15,7 @@ from segvae_jax.training.config import with_variant
 
 TINY = {
     **default.SMALL,
+    **default.MOVED,
     "num_steps": 4_000,
     "checkpoint_every": 250,
 }
@@ -25,4 +26,4 @@ def get_config(variant: str = "") -> ConfigDict:
     """The experiment, or its variant `tiny`, `segvae` or `paper`."""
     config = default.get_config()
     config.data.source = "celebamask_hq"
-    return with_variant(config, variant, {"": {}, "tiny": TINY, "segvae": SEGVAE, "paper": default.PAPER})
+    return with_variant(config, variant, {"": default.MOVED, "tiny": TINY, "segvae": SEGVAE, "paper": default.PAPER})

@@ -88,6 +88,8 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
         _ablation("no_skips", "without skip connections"),
         _ablation("repeat", "pixels repeated, not subpixels"),
         _ablation("one_group", "one group of latents a scale"),
+        _ablation("still", "training maps not moved"),
+        _ablation("untold", "all moved, model not told"),
         _ablation("latents_1", "latent vector only"),
         _ablation("latents_4", "latents up to 4 px"),
         _ablation("latents_8", "latents up to 8 px"),

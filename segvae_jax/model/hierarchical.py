@@ -30,7 +30,7 @@ from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.ladder import CanvasEncoder, Conditions, Decoder, ShapeEncoder, VectorLatent, stage_widths
 from segvae_jax.model.layers import BASE, base_size
 from segvae_jax.model.packing import Budget, gather_slots, scatter_slots, shape_slots
-from segvae_jax.model.protocol import Generated, GivenShapes, PosteriorModel, StepOutput, Temperature
+from segvae_jax.model.protocol import NUM_MOVES, Generated, GivenShapes, PosteriorModel, StepOutput, Temperature
 from segvae_jax.model.recurrence import LSTM, Carry, FeedForward, initial_carry
 from segvae_jax.model.rows import for_rows
 
@@ -56,6 +56,8 @@ class Hierarchical(PosteriorModel):
         et al. 2016), so that a scale of the latent can tell details finer than its pixels; False repeats pixels.
       recurrent: False replaces each LSTM by a layer without memory.
       hard_canvas: False shows later classes soft shapes in generation.
+      augment_labels: whether all networks are told how a training map was moved (Karras et al. 2022). Generated maps
+        are those of maps that were not, so that augmentation adds variety without its traces.
       dtype: type that the convolutions compute in, "float32" or "bfloat16"; parameters, norm statistics, LSTMs and
         Gaussians stay float32.
     """
@@ -71,6 +73,7 @@ class Hierarchical(PosteriorModel):
     subpixel: bool = False  # as in checkpoints that do not say
     recurrent: bool = True
     hard_canvas: bool = True
+    augment_labels: bool = False  # as in checkpoints that do not say
     dtype: str = "float32"
 
     can_infer = True
@@ -135,6 +138,7 @@ class Hierarchical(PosteriorModel):
         budget: Budget | None = None,
         order: Int[Array, "K"] | None = None,
         steps: Int[Array, "B M"] | None = None,
+        moves: Float[Array, "B 4"] | None = None,
     ) -> StepOutput:
         """Training forward pass: every class from its posterior, on a canvas of true shapes.
 
@@ -145,6 +149,7 @@ class Hierarchical(PosteriorModel):
           budget: number of slots that the networks are packed into; not packed if None.
           order: drawing order, which the steps of the output have; that of the model if None.
           steps: numbers of the steps that the output has, for a model that is not `recurrent`; all K if None.
+          moves: how the maps were moved, for a model with `augment_labels`; not at all if None.
         """
         channels = np.asarray(self.order) if order is None else order
         batch, count = class_maps.shape[0], len(self.order)
@@ -159,7 +164,7 @@ class Hierarchical(PosteriorModel):
 
         planes, channel = jnp.moveaxis(class_maps, -1, 1), jnp.asarray(channels)[steps]
         shape = pairs(jnp.take_along_axis(planes, channel[..., None, None], axis=1))
-        condition = self.conditions(of_map(label_set), pairs(target[steps]))
+        condition = self.conditions(of_map(self._known(label_set, moves)), pairs(target[steps]))
         canvas = self.canvas_encoder.embed(class_maps.astype(self.dtype), on_canvas[steps])
         skips, context = self.canvas_encoder(pairs(canvas), condition)
         features, seen = self.shape_encoder(shape.astype(self.dtype), condition)
@@ -198,7 +203,8 @@ class Hierarchical(PosteriorModel):
         target = jax.nn.one_hot(channel, self.num_channels)
 
         def encode(self: "Hierarchical", label_set: Array, canvas: Array) -> Any:
-            condition = self.conditions(label_set, jnp.broadcast_to(target, label_set.shape))
+            target_of = jnp.broadcast_to(target, label_set.shape)
+            condition = self.conditions(self._known(label_set), target_of)
             return *self.canvas_encoder(canvas.astype(self.dtype), condition), condition
 
         inputs = label_set, canvas
@@ -218,6 +224,13 @@ class Hierarchical(PosteriorModel):
         shown = (shown >= 0.5).astype(shown.dtype) if self.hard_canvas else shown
         canvas = canvas + self.canvas_encoder.embed_shape(shown, channel)
         return (state, canvas), (context, prior, shape)
+
+    def _known(self, label_set: Float[Array, "B C"], moves: Float[Array, "B 4"] | None = None) -> Float[Array, "B _"]:
+        """What the conditions know of a map: its label-set and, with `augment_labels`, how it was moved."""
+        if not self.augment_labels:
+            return label_set
+        moves = jnp.zeros((label_set.shape[0], NUM_MOVES)) if moves is None else moves
+        return jnp.concatenate([label_set, moves], axis=-1)
 
     def blank_canvas(self, batch: Any) -> Float[Array, "B H W w"]:
         """The embedding of a canvas without shapes."""

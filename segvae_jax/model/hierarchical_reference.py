@@ -43,6 +43,7 @@ def teacher_forced(
     class_maps: Float[Array, "B H W C"],
     x: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
+    moves: Float[Array, "B 4"] | None = None,
 ) -> StepOutput:
     """The training forward pass: a scan over the classes, each on a canvas of the true shapes before it."""
     params = variables["params"]
@@ -51,7 +52,7 @@ def teacher_forced(
         prior_state, posterior_state, canvas = carry
         channel, eps = inputs
         present, truth = x[:, channel], class_maps[..., channel]
-        e = condition(params["conditions"], x, _target(model, channel, x))
+        e = condition(params["conditions"], known(model, x, moves), _target(model, channel, x))
         skips, f = canvas_encoder(model, params["canvas_encoder"], canvas, e)
         features, seen = shape_encoder(model, params["shape_encoder"], truth, e)
         prior_state, h = memory(model, params["prior_memory"], prior_state, f, present)
@@ -83,7 +84,7 @@ def generate(
         state, canvas, class_maps = carry
         channel, eps, given = inputs
         present = x[:, channel]
-        e = condition(params["conditions"], x, _target(model, channel, x))
+        e = condition(params["conditions"], known(model, x, None), _target(model, channel, x))
         skips, f = canvas_encoder(model, params["canvas_encoder"], canvas, e)
         state, h = memory(model, params["prior_memory"], state, f, present)
         vector = vector_latent(params["vector_latent"], "prior", h, e, -8.0)
@@ -109,8 +110,15 @@ def never_lost(shape: Shape) -> Shape:
     return jnp.where(peak < 0.5, raised, shape)
 
 
-def condition(params: Params, x: Float[Array, "B C"], y: Float[Array, "B C"]) -> Vector:
-    """e: what every network knows of label-set and target."""
+def known(model: Hierarchical, x: Float[Array, "B C"], moves: Float[Array, "B 4"] | None) -> Vector:
+    """The label-set and, with `augment_labels`, how the map was moved; generated maps are of unmoved ones."""
+    if not model.augment_labels:
+        return x
+    return jnp.concatenate([x, jnp.zeros((x.shape[0], 4)) if moves is None else moves], axis=-1)
+
+
+def condition(params: Params, x: Vector, y: Float[Array, "B C"]) -> Vector:
+    """e: what every network knows of map (label-set, moves) and target."""
     hidden = nn.silu(dense(params["hidden"], jnp.concatenate([x, y], axis=-1)))
     return nn.silu(dense(params["out"], hidden))
 

@@ -32,9 +32,9 @@ class Conditions(nn.Module):
     features: int
 
     @nn.compact
-    def __call__(self, label_set: Float[Array, "N C"], target: Float[Array, "N C"]) -> Float[Array, "N E"]:
-        """Two dense layers with SiLU."""
-        x = nn.silu(Dense(self.features, name="hidden")(jnp.concatenate([label_set, target], -1)))
+    def __call__(self, known: Float[Array, "N _"], target: Float[Array, "N C"]) -> Float[Array, "N E"]:
+        """Two dense layers with SiLU; `known` of the map is its label-set, and how it was moved."""
+        x = nn.silu(Dense(self.features, name="hidden")(jnp.concatenate([known, target], -1)))
         return nn.silu(Dense(self.features, name="out")(x))
 
 

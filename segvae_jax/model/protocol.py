@@ -16,6 +16,8 @@ from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
 from segvae_jax.streams import stream_key
 
+NUM_MOVES = 4  # numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all
+
 # One number, or one for each component of the latent.
 Temperature = float | Float[Array, ""] | Float[Array, "Z"]
 
@@ -89,6 +91,7 @@ class MapModel(nn.Module):
       can_pack: whether its training forward pass takes a `packing.Budget`, as `budget`.
       can_reorder: whether its training forward pass takes another drawing order, as `order`.
       can_choose_steps: whether its training forward pass takes the numbers of the steps to compute, as `steps`.
+      augment_labels: whether its training forward pass takes how each map was moved, as `moves`.
     """
 
     num_channels: int
@@ -102,6 +105,7 @@ class MapModel(nn.Module):
     can_pack = False
     can_reorder = False
     can_choose_steps = False
+    augment_labels = False
 
     @property
     def noise_shape(self) -> tuple[int, ...]:

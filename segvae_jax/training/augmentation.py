@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from segvae_jax import maps
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.protocol import NUM_MOVES
 from segvae_jax.streams import stream_key
 
 
@@ -25,6 +26,7 @@ class Augmentation:
       rotate: largest rotation in degrees, in either direction.
       scale: largest relative change of size; 0.1 scales by 0.9 to 1.1.
       shift: largest shift as a share of height and of width.
+      moved_share: share of the maps that are moved.
       drop_classes: probability that a class is removed from a map that holds other classes.
     """
 
@@ -33,6 +35,7 @@ class Augmentation:
     scale: float = 0.0
     shift: float = 0.0
     drop_classes: float = 0.0
+    moved_share: float = 1.0
 
     @property
     def moves(self) -> bool:
@@ -42,17 +45,21 @@ class Augmentation:
 
 def augment(
     augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: int, step: Any
-) -> Float[Array, "B H W C"]:
-    """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank."""
-    how = augmentation
+) -> tuple[Float[Array, "B H W C"], Float[Array, "B 4"]]:
+    """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank.
+
+    Returns:
+      the maps, and how each was moved: angle, scale, and shift of rows and columns, as shares of the largest.
+    """
+    how, moves = augmentation, jnp.zeros((class_maps.shape[0], NUM_MOVES))
     if how.mirrored_in is not None:
         flip = _flips(seed, step, class_maps.shape[0])
         class_maps = jnp.where(flip, maps.mirror(class_maps, how.mirrored_in), class_maps)
     if how.moves:
-        class_maps = _moved(how, class_maps, class_maps.shape[-1], stream_key(seed, "affine", step))
+        class_maps, moves = _moved(how, class_maps, class_maps.shape[-1], stream_key(seed, "affine", step))
     if how.drop_classes:
         class_maps = _without_classes(how.drop_classes, class_maps, stream_key(seed, "drop_classes", step))
-    return class_maps
+    return class_maps, moves
 
 
 def augment_pairs(
@@ -70,7 +77,7 @@ def augment_pairs(
         pictures = jnp.where(flip, jnp.flip(pictures, axis=2), pictures)
     if how.moves:
         pairs = jnp.concatenate([class_maps, pictures], axis=-1)
-        moved = _moved(how, pairs, channels, stream_key(seed, "affine", step))
+        moved, _ = _moved(how, pairs, channels, stream_key(seed, "affine", step))
         class_maps, pictures = moved[..., :channels], moved[..., channels:]
     return class_maps, pictures
 
@@ -107,13 +114,17 @@ def affine(
     return jax.vmap(lambda one, i, j: one[i, j])(class_maps, rows, columns)
 
 
-def _moved(how: Augmentation, images: Float[Array, "B H W I"], channels: int, key: Array) -> Float[Array, "B H W I"]:
+def _moved(
+    how: Augmentation, images: Float[Array, "B H W I"], channels: int, key: Array
+) -> tuple[Float[Array, "B H W I"], Float[Array, "B 4"]]:
     """Applies random affine transformations; an image whose first `channels` would all leave stays as it was."""
     count, height, width, _ = images.shape
-    uniform = jax.random.uniform(key, (count, 4), minval=-1.0, maxval=1.0)
+    uniform = jax.random.uniform(key, (count, NUM_MOVES), minval=-1.0, maxval=1.0)
     angle, factor = jnp.deg2rad(how.rotate) * uniform[:, 0], 1 + how.scale * uniform[:, 1]
     moved = affine(images, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
-    return jnp.where(moved[..., :channels].any(axis=(1, 2, 3), keepdims=True), moved, images)
+    chosen = jax.random.uniform(jax.random.fold_in(key, 1), (count,)) < how.moved_share
+    moves = chosen & moved[..., :channels].any(axis=(1, 2, 3))
+    return jnp.where(moves[:, None, None, None], moved, images), jnp.where(moves[:, None], uniform, 0.0)
 
 
 def _without_classes(probability: float, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:

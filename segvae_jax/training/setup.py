@@ -19,7 +19,7 @@ from segvae_jax.data.sources.source import Size
 from segvae_jax.errors import ConfigError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import MapModel
-from segvae_jax.model.registry import MODELS, make_model
+from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import MAX_STEPS, check, is_translator, model_arguments
 from segvae_jax.training.packing import Packing
@@ -177,8 +177,15 @@ def build_step(config: ConfigDict, space: LabelSpace) -> StepConfig:
 def build_augmentation(config: ConfigDict, space: LabelSpace) -> Augmentation:
     """The augmentation of training maps with the classes of `space`."""
     data = config.data
-    moves = data.rotate, data.scale, data.shift
-    return Augmentation(space if data.flip else None, *moves, data.get("drop_classes", 0.0))
+    told = config.model.get("augment_labels") and "augment_labels" in hyperparameters(config.model.name)
+    return Augmentation(
+        space if data.flip else None,
+        rotate=data.rotate,
+        scale=data.scale,
+        shift=data.shift,
+        drop_classes=data.get("drop_classes", 0.0),
+        moved_share=0.5 if told else 1.0,
+    )
 
 
 def can_pack(config: ConfigDict) -> bool:

@@ -80,6 +80,7 @@ def forward(
     budget: Budget | None = None,
     order: Int[Array, "K"] | None = None,
     steps: Int[Array, "B M"] | None = None,
+    moves: Float[Array, "B 4"] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Float[Array, "B M H W"]]:
     """The training forward pass of a batch of class maps.
@@ -92,6 +93,7 @@ def forward(
       budget: for a model that `can_pack`; not packed if None.
       order: drawing order, for a model that `can_reorder`; that of the model if None.
       steps: numbers of the steps to compute, for a model that `can_choose_steps`; all K if None.
+      moves: how the maps were moved, for a model with `augment_labels`; not at all if None.
       kwargs: for `model.apply`.
 
     Returns:
@@ -101,7 +103,7 @@ def forward(
     shapes = jnp.moveaxis(class_maps[..., _in_order(model, order)], -1, 1)
     if steps is not None:
         shapes = jnp.take_along_axis(shapes, steps[..., None, None], axis=1)
-    options = {"budget": budget, "order": order, "steps": steps}
+    options = {"budget": budget, "order": order, "steps": steps, "moves": moves}
     kwargs |= {name: value for name, value in options.items() if value is not None}
     return model.apply(variables, class_maps, label_set, eps, **kwargs), shapes
 
@@ -131,9 +133,10 @@ def train_step(
       the new state, and metrics: losses, norms of gradients and updates, and for each parameter, in the order of the
       tree, whether its gradient is finite.
     """
-    class_maps = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
+    class_maps, moves = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
     eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
-    (grads, terms), spectral = _gradient(model, config, state, class_maps, eps, budget, mesh)
+    inputs = class_maps, eps, moves if model.augment_labels else None
+    (grads, terms), spectral = _gradient(model, config, state, inputs, budget, mesh)
     before, gradient = FlatState.of(state), as_vector(grads)
     updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
     params = optax.apply_updates(before.params, updates)
@@ -151,12 +154,12 @@ def _gradient(
     model: MapModel,
     config: StepConfig,
     state: TrainState,
-    class_maps: Float[Array, "B H W C"],
-    eps: Float[Array, "B ..."],
+    inputs: tuple[Float[Array, "B H W C"], Float[Array, "B ..."], Float[Array, "B 4"] | None],
     budget: Budget | None,
     mesh: Mesh | None,
 ) -> tuple[tuple[Any, Losses], Any]:
     """Gradients of the loss of a batch, its terms, and the advanced singular vectors of the spectral norm."""
+    class_maps, eps, moves = inputs
     order = random_order(model, config, state.step)
     present, steps = _present(model, class_maps, order), None
     if config.classes_per_map:
@@ -169,10 +172,10 @@ def _gradient(
 
     shared = state.params, state.spectral, rows, kl_weight, order  # not closed over: a device has its own view of them
 
-    def loss(params: Any, shared: Any, maps_of_part: Array, eps: Array, present: Array, steps: Array | None) -> Any:
+    def loss(params: Any, shared: Any, present: Array, *inputs: Any) -> Any:
         spectral, rows, kl_weight, order = shared
         variables = {"params": params, "spectral": spectral}
-        (output, updated), shapes = run(model, budget, order, variables, maps_of_part, eps, steps)
+        (output, updated), shapes = run(model, budget, order, variables, *inputs)
         terms = model.loss_terms(output, shapes, config.reconstruction)
         reduced = reduce_losses(terms, present, kl_weight, rows, config.reduction)
         return reduced.total, (reduced, updated.get("spectral", {}))
@@ -190,7 +193,7 @@ def _gradient(
         nothing = (jax.tree.map(jnp.zeros_like, params), losses), others[0]
         return _accumulated(of_part, config.accumulate, nothing, *inputs)
 
-    return (summed(mesh, gradient) if mesh else gradient)(shared, class_maps, eps, present, steps)
+    return (summed(mesh, gradient) if mesh else gradient)(shared, present, class_maps, eps, steps, moves)
 
 
 def _run(
@@ -201,8 +204,9 @@ def _run(
     class_maps: Array,
     eps: Array,
     steps: Array | None,
+    moves: Array | None,
 ) -> Any:
-    return forward(model, variables, class_maps, eps, budget, order, steps, mutable=["spectral"])
+    return forward(model, variables, class_maps, eps, budget, order, steps, moves, mutable=["spectral"])
 
 
 def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: Any, budget: Budget | None) -> Any:
@@ -224,7 +228,7 @@ def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: 
         policy = _ONLY_CONVOLUTIONS if config.remat else jax.checkpoint_policies.dots_saveable
         run = jax.checkpoint(_run, policy=policy, static_argnums=(0, 1))
         output = lambda params: run(
-            model, budget, order, {"params": params, "spectral": state.spectral}, class_maps, eps, steps
+            model, budget, order, {"params": params, "spectral": state.spectral}, class_maps, eps, steps, None
         )
         return jax.vjp(output, state.params)[1]
 

@@ -12,13 +12,13 @@ from segvae_jax.model import hierarchical_reference as reference
 from segvae_jax.model.hierarchical import Hierarchical, generate
 from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.packing import Budget
-from segvae_jax.model.protocol import GivenShapes
+from segvae_jax.model.protocol import NUM_MOVES, GivenShapes
 from segvae_jax.training.step import forward
 
 CASES = {
     "wide": {"image_size": (8, 16), "order": (3, 1, 2, 4), "subpixel": True, "latent_groups": 2},
     "square": {"image_size": (16, 16), "order": (2, 4, 3, 1), "latent_channels": (2,), "widths": (2, 4)},
-    "patches": {"image_size": (16, 16), "order": (1, 2, 3, 4), "patch": 2, "recurrent": False},
+    "patches": {"image_size": (16, 16), "order": (1, 2, 3, 4), "patch": 2, "recurrent": False, "augment_labels": True},
     "one_vector": {"image_size": (8, 8), "order": (1, 2, 3, 4), "latent_channels": (), "skips": False},
     "soft": {"image_size": (8, 8), "order": (1, 2, 3, 4), "hard_canvas": False},
 }
@@ -36,13 +36,14 @@ class Case:
         self.label_set = jnp.asarray(LABEL_SET)
         self.class_maps = jnp.asarray(maps * LABEL_SET[:, None, None], jnp.float32)
         self.eps = normal(B, *self.model.noise_shape, seed=2)
+        self.moves = {"moves": normal(B, NUM_MOVES, seed=3)} if self.model.augment_labels else {}
         self.present = LABEL_SET[:, list(self.model.order)] > 0
 
     def gradient(self, run):
         """Compiles a training forward pass with its loss: output, loss terms and gradients."""
 
         def loss(params, class_maps, label_set, eps):
-            output = run({"params": params}, class_maps, label_set, eps)
+            output = run({"params": params}, class_maps, label_set, eps, **self.moves)
             shapes = jnp.moveaxis(class_maps[..., jnp.asarray(self.model.order)], -1, 1)
             terms = self.model.loss_terms(output, shapes, "bce_sum")
             losses = reduce_losses(terms, output.present, kl_weight=0.5, reduction="pairs")
@@ -81,9 +82,7 @@ def assert_gradients_close(grads, expected):
 
 def test_the_training_forward_equals_the_reference(case):
     output, losses, grads = case.trained
-    expected, expected_losses, expected_grads = case.gradient(
-        lambda *inputs: reference.teacher_forced(case.model, *inputs)
-    )
+    expected, expected_losses, expected_grads = case.gradient(functools.partial(reference.teacher_forced, case.model))
     assert_close(present_rows(case, output), present_rows(case, expected), 2e-5)
     assert_close(losses, expected_losses, 1e-5)
     assert [name for name, a in by_name(grads).items() if not a.any()] == []

@@ -28,13 +28,15 @@ def moved(class_maps: np.ndarray, degrees: float = 0.0, factor: float = 1.0, shi
 
 def test_by_default_nothing_is_done():
     class_maps = jnp.asarray(random_maps())
-    assert augment(Augmentation(), class_maps, 0, 0) is class_maps
+    same, moves = augment(Augmentation(), class_maps, 0, 0)
+    assert same is class_maps and not moves.any()
 
 
 def test_half_of_the_maps_are_mirrored_anew_at_each_step():
     straight, flips = random_maps(), []
     for step in range(2):
-        class_maps = augment(Augmentation(SPACE), jnp.asarray(straight), 0, step)
+        class_maps, moves = augment(Augmentation(SPACE), jnp.asarray(straight), 0, step)
+        assert not moves.any()
         flips.append(np.any(class_maps != straight, axis=(1, 2, 3)))
         np.testing.assert_array_equal(class_maps[flips[-1]], maps.mirror(straight, SPACE)[flips[-1]])
     assert all(20 <= flip.sum() <= 44 for flip in flips) and np.any(flips[0] != flips[1])
@@ -76,7 +78,7 @@ def test_a_scale_enlarges_about_the_centre():
 def test_movements_keep_within_their_bounds_and_differ_from_map_to_map():
     dot = np.zeros((64, 41, 41, 4), np.float32)
     dot[:, 20, 30, 1] = 1
-    places = lambda **settings: np.argwhere(np.asarray(augment(Augmentation(**settings), jnp.asarray(dot), 0, 0)))
+    places = lambda **settings: np.argwhere(np.asarray(augment(Augmentation(**settings), jnp.asarray(dot), 0, 0)[0]))
     rows, columns = places(shift=0.2)[:, 1:3].T
     assert {abs(rows - 20).max(), abs(columns - 30).max()} == {8} and len(set(zip(rows, columns, strict=True))) > 50
     rows, columns = places(rotate=90.0)[:, 1:3].T
@@ -89,27 +91,42 @@ def test_movements_keep_within_their_bounds_and_differ_from_map_to_map():
 def test_what_would_leave_the_picture_stays():
     dot = np.zeros((64, 8, 8, 4), np.float32)
     dot[:, 1, 1, 1] = 1
-    away = augment(Augmentation(shift=1.0), jnp.asarray(dot), 0, 0)
+    away, moves = augment(Augmentation(shift=1.0), jnp.asarray(dot), 0, 0)
     np.testing.assert_array_equal(away.sum(axis=(1, 2, 3)), 1)
-    assert not augment(EVERYTHING, jnp.zeros((8, 8, 8, 4)), 0, 0).any()
+    stays = ~np.asarray(moves).any(axis=1)
+    assert 0 < stays.sum() < 64
+    np.testing.assert_array_equal(away[stays], dot[stays])
+    for result in augment(EVERYTHING, jnp.zeros((8, 8, 8, 4)), 0, 0):
+        assert not result.any()
+
+
+def test_how_maps_were_moved_is_told_and_the_others_stay():
+    class_maps = jnp.asarray(random_maps(count=400, size=(9, 7)))
+    how = Augmentation(rotate=40.0, scale=0.3, shift=0.2, moved_share=0.3)
+    after, moves = augment(how, class_maps, 0, 0)
+    assert moves.min() < -0.9 and moves.max() > 0.9
+    np.testing.assert_allclose(np.asarray(moves).any(axis=1).mean(), 0.3, atol=0.07)
+    angle, factor = jnp.deg2rad(40.0) * moves[:, 0], 1 + 0.3 * moves[:, 1]
+    shift = 0.2 * jnp.array([[9, 7]]) * moves[:, 2:]
+    np.testing.assert_array_equal(after, affine(class_maps, angle, factor, shift))
 
 
 def test_classes_are_taken_out_as_often_as_asked_but_never_all():
     class_maps = np.zeros((2000, 2, 2, 4), np.float32)
     class_maps[:1000, 0, 0, 1:] = 1
     class_maps[1000:, 1, 1, 2] = 1
-    thinned = np.asarray(augment(Augmentation(drop_classes=0.2), jnp.asarray(class_maps), 0, 0))
+    thinned = np.asarray(augment(Augmentation(drop_classes=0.2), jnp.asarray(class_maps), 0, 0)[0])
     present = maps.label_set_of(thinned)
     np.testing.assert_allclose(1 - present[:1000, 1:].mean(axis=0), 0.2 - 0.2**3 / 3, atol=0.035)
     np.testing.assert_array_equal(present[1000:], maps.label_set_of(class_maps[1000:]))
     np.testing.assert_array_equal(thinned, class_maps * present[:, None, None])
-    alone = maps.label_set_of(augment(Augmentation(drop_classes=1.0), jnp.asarray(class_maps), 0, 0))
+    alone = maps.label_set_of(augment(Augmentation(drop_classes=1.0), jnp.asarray(class_maps), 0, 0)[0])
     assert set(alone.sum(axis=1).tolist()) == {1} and alone[:1000].any(axis=0)[1:].all()
 
 
 def test_maps_stay_binary_and_the_same_seed_and_step_give_the_same():
     class_maps = jnp.asarray(random_maps())
-    of = lambda seed, step: np.asarray(jax.jit(augment, static_argnums=(0, 2))(EVERYTHING, class_maps, seed, step))
+    of = lambda seed, step: np.asarray(jax.jit(augment, static_argnums=(0, 2))(EVERYTHING, class_maps, seed, step)[0])
     first = of(0, 3)
     assert set(np.unique(first)) == {0.0, 1.0} and first.dtype == np.float32 and first.shape == class_maps.shape
     np.testing.assert_array_equal(of(0, 3), first)
@@ -131,4 +148,4 @@ def test_what_packing_foresees_holds_for_augmented_maps():
     straight = maps.label_set_of(class_maps)
     foreseen = np.maximum(asked(straight), asked(straight[:, np.array(space.mirrored)]))
     for step in range(20):
-        assert np.all(asked(maps.label_set_of(augment(everything, jnp.asarray(class_maps), 0, step))) <= foreseen)
+        assert np.all(asked(maps.label_set_of(augment(everything, jnp.asarray(class_maps), 0, step)[0])) <= foreseen)

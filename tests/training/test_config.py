@@ -384,6 +384,10 @@ def test_what_is_built_is_what_the_configuration_says():
     config.data.update(flip=True, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     expected = Augmentation(space, rotate=5.0, scale=0.1, shift=0.2, drop_classes=0.3)
     assert vars(setup.build_step(config, space)) == plain | {"augmentation": expected}
+    config.model.name = "hierarchical"
+    assert setup.build_augmentation(config, space) == Augmentation(space, 5.0, 0.1, 0.2, 0.3, moved_share=0.5)
+    config.model.augment_labels = False
+    assert setup.build_augmentation(config, space) == expected
     assert isinstance(setup.build_optimizer(config, 24), optax.GradientTransformation)
 
 

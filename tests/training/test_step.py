@@ -14,10 +14,12 @@ from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.hierarchical import Hierarchical
+from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.sharding import device_mesh, replicated, split_batch
+from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.monitor import parameter_names
 from segvae_jax.training.state import FlatState, adam
@@ -290,7 +292,7 @@ def test_each_batch_has_an_order_of_its_own(monkeypatch):
 def test_a_step_sees_the_augmented_maps():
     state = dataclasses.replace(new_state(PLAIN, optax.identity(), use_ema=False), step=jnp.int32(1))
     step = jax.jit(functools.partial(train_step, PLAIN, optax.identity()), static_argnums=0)
-    changed = augment(AUGMENTED.augmentation, maps.unpack(jnp.asarray(batch()), 4), AUGMENTED.seed, 1)
+    changed, _ = augment(AUGMENTED.augmentation, maps.unpack(jnp.asarray(batch()), 4), AUGMENTED.seed, 1)
     ours, theirs = step(AUGMENTED, state, batch())[1], step(CONFIG, state, maps.pack(np.asarray(changed)))[1]
     assert ours["total"] == theirs["total"] != step(CONFIG, state, batch())[1]["total"]
 
@@ -315,6 +317,7 @@ HIERARCHICAL = Hierarchical(
     hidden_dim=3,
     latent_dim=2,
     latent_channels=(2,),
+    augment_labels=True,
     recurrent=False,
 )
 EVIDENCE = StepConfig("bce_sum", kl_weight=0.5, ema_decay=0.0, seed=0, reduction="pairs")
@@ -327,7 +330,8 @@ def hierarchical_step(config: StepConfig, step: int = 0):
 
 
 def test_devices_that_compute_the_hierarchical_model_exchange_as_little_and_take_the_same_step():
-    config, mesh = dataclasses.replace(EVIDENCE, classes_per_map=2), mesh_of(8)
+    moving = Augmentation(rotate=20.0, shift=0.2, moved_share=0.5)
+    config, mesh = dataclasses.replace(EVIDENCE, classes_per_map=2, augmentation=moving), mesh_of(8)
     first = jax.device_put(new_state(HIERARCHICAL, optax.identity(), use_ema=False), replicated(mesh))
     first = FlatState.of(first)
     step = jit_train_step(HIERARCHICAL, optax.identity(), config, mesh).lower(first, batch(), None).compile()
@@ -336,6 +340,22 @@ def test_devices_that_compute_the_hierarchical_model_exchange_as_little_and_take
     assert ours["finite"].all() and expected["finite"].all()
     for name in ("total", "kl", "reconstruction", "gradient_norm"):
         np.testing.assert_allclose(ours[name], expected[name], rtol=1e-5)
+
+
+def test_a_model_with_augment_labels_is_told_how_each_map_was_moved():
+    moving = dataclasses.replace(EVIDENCE, augmentation=Augmentation(rotate=20.0, shift=0.2, moved_share=0.5))
+    state = new_state(HIERARCHICAL, optax.identity(), use_ema=False)
+    class_maps, moves = augment(moving.augmentation, maps.unpack(jnp.asarray(batch()), 4), moving.seed, 0)
+    eps = jax.random.normal(stream_key(moving.seed, "posterior", 0), (8, *HIERARCHICAL.noise_shape))
+
+    def loss(moves):
+        output, shapes = forward(HIERARCHICAL, {"params": state.params}, class_maps, eps, moves=moves)
+        terms = HIERARCHICAL.loss_terms(output, shapes, "bce_sum")
+        return reduce_losses(terms, output.present, moving.kl_weight, reduction="pairs").total
+
+    told, untold = jax.jit(loss)(moves), jax.jit(loss)(jnp.zeros_like(moves))
+    assert abs(told - untold) > 1e-4 * told
+    np.testing.assert_allclose(hierarchical_step(moving)["total"], told, rtol=1e-5)
 
 
 def test_the_weight_of_the_kl_divergence_grows_to_its_value():
