@@ -1,6 +1,5 @@
 import dataclasses
 import functools
-import re
 from typing import Any
 
 import jax
@@ -8,18 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from jax.sharding import AxisType, Mesh
+from steps import batch, collectives, mesh_of, new_state
 
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
-from segvae_jax.model.hierarchical import Hierarchical
-from segvae_jax.model.losses import reduce_losses
 from segvae_jax.model.packing import Budget
-from segvae_jax.model.protocol import init_variables
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.sharding import device_mesh, replicated, split_batch
-from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.monitor import parameter_names
 from segvae_jax.training.state import FlatState, adam
@@ -37,29 +32,6 @@ NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False,
 CONFIG = StepConfig("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
 SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "a", "c"), pairs=(("a", "c"),))
 AUGMENTED = dataclasses.replace(CONFIG, augmentation=Augmentation(SPACE, 20.0, 0.2, 0.1, 0.3))
-
-
-def mesh_of(num_devices: int) -> Mesh:
-    return jax.make_mesh((num_devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:num_devices])
-
-
-def batch(seed: int = 0) -> np.ndarray:
-    """8 packed maps with discs of 3 classes. Each class is absent from some maps."""
-    rng = np.random.default_rng(seed)
-    y, x, centre = *np.mgrid[:8, :8], rng.uniform(2, 6, (8, 3, 2))
-    discs = np.hypot(y - centre[..., :1, None], x - centre[..., 1:, None]) < rng.uniform(1.5, 3, (8, 3, 1, 1))
-    discs &= rng.random((8, 3, 1, 1)) < 0.8
-    return maps.pack(np.concatenate([np.zeros((8, 8, 8, 1)), np.moveaxis(discs, 1, -1)], axis=-1))
-
-
-def new_state(model: SegVAE, optimizer: optax.GradientTransformation, use_ema: bool) -> TrainState:
-    """A state with weights from NumPy, because an initialisation compiles slowly and is not tested here."""
-    rng = np.random.default_rng(0)
-    draw = lambda s: (rng.standard_normal(s.shape) / np.sqrt(max(np.prod(s.shape[:-1]), 1))).astype(np.float32)
-    variables = jax.tree.map(draw, jax.eval_shape(lambda: init_variables(model, 0)))
-    params = variables["params"]
-    ema = jax.tree.map(np.copy, params) if use_ema else None
-    return TrainState(jnp.int32(0), params, variables.get("spectral", {}), optimizer.init(params), ema)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,11 +141,6 @@ def test_bfloat16_stays_near_float32():
 @pytest.mark.parametrize(("pack", "config"), [(False, CONFIG), (True, CONFIG), (True, AUGMENTED)])
 def test_devices_exchange_counts_of_maps_and_gradients_alone(pack, config):
     assert collectives(stepped(8, pack, config=config).compiled) == ["all-reduce"] * 2
-
-
-def collectives(compiled: jax.stages.Compiled) -> list[str]:
-    names = "all-reduce|all-gather|all-to-all|collective-permute|reduce-scatter"
-    return re.findall(rf" ({names})(?:-start)?\(", compiled.as_text())
 
 
 @pytest.mark.parametrize("num_devices", [1, 8])
@@ -306,90 +273,3 @@ def test_validation_leaves_padding_out():
     assert {name: float(v) for name, v in ours.items()} == {name: float(v) for name, v in theirs.items()}
     jax.tree.map(np.testing.assert_array_equal, moments, others)
     assert float(step(params, padded, np.ones(8, np.float32))[0]["total"]) != float(ours["total"])
-
-
-HIERARCHICAL = Hierarchical(
-    4,
-    (2, 1, 3),
-    (8, 8),
-    widths=(2, 3),
-    context_dim=4,
-    hidden_dim=3,
-    latent_dim=2,
-    latent_channels=(2,),
-    augment_labels=True,
-    recurrent=False,
-)
-EVIDENCE = StepConfig("bce_sum", kl_weight=0.5, ema_decay=0.0, seed=0, reduction="pairs")
-
-
-def hierarchical_step(config: StepConfig, step: int = 0):
-    state = dataclasses.replace(new_state(HIERARCHICAL, optax.identity(), use_ema=False), step=jnp.int32(step))
-    run = jax.jit(functools.partial(train_step, HIERARCHICAL, optax.identity(), config), static_argnums=2)
-    return run(state, batch())[1]
-
-
-def test_devices_that_compute_the_hierarchical_model_exchange_as_little_and_take_the_same_step():
-    moving = Augmentation(rotate=20.0, shift=0.2, moved_share=0.5)
-    config, mesh = dataclasses.replace(EVIDENCE, classes_per_map=2, augmentation=moving), mesh_of(8)
-    first = jax.device_put(new_state(HIERARCHICAL, optax.identity(), use_ema=False), replicated(mesh))
-    first = FlatState.of(first)
-    step = jit_train_step(HIERARCHICAL, optax.identity(), config, mesh).lower(first, batch(), None).compile()
-    assert collectives(step) == ["all-reduce"] * 2
-    ours, expected = step(first, jax.device_put(batch(), split_batch(mesh)))[1], hierarchical_step(config)
-    assert ours["finite"].all() and expected["finite"].all()
-    for name in ("total", "kl", "reconstruction", "gradient_norm"):
-        np.testing.assert_allclose(ours[name], expected[name], rtol=1e-5)
-
-
-def test_a_model_with_augment_labels_is_told_how_each_map_was_moved():
-    moving = dataclasses.replace(EVIDENCE, augmentation=Augmentation(rotate=20.0, shift=0.2, moved_share=0.5))
-    state = new_state(HIERARCHICAL, optax.identity(), use_ema=False)
-    class_maps, moves = augment(moving.augmentation, maps.unpack(jnp.asarray(batch()), 4), moving.seed, 0)
-    eps = jax.random.normal(stream_key(moving.seed, "posterior", 0), (8, *HIERARCHICAL.noise_shape))
-
-    def loss(moves):
-        output, shapes = forward(HIERARCHICAL, {"params": state.params}, class_maps, eps, moves=moves)
-        terms = HIERARCHICAL.loss_terms(output, shapes, "bce_sum")
-        return reduce_losses(terms, output.present, moving.kl_weight, reduction="pairs").total
-
-    told, untold = jax.jit(loss)(moves), jax.jit(loss)(jnp.zeros_like(moves))
-    assert abs(told - untold) > 1e-4 * told
-    np.testing.assert_allclose(hierarchical_step(moving)["total"], told, rtol=1e-5)
-
-
-def test_the_weight_of_the_kl_divergence_grows_to_its_value():
-    warming = dataclasses.replace(EVIDENCE, kl_warmup=10)
-    for step, share in ((0, 0.1), (3, 0.4), (9, 1.0), (30, 1.0)):
-        metrics = hierarchical_step(warming, step)
-        expected = metrics["reconstruction"] + share * 0.5 * metrics["kl"]
-        np.testing.assert_allclose(metrics["total"], expected, rtol=1e-5)
-        np.testing.assert_allclose(metrics["kl"], metrics["kl_vector"] + metrics["kl_4x4"], rtol=1e-5)
-
-
-def test_a_few_classes_of_each_map_estimate_the_loss_of_all():
-    """The mean over many random choices is the loss of all pairs, of maps with equally many classes."""
-    classes = np.zeros((8, 8, 8, 4))
-    classes[:, 1:5, :, 1:] = np.eye(8)[np.random.default_rng(0).integers(0, 8, (8, 4, 3))].transpose(0, 1, 3, 2)
-    packed, state = maps.pack(classes), new_state(HIERARCHICAL, optax.identity(), use_ema=False)
-    of = lambda config: jax.jit(functools.partial(train_step, HIERARCHICAL, optax.identity(), config), static_argnums=2)
-    some, every = of(dataclasses.replace(EVIDENCE, classes_per_map=1)), of(EVIDENCE)
-    mean = lambda run: np.mean(
-        [run(dataclasses.replace(state, step=jnp.int32(i)), packed)[1]["total"] for i in range(60)]
-    )
-    np.testing.assert_allclose(mean(some), mean(every), rtol=0.03)
-
-
-def test_all_classes_that_are_chosen_are_all_classes():
-    every = hierarchical_step(EVIDENCE)
-    chosen = hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=3))
-    np.testing.assert_allclose(chosen["reconstruction"], every["reconstruction"], rtol=0.2)  # other noise
-    assert chosen["total"] != hierarchical_step(dataclasses.replace(EVIDENCE, classes_per_map=1))["total"]
-
-
-def test_parts_of_a_batch_give_the_losses_of_all_of_it():
-    """Also by scale of the latent, and of a few classes of each map."""
-    config = dataclasses.replace(EVIDENCE, classes_per_map=2)
-    whole, parts = hierarchical_step(config), hierarchical_step(dataclasses.replace(config, accumulate=2))
-    for name in ("total", "kl_vector", "kl_4x4", "reconstruction", "gradient_norm"):
-        np.testing.assert_allclose(parts[name], whole[name], rtol=1e-4, err_msg=name)
