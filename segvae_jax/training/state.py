@@ -1,7 +1,8 @@
-"""The state before the first step, the form in which steps keep it, and the optimiser."""
+"""The state before the first step, the form in which steps keep it, its update, and the optimiser."""
 
 import itertools
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import flax.struct
@@ -72,10 +73,51 @@ class FlatState:
 
 def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
     """The state before the first step."""
-    variables = dict(init_variables(model, seed))
-    params = variables.pop("params")
+    return first_state(init_variables(model, seed), optimizer, use_ema)
+
+
+def first_state(variables: Mapping[str, Any], optimizer: optax.GradientTransformation, use_ema: bool) -> TrainState:
+    """The state before the first step, with fresh `params` and, where there are any, `spectral`."""
+    params = variables["params"]
     ema = jax.tree.map(jnp.copy, params) if use_ema else None
     return TrainState(jnp.zeros((), jnp.int32), params, variables.get("spectral", {}), optimizer.init(params), ema)
+
+
+def updated(
+    optimizer: optax.GradientTransformation, ema_decay: float, state: TrainState, grads: Any, spectral: Any
+) -> tuple[TrainState, dict[str, Any]]:
+    """One update of the parameters.
+
+    Args:
+      optimizer: of the parameters.
+      ema_decay: decay of the averaged weights, of a state that has them.
+      state: before the update.
+      grads: gradient of each parameter.
+      spectral: of the new state.
+
+    Returns:
+      the new state; norms of gradient and update, and for each parameter, in the order of the tree, whether its
+      gradient is finite.
+    """
+    before, gradient = FlatState.of(state), as_vector(grads)
+    updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
+    params = optax.apply_updates(before.params, updates)
+    ema = _averaged(before.ema, params, ema_decay, state.step)
+    norms = {
+        "gradient_norm": optax.tree.norm(gradient),
+        "update_norm": optax.tree.norm(updates),
+        "finite": jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)]),
+    }
+    return FlatState(state.step + 1, params, spectral, opt_state, ema, before.shapes).whole(), norms
+
+
+def _averaged(
+    ema: Float[Array, "P"] | None, params: Float[Array, "P"], decay: float, step: Any
+) -> Float[Array, "P"] | None:
+    """Exponential moving average with a warm-up, so that early weights are soon forgotten."""
+    if ema is None:
+        return None
+    return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1.0 + step) / (10.0 + step)))
 
 
 def learning_rate_schedule(peak: float, num_steps: int, warmup_steps: int, decay_from: float) -> optax.Schedule:

@@ -26,7 +26,7 @@ from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch, summed
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
-from segvae_jax.training.state import FlatState, as_vector
+from segvae_jax.training.state import FlatState, updated
 
 _ONLY_CONVOLUTIONS = jax.checkpoint_policies.save_only_these_names(CONVOLUTION)
 
@@ -137,17 +137,8 @@ def train_step(
     eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
     inputs = class_maps, eps, moves if model.augment_labels else None
     (grads, terms), spectral = _gradient(model, config, state, inputs, budget, mesh)
-    before, gradient = FlatState.of(state), as_vector(grads)
-    updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
-    params = optax.apply_updates(before.params, updates)
-    ema = averaged(before.ema, params, config.ema_decay, state.step)
-    metrics = {
-        **terms.scalars(),
-        "gradient_norm": optax.tree.norm(gradient),
-        "update_norm": optax.tree.norm(updates),
-        "finite": jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)]),
-    }
-    return FlatState(state.step + 1, params, spectral, opt_state, ema, before.shapes).whole(), metrics
+    after, norms = updated(optimizer, config.ema_decay, state, grads, spectral)
+    return after, {**terms.scalars(), **norms}
 
 
 def _gradient(
@@ -277,15 +268,6 @@ def _noise(
     count, *rest = model.noise_shape
     shape = (batch_size, min(count, classes_per_map or count), *rest)
     return jax.random.normal(stream_key(config.seed, "posterior", step), shape)
-
-
-def averaged(
-    ema: Float[Array, "P"] | None, params: Float[Array, "P"], decay: float, step: Any
-) -> Float[Array, "P"] | None:
-    """Exponential moving average with a warm-up, so that early weights are soon forgotten."""
-    if ema is None:
-        return None
-    return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1.0 + step) / (10.0 + step)))
 
 
 def jit_train_step(

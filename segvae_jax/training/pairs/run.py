@@ -19,7 +19,7 @@ from segvae_jax.training.memory import bytes_of
 from segvae_jax.training.pairs.step import PairConfig, jit_train_step
 from segvae_jax.training.pairs.validation import validator
 from segvae_jax.training.run import Run, Step
-from segvae_jax.training.state import FlatState
+from segvae_jax.training.state import FlatState, first_state
 from segvae_jax.training.validation import Validate
 from segvae_jax.translator.networks import Networks
 
@@ -38,10 +38,7 @@ class PairRun(Run):
 
     def create_state(self) -> TrainState:
         """See `Run`."""
-        variables = self.networks.init(self.config.seed)
-        params = variables["params"]
-        ema = jax.tree.map(jnp.copy, params) if self.step_config.ema_decay else None
-        return TrainState(jnp.zeros((), jnp.int32), params, variables["spectral"], self.optimizer.init(params), ema)
+        return first_state(self.networks.init(self.config.seed), self.optimizer, self.step_config.ema_decay > 0)
 
     def least_memory(self, state: TrainState) -> int:
         """See `Run`: the state, and the finest features of generator and discriminator."""

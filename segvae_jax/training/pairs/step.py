@@ -21,8 +21,8 @@ from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import stream_key
 from segvae_jax.training.augmentation import Augmentation, augment_pairs
 from segvae_jax.training.pairs.views import view
-from segvae_jax.training.state import FlatState, as_vector
-from segvae_jax.training.step import Metrics, averaged
+from segvae_jax.training.state import FlatState, updated
+from segvae_jax.training.step import Metrics
 from segvae_jax.translator.losses import label_mix, mix_loss, style_divergence
 from segvae_jax.translator.networks import Networks, Styles, as_floats
 
@@ -74,16 +74,8 @@ def train_step(
     class_maps = maps.unpack(packed, networks.num_channels)
     moved, real = augment_pairs(config.augmentation, class_maps, as_floats(pictures), config.seed, state.step)
     grads, metrics, spectral = _gradients(networks, config, state, painted(moved, config.space), real)
-    before, gradient = FlatState.of(state), as_vector(grads)
-    updates, opt_state = optimizer.update(gradient, before.opt_state, before.params)
-    params = optax.apply_updates(before.params, updates)
-    ema = averaged(before.ema, params, config.ema_decay, state.step)
-    metrics |= {
-        "gradient_norm": optax.tree.norm(gradient),
-        "update_norm": optax.tree.norm(updates),
-        "finite": jnp.stack([jnp.isfinite(g).all() for g in jax.tree.leaves(grads)]),
-    }
-    return FlatState(state.step + 1, params, spectral, opt_state, ema, before.shapes).whole(), metrics
+    after, norms = updated(optimizer, config.ema_decay, state, grads, spectral)
+    return after, metrics | norms
 
 
 def _gradients(
