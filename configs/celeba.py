@@ -16,7 +16,7 @@ from segvae_jax.training.config import with_variant
 TINY = {
     **default.SMALL,
     **default.MOVED,
-    "num_steps": 4_000,
+    "num_steps": 3_400,
     "checkpoint_every": 250,
 }
 SEGVAE = {**default.SEGVAE_SMALL, "num_steps": 4_000, "checkpoint_every": 250}
