@@ -2,8 +2,8 @@
 
     python train.py --config=configs/cartoon.py --workdir=runs/cartoon
 
-Maps have 64 px. `:tiny` has 32 px, is for two CPU cores, and is what `make demo` trains. `:shipped` has little more than
-half of the weights. `:people` draws standing figures in the classes of HumanParsing, 64 x 32 px.
+Maps have 64 px. `:tiny` has 32 px, is for two CPU cores, and is what `make demo` trains. `:shipped` has a little more
+than half of the weights. `:people` draws standing figures in the classes of HumanParsing, 64 x 32 px.
 """
 
 from typing import Any

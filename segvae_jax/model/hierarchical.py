@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from segvae_jax.model.gaussian import Gaussian
 from segvae_jax.model.ladder import CanvasEncoder, Conditions, Decoder, ShapeEncoder, VectorLatent, stage_widths
@@ -210,20 +210,34 @@ class Hierarchical(PosteriorModel):
         inputs = label_set, canvas
         skips, context, condition = for_rows(self, present, encode, inputs)
         state, memory = self.prior_memory(state, context[:, None], present[:, None].astype(jnp.float32))
-        memory = memory[:, 0]
-
-        def sample(self: "Hierarchical", *inputs: Any) -> Any:
-            context, memory, condition, skips, eps = inputs
-            vector = self.vector_latent.prior(memory, condition)
-            logits, prior, _ = self.decoder(context, memory, (vector, vector), skips, condition, eps)
-            return _never_lost(nn.sigmoid(logits)), prior
-
         samples = present if given is None else present & (given.mask == 0).any((-2, -1))
-        shape, prior = for_rows(self, samples, sample, (context, memory, condition, skips, eps))
+        shape, prior = self._sampled(samples, eps, (context, memory[:, 0], condition, skips))
         shown = shape if given is None else given.completed(shape)
         shown = (shown >= 0.5).astype(shown.dtype) if self.hard_canvas else shown
         canvas = canvas + self.canvas_encoder.embed_shape(shown, channel)
         return (state, canvas), (context, prior, shape)
+
+    def _sampled(
+        self, samples: Bool[Array, "B"], eps: Float[Array, "B Z"], inputs: tuple[Any, ...]
+    ) -> tuple[Float[Array, "B H W"], Gaussian]:
+        """Shapes and priors of the rows that sample, of which none is lost; zeros elsewhere."""
+
+        def sample(self: "Hierarchical", eps: Array, *inputs: Any) -> Any:
+            context, memory, condition, skips = inputs
+            vector = self.vector_latent.prior(memory, condition)
+            logits, prior, _ = self.decoder(context, memory, (vector, vector), skips, condition, eps)
+            return nn.sigmoid(logits), prior
+
+        def attempt(state: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
+            number, lost, before = state
+            noise = jnp.where(number == 0, eps, -eps)
+            shape, prior = for_rows(self, lost, sample, (noise, *inputs), before)
+            return number + 1, lost & (shape.max((-2, -1)) < 0.5), (shape, prior)
+
+        blank = jnp.zeros((eps.shape[0], *self.image_size)), Gaussian(jnp.zeros_like(eps), jnp.zeros_like(eps))
+        again = lambda state: (state[0] < 2) & state[1].any()
+        _, lost, (shape, prior) = lax.while_loop(again, attempt, (jnp.int32(0), samples, blank))
+        return jnp.where(lost[:, None, None], _raised(shape), shape), prior
 
     def _known(self, label_set: Float[Array, "B C"], moves: Float[Array, "B 4"] | None = None) -> Float[Array, "B _"]:
         """What the conditions know of a map: its label-set and, with `augment_labels`, how it was moved."""
@@ -237,11 +251,10 @@ class Hierarchical(PosteriorModel):
         return self.canvas_encoder.blank(batch)
 
 
-def _never_lost(shape: Float[Array, "B H W"]) -> Float[Array, "B H W"]:
-    """Raises a shape that is nowhere above one half until its likeliest pixel reaches it."""
+def _raised(shape: Float[Array, "B H W"]) -> Float[Array, "B H W"]:
+    """The shape, raised until its likeliest pixel reaches one half."""
     peak = shape.max((-2, -1), keepdims=True)
-    raised = jnp.where(shape == peak, 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12))  # the peak is free of rounding
-    return jnp.where(peak < 0.5, raised, shape)
+    return jnp.where(shape == peak, 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12))  # the peak is free of rounding
 
 
 def generate(
@@ -253,6 +266,9 @@ def generate(
     given: GivenShapes | None = None,
 ) -> Generated:
     """Generates the classes of each label-set one after the other, each from the learned prior.
+
+    A class that was asked for is drawn. Where its shape reaches one half nowhere, it is sampled once more, with the
+    noise negated; where this shape does not either, its likeliest pixel is raised to one half.
 
     Given shapes are put onto the canvas in their steps, as in training, and the prior steps through them.
 

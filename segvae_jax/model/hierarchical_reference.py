@@ -88,8 +88,9 @@ def generate(
         skips, f = canvas_encoder(model, params["canvas_encoder"], canvas, e)
         state, h = memory(model, params["prior_memory"], state, f, present)
         vector = vector_latent(params["vector_latent"], "prior", h, e, -8.0)
-        logits, p, _ = decoder(model, params["decoder"], f, h, vector, vector, skips, e, eps, None)
-        sampled = never_lost(nn.sigmoid(logits)) * present[:, None, None]
+        draw = lambda eps: decoder(model, params["decoder"], f, h, vector, vector, skips, e, eps, None)[:2]
+        sampled, p = never_lost(draw(eps), draw(-eps))
+        sampled = sampled * present[:, None, None]
         shape = sampled if given is None else given.completed(sampled)
         shown = (shape >= 0.5).astype(shape.dtype) if model.hard_canvas else shape
         carry = state, canvas.at[..., channel].set(shown), class_maps.at[..., channel].set(shape)
@@ -103,11 +104,17 @@ def generate(
     return Generated(class_maps, *_batch_major(outputs))
 
 
-def never_lost(shape: Shape) -> Shape:
-    """A class that was asked for is drawn: its likeliest pixel is raised to one half."""
+def never_lost(first: tuple[Shape, Gaussian], second: tuple[Shape, Gaussian]) -> tuple[Shape, Gaussian]:
+    """A class that was asked for is drawn: where the first sample is nowhere above one half, the second one is taken.
+
+    If it is not either, its likeliest pixel is raised to one half.
+    """
+    lost = nn.sigmoid(first[0]).max((1, 2)) < 0.5
+    logits, p = jax.tree.map(lambda a, b: jnp.where(lost.reshape(-1, *[1] * (a.ndim - 1)), b, a), first, second)
+    shape = nn.sigmoid(logits)
     peak = shape.max((1, 2), keepdims=True)
     raised = jnp.where(shape == peak, 0.5, shape * 0.5 / jnp.maximum(peak, 1e-12))
-    return jnp.where(peak < 0.5, raised, shape)
+    return jnp.where(peak < 0.5, raised, shape), p
 
 
 def known(model: Hierarchical, x: Float[Array, "B C"], moves: Float[Array, "B 4"] | None) -> Vector:

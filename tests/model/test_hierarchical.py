@@ -121,6 +121,32 @@ def test_every_class_that_is_asked_for_is_drawn_and_no_other(case):
     np.testing.assert_array_equal((class_maps > 0).any((1, 2)), LABEL_SET > 0)
 
 
+def with_output(variables, gain: float, bias: float):
+    """Variables whose last layer has another gain and bias."""
+    params = variables["params"]
+    weights = params["decoder"]["out"]["weights"]
+    out = {"weights": {"kernel": gain * weights["kernel"], "bias": weights["bias"] + bias}}
+    return {"params": {**params, "decoder": {**params["decoder"], "out": out}}}
+
+
+def test_a_class_that_would_be_lost_is_sampled_once_more(monkeypatch):
+    case, peaks, never_lost = Case(CASES["patches"]), [], reference.never_lost
+
+    def noted(*draws):
+        of_shapes = (jax.nn.sigmoid(logits).max((1, 2)) for logits, _ in draws)
+        jax.debug.callback(lambda *pair: peaks.append(np.stack(pair)), *of_shapes, ordered=True)
+        return never_lost(*draws)
+
+    monkeypatch.setattr(reference, "never_lost", noted)
+    inputs = with_output(case.variables, 10, -4), case.label_set, case.eps, 0.9
+    theirs = jax.block_until_ready(jax.jit(lambda *inputs: reference.generate(case.model, *inputs))(*inputs))
+    first, second = np.stack(peaks, axis=-1)[:, case.present] >= 0.5
+    assert first.any() and (~first & second).any() and (~first & ~second).any()
+    ours = jax.jit(lambda *inputs: generate(case.model, *inputs))(*inputs)
+    np.testing.assert_allclose(ours.class_maps, theirs.class_maps, atol=1e-5)
+    assert_close(present_rows(case, ours.prior), present_rows(case, theirs.prior), 2e-5)
+
+
 def test_a_sample_depends_on_its_own_row_alone(case):
     sample = jax.jit(lambda *inputs: generate(case.model, case.variables, *inputs).class_maps)
     together = sample(case.label_set, case.eps)
@@ -147,12 +173,13 @@ def test_the_noise_of_a_posterior_reproduces_a_map(case):
     This is what interpolation between a map and a sample begins with.
     """
     shapes = jnp.moveaxis(case.class_maps[..., jnp.asarray(case.model.order)], -1, 1)
-    output = case.model.apply(case.variables, case.class_maps, case.label_set, jnp.zeros(case.eps.shape))
+    variables = with_output(case.variables, 1, 2)  # no shape is lost
+    output = case.model.apply(variables, case.class_maps, case.label_set, jnp.zeros(case.eps.shape))
     eps = (output.posterior.mu - output.prior.mu) * jnp.exp(-output.prior.logvar / 2)
     first = int(np.argmax(case.present[0]))  # the canvas of later classes is not that of the true map
-    sampled = generate(case.model, case.variables, case.label_set, eps, 1.0).sampled[0, first]
-    expected = reference.never_lost(output.shapes[:1, first])[0]
-    assert shapes.shape == output.logits.shape
+    sampled = generate(case.model, variables, case.label_set, eps, 1.0).sampled[0, first]
+    expected = output.shapes[0, first]
+    assert expected.max() >= 0.5 and shapes.shape == output.logits.shape
     np.testing.assert_allclose(sampled, expected, atol=2e-5)
 
 
