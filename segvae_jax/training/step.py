@@ -166,10 +166,10 @@ def _gradient(
     def loss(params: Any, shared: Any, present: Array, *inputs: Any) -> Any:
         spectral, rows, kl_weight, order = shared
         variables = {"params": params, "spectral": spectral}
-        (output, updated), shapes = run(model, budget, order, variables, *inputs)
+        (output, advanced), shapes = run(model, budget, order, variables, *inputs)
         terms = model.loss_terms(output, shapes, config.reconstruction)
         reduced = reduce_losses(terms, present, kl_weight, rows, config.reduction)
-        return reduced.total, (reduced, updated.get("spectral", {}))
+        return reduced.total, (reduced, advanced.get("spectral", {}))
 
     def gradient(shared: Any, *inputs: Any) -> tuple[tuple[Any, Losses], Any]:
         def of_part(*inputs: Any) -> tuple[tuple[Any, Losses], Any]:
