@@ -76,6 +76,7 @@ def get_config() -> ConfigDict:
     config.batch_size = 16  # over all devices
     config.num_steps = 100_000  # either this ...
     config.num_epochs = 0  # ... or this; the other is 0
+    config.init_from = ""  # hierarchical: checkpoint whose weights the run begins with; classes are matched by name
     config.log_every = 50  # steps
     config.checkpoint_every = 1_000  # steps; validation and pictures come with it
     config.pack = True  # computes only steps of a batch whose results differ; saves time, changes no result

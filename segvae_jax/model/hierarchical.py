@@ -81,6 +81,7 @@ class Hierarchical(PosteriorModel):
     can_pack = True
     can_reorder = True
     can_choose_steps = True
+    can_transfer = True
 
     def setup(self):
         """Makes the networks; the name of each is that of its parameters."""

@@ -91,6 +91,7 @@ class MapModel(nn.Module):
       can_pack: whether its training forward pass takes a `packing.Budget`, as `budget`.
       can_reorder: whether its training forward pass takes another drawing order, as `order`.
       can_choose_steps: whether its training forward pass takes the numbers of the steps to compute, as `steps`.
+      can_transfer: whether it can begin with the weights of a model of other classes, by `transfer.transferred`.
       augment_labels: whether its training forward pass takes how each map was moved, as `moves`.
     """
 
@@ -105,6 +106,7 @@ class MapModel(nn.Module):
     can_pack = False
     can_reorder = False
     can_choose_steps = False
+    can_transfer = False
     augment_labels = False
 
     @property

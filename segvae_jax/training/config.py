@@ -146,6 +146,9 @@ def _check_model(config: ConfigDict) -> None:
     name, able = config.model.name, MODELS[config.model.name]
     if config.model.order == "random" and not able.can_reorder:
         raise ConfigError(f"config.model.order=random: expected model.name={names_with('can_reorder')}, not {name}")
+    if config.init_from and not able.can_transfer:
+        able_to = names_with("can_transfer")
+        raise ConfigError(f"config.init_from: expected model.name={able_to}, not {name}: leave it empty")
     if config.loss.classes_per_map and not able.can_choose_steps:
         able_to = names_with("can_choose_steps")
         raise ConfigError(f"config.loss.classes_per_map: expected model.name={able_to}, not {name}: set it to 0")

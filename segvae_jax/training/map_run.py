@@ -9,15 +9,20 @@ from jax.sharding import Mesh
 from ml_collections import ConfigDict
 
 from segvae_jax import maps
+from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
+from segvae_jax.errors import CheckpointError
+from segvae_jax.labels import BACKGROUND, LabelSpace
+from segvae_jax.model.transfer import transferred
 from segvae_jax.training import setup
 from segvae_jax.training.cost import Cost, cost_of
 from segvae_jax.training.memory import least_memory
 from segvae_jax.training.packing import least_budget
 from segvae_jax.training.run import Run, Step
-from segvae_jax.training.state import FlatState, create_state
+from segvae_jax.training.state import FlatState, create_state, first_state
 from segvae_jax.training.step import jit_train_step
 from segvae_jax.training.validation import Validate, validator
 
@@ -34,6 +39,33 @@ class MapRun(Run):
     def create_state(self) -> TrainState:
         """See `Run`."""
         return create_state(self.model, self.optimizer, self.config.seed, self.step_config.ema_decay > 0)
+
+    def with_trained_weights(self, state: TrainState) -> TrainState:
+        """See `Run`."""
+        source = self.config.init_from
+        if not source:
+            return state
+        card, variables, _ = load_variables(source)
+        if card.name != self.card.name:
+            mend = f"expected a {self.card.name} model: name one, or leave it empty"
+            raise CheckpointError(f"config.init_from={source}: this checkpoint holds a {card.name} model: {mend}")
+        fresh, trained = jax.device_get((state.params, variables["params"]))
+        params, share = transferred(fresh, trained, self._channels_in(card.space))
+        if jax.process_index() == 0:
+            print(f"start: {share:.0%} of the weights are those of {source}{self._differences(card)}")
+        return first_state({"params": params}, self.optimizer, state.ema is not None)
+
+    def _channels_in(self, space: LabelSpace) -> list[int | None]:
+        """For each channel of this run, that of the same class in a label space."""
+        channels = {name: channel for channel, name in enumerate((BACKGROUND, *space.classes))}
+        return [channels.get(name) for name in (BACKGROUND, *self.card.space.classes)]
+
+    def _differences(self, card: ModelCard) -> str:
+        """In what the model of a card differs from that of this run."""
+        fresh = sum(channel is None for channel in self._channels_in(card.space))
+        sizes = sorted(key for key, value in self.card.arguments.items() if card.arguments.get(key) != value)
+        classes = [f"{fresh} of {len(self.card.space.classes)} classes are not in it"] if fresh else []
+        return "".join(f"; {part}" for part in (*classes, *([f"it has other {', '.join(sizes)}"] if sizes else [])))
 
     def least_memory(self, state: TrainState) -> int:
         """See `Run`."""

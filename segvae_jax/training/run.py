@@ -59,6 +59,10 @@ class Run(abc.ABC):
     def create_state(self) -> TrainState:
         """The state before the first step; traced."""
 
+    def with_trained_weights(self, state: TrainState) -> TrainState:
+        """The state before the first step, with the weights of another checkpoint if the configuration names one."""
+        return state
+
     @abc.abstractmethod
     def least_memory(self, state: TrainState) -> int:
         """A lower bound of the bytes that a step needs on one device, from the shapes of the state."""
@@ -75,7 +79,7 @@ class Run(abc.ABC):
         """The latest saved state, or a new one.
 
         Raises:
-          CheckpointError: if the run cannot be continued from what is saved.
+          CheckpointError: if the run cannot be continued from what is saved, or begin with the weights it should.
           ConfigError: if a step cannot fit in memory.
         """
         everywhere = replicated(self.mesh)
@@ -87,7 +91,9 @@ class Run(abc.ABC):
             self._require_same_batches()
         shapes = create.eval_shape()
         self._require_memory(shapes)
-        return checkpoints.restore(shapes, everywhere, self.feed.iterator) if begun else create()
+        if begun:
+            return checkpoints.restore(shapes, everywhere, self.feed.iterator)
+        return jax.device_put(self.with_trained_weights(create()), everywhere)
 
     def _require_memory(self, state: TrainState) -> None:
         """Makes sure that a step is not certain to need more memory than a device has."""
