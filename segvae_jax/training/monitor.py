@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -78,7 +79,7 @@ class Monitor:
             self._advance(done)
 
     def flush(self) -> dict[str, float]:
-        """Fetches pending metrics, checks that they are finite, and returns the latest scalars.
+        """Fetches pending metrics, checks that they are finite, and returns the mean of each over these steps.
 
         Raises:
           TrainingDiverged: naming the step, the tensors and the last good checkpoint.
@@ -87,12 +88,12 @@ class Monitor:
         for step, metrics in fetched:
             odd = [name for name, ok in zip(self._parameters, metrics["finite"], strict=True) if not ok]
             self._require_finite(step, _scalars(metrics), odd)
-        step, metrics = fetched[-1]
-        self._advance(step)
+        self._advance(fetched[-1][0])
         seconds = time.monotonic() - self._since
         rate, gauges = len(fetched) / seconds, self._gauges(len(fetched), seconds)
         self._pending = []
-        return {**_scalars(metrics), "steps_per_second": rate, "samples_per_second": rate * self._batch_size, **gauges}
+        means = jax.tree.map(lambda *values: float(np.mean(values)), *(_scalars(metrics) for _, metrics in fetched))
+        return {**means, "steps_per_second": rate, "samples_per_second": rate * self._batch_size, **gauges}
 
     def write(self, step: int, scalars: dict[str, float], images: dict[str, Any]) -> None:
         """Writes and prints the scalars of a step, writes its pictures, and starts the next measurement of speed.

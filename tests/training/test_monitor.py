@@ -51,14 +51,14 @@ def make_monitor(
     return Monitor(directory, first_step, num_steps, 4, parameters, last_good, quiet)
 
 
-def test_the_latest_scalars_come_with_the_speed_of_all_pending_steps(tmp_path, monkeypatch):
+def test_the_means_of_all_pending_steps_come_with_their_speed(tmp_path, monkeypatch):
     clock = Clock(monkeypatch)
     with make_monitor(tmp_path) as monitor:
         for step, total in [(1, 5.0), (2, 4.0)]:
             monitor.record(step, metrics(total))
             clock.now += 2
         scalars = monitor.flush()
-    assert scalars == {"total": 4.0, "gradient_norm": 2.0, "steps_per_second": 0.5, "samples_per_second": 2.0}
+    assert scalars == {"total": 4.5, "gradient_norm": 2.0, "steps_per_second": 0.5, "samples_per_second": 2.0}
 
 
 def test_speed_leaves_out_what_is_done_between_flush_and_write(tmp_path, monkeypatch):
