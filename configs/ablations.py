@@ -1,4 +1,4 @@
-"""Ablations: the hierarchical model with one change at a time, on the recipe of `configs/celeba.py:tiny`.
+"""Ablations: the hierarchical model with one change at a time, on the recipe of `configs/celeba.py:fresh`.
 
     python train.py --config=configs/ablations.py:no_lstm --config.data.path=FOLDER --workdir=runs/no_lstm
 
@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 from segvae_jax.configs import celeba
 from segvae_jax.training.config import with_variant
 
-_TINY = celeba.get_config("tiny")
-_CHANNELS = _TINY.model.latent_channels
+_FRESH = celeba.get_config("fresh")
+_CHANNELS = _FRESH.model.latent_channels
 VARIANTS: dict[str, dict[str, Any]] = {
     "base": {},
     "no_skips": {"model.skips": False},
@@ -29,7 +29,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "latents_8": {"model.latent_channels": _CHANNELS[:2]},
     "soft_canvas": {"model.hard_canvas": False},
     "no_lstm": {"model.recurrent": False},
-    "pairs": {"model.recurrent": False, "loss.classes_per_map": 1, "batch_size": 13 * _TINY.batch_size},
+    "pairs": {"model.recurrent": False, "loss.classes_per_map": 1, "batch_size": 13 * _FRESH.batch_size},
     "patches": {"model.patch": 2},
     "dice": {"loss.reconstruction": "bce_dice_sum"},
     "beta_low": {"loss.kl_weight": 0.25},
@@ -41,4 +41,4 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def get_config(variant: str = "base") -> ConfigDict:
     """One of the variants."""
-    return with_variant(celeba.get_config("tiny"), variant or "base", VARIANTS)
+    return with_variant(celeba.get_config("fresh"), variant or "base", VARIANTS)

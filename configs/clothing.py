@@ -29,7 +29,7 @@ SHIPPED = {"num_steps": 3_000, "batch_size": 6}
 
 
 def get_config(variant: str = "") -> ConfigDict:
-    """The experiment, or its variant `tiny`, `shipped` or `paper`."""
+    """The experiment, or one of its variants."""
     config = folder.get_config("tiny" if variant == "shipped" else variant)
     if variant == "shipped":
         config.update_from_flattened_dict(SHIPPED)
