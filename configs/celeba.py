@@ -3,10 +3,10 @@
     python train.py --config=configs/celeba.py --config.data.path=FOLDER --workdir=runs/celeba
 
 FOLDER holds CelebAMask-HQ as published or as the release repackaged it, or flattened index maps (0-18 in official
-order), one PNG each; a .zip of any of these works as well. `:tiny` has 64 px and narrower networks, for two CPU
-cores, and begins with the weights of the shipped `cartoon`; `:fresh` is the same from random weights, in the wider
-vectors of `configs/default.py`. `:paper` has the paper's model with all settings of the authors, `:segvae` the same model at 64 px with settings
-that suit it better. The settings at 128 px follow those of `:tiny`; they were not tuned.
+order), one PNG each; a .zip of any of these works as well. `:tiny` has 64 px and narrower networks, for two CPU cores,
+and begins with the weights of the shipped `cartoon`. `:fresh` is the same from random weights, with the wider vectors
+of `configs/default.py`. `:paper` has the paper's model with all settings of the authors, `:segvae` the same model at
+64 px with settings that suit it better. The settings at 128 px follow those of `:fresh`; they were not tuned.
 """
 
 from ml_collections import ConfigDict

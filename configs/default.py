@@ -1,9 +1,9 @@
 """Every key of a configuration, with our recipe for maps of 128 px. The other files change what differs.
 
 The recipe is the hierarchical model. `SMALL` is for two CPU cores: 64 px, and narrower networks; the `:tiny` variants
-build on it. `MOVED` and `STARTED` are added for data that is not drawn. `SEGVAE` has the networks of the paper with the settings that
-suit them best, and `SEGVAE_SMALL` the same for two CPU cores; the baselines build on these. `PAPER` has all values of
-the paper, as its authors released them; the variant `:paper` of an experiment sets them.
+build on it. `MOVED` and `STARTED` are added for data that is not drawn. `SEGVAE` has the networks of the paper with the
+settings that suit them best, and `SEGVAE_SMALL` the same for two CPU cores; the baselines build on these. `PAPER` has
+all values of the paper, as its authors released them; the variant `:paper` of an experiment sets them.
 """
 
 from typing import Any
@@ -21,8 +21,8 @@ SMALL: dict[str, Any] = {
 # Movements of half of the training maps. The hierarchical model is told of them, so they leave no traces in samples.
 MOVED: dict[str, Any] = {"data.rotate": 10.0, "data.scale": 0.15, "data.shift": 0.08}
 
-# Begins with the shipped `cartoon`, in networks of its sizes. What it learned on 20,000 drawn faces is worth more than a
-# thousand steps, on faces and on clothes alike.
+# Begins with the shipped `cartoon`, in networks of its sizes: at the start, what it learned on drawn faces is worth a
+# thousand steps, on real faces and on clothes alike.
 STARTED: dict[str, Any] = {
     "init_from": "cartoon",
     "model.context_dim": 80,
