@@ -65,7 +65,9 @@ class MapRun(Run):
         fresh = sum(channel is None for channel in self._channels_in(card.space))
         sizes = sorted(key for key, value in self.card.arguments.items() if card.arguments.get(key) != value)
         classes = [f"{fresh} of {len(self.card.space.classes)} classes are not in it"] if fresh else []
-        return "".join(f"; {part}" for part in (*classes, *([f"it has other {', '.join(sizes)}"] if sizes else [])))
+        return "".join(
+            f"; {part}" for part in (*classes, *([f"settings that differ: {', '.join(sizes)}"] if sizes else []))
+        )
 
     def least_memory(self, state: TrainState) -> int:
         """See `Run`."""

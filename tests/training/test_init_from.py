@@ -61,7 +61,9 @@ def test_what_is_not_taken_is_told(trained, tmp_path, capsys):
     changes = {"data.kind": "people", "model.hidden_dim": 7, "model.image_size": (8, 16)}
     begun(config_of(tmp_path / "prepared", init_from=str(trained[0]), **changes), tmp_path / "run")
     told = capsys.readouterr().out
-    assert f"those of {trained[0]}; 15 of 17 classes are not in it; it has other hidden_dim, image_size\n" in told
+    assert (
+        f"those of {trained[0]}; 15 of 17 classes are not in it; settings that differ: hidden_dim, image_size\n" in told
+    )
 
 
 def test_a_run_that_is_resumed_needs_the_checkpoint_no_more(trained):
