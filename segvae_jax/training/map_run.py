@@ -63,11 +63,9 @@ class MapRun(Run):
     def _differences(self, card: ModelCard) -> str:
         """In what the model of a card differs from that of this run."""
         fresh = sum(channel is None for channel in self._channels_in(card.space))
-        sizes = sorted(key for key, value in self.card.arguments.items() if card.arguments.get(key) != value)
-        classes = [f"{fresh} of {len(self.card.space.classes)} classes are not in it"] if fresh else []
-        return "".join(
-            f"; {part}" for part in (*classes, *([f"settings that differ: {', '.join(sizes)}"] if sizes else []))
-        )
+        settings = sorted(key for key, value in self.card.arguments.items() if card.arguments.get(key) != value)
+        classes = f"; {fresh} of {len(self.card.space.classes)} classes are not in it" if fresh else ""
+        return classes + (f"; settings that differ: {', '.join(settings)}" if settings else "")
 
     def least_memory(self, state: TrainState) -> int:
         """See `Run`."""
