@@ -69,6 +69,7 @@ def test_what_is_not_taken_is_told(trained, tmp_path, capsys):
 def test_a_run_that_is_resumed_needs_the_checkpoint_no_more(trained):
     donor, prepared = trained
     state, _ = begun(config_of(prepared, init_from="nowhere"), donor)
+    assert int(state.step) == 0 and state.ema is not None
     jax.tree.map(np.testing.assert_array_equal, state.ema, load_variables(donor)[1]["params"])
 
 
