@@ -1,5 +1,6 @@
 """Weights of a trained model, for a new one that begins with them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,13 +13,16 @@ Rows = Sequence[int | None]
 
 _TABLE = "canvas_encoder/table"  # a row for each channel
 _KNOWN = "conditions/hidden/weights/kernel"  # rows for the channels of the label-set, the moves, those of the target
+_FROM_FINEST = re.compile(r"((?:canvas_encoder/blocks|shape_encoder/block)_)(\d+)")  # the decoder counts from 4 px
 
 
 def transferred(fresh: Params, trained: Params, channels: Rows) -> tuple[Params, float]:
     """Parameters of a new hierarchical model that begins with those of a trained one.
 
-    An array is taken if it has the same name and shape in both. Where an array has a row for each class, the row of the
-    same class is taken, whichever channel that is; classes that the trained model lacks keep their fresh rows.
+    An array is taken if both have one of its shape in the same place. Networks at a resolution are in the same place if
+    they are equally far from the coarsest one, so that a model of larger maps begins with one of smaller maps. Where an
+    array has a row for each class, the row of the same class is taken, whichever channel that is; classes that the
+    trained model lacks keep their fresh rows.
 
     Args:
       fresh: the parameters of the new model, on the host.
@@ -55,6 +59,10 @@ def _rows_of_known(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarr
 
 
 def _by_name(params: Params) -> dict[str, Float[np.ndarray, "..."]]:
-    """The arrays in the order of the tree."""
+    """The arrays in the order of the tree; numbers that count from the finest resolution count from the coarsest."""
     leaves = jax.tree_util.tree_leaves_with_path(params)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): array for path, array in leaves}
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in leaves]
+    numbered = [match for name in names if (match := _FROM_FINEST.match(name))]
+    last = {of: max(int(match[2]) for match in numbered if match[1] == of) for of in {match[1] for match in numbered}}
+    from_coarsest = lambda match: f"{match[1]}{last[match[1]] - int(match[2])}"
+    return {_FROM_FINEST.sub(from_coarsest, name): array for name, (_, array) in zip(names, leaves, strict=True)}

@@ -63,3 +63,17 @@ def test_arrays_of_other_sizes_stay_fresh_and_do_not_count():
     assert {name for name in before if not np.array_equal(after[name], before[name])} == fits
     assert share == sum(before[name].size for name in fits) / sum(array.size for array in before.values())
     assert 0.1 < share < 0.9
+
+
+def test_a_model_of_larger_maps_takes_the_networks_of_the_same_resolutions():
+    _, weights = variables(widths=(3, 4, 5), image_size=(16, 24))
+    _, fresh = variables(seed=1, widths=(2, 3, 4, 5), image_size=(32, 48))
+    params, share = transferred(fresh["params"], weights["params"], (0, 1, 2, 3))
+    old, before, after = (by_name(tree) for tree in (weights["params"], fresh["params"], params))
+    same = "canvas_encoder/blocks_{}/conv_1/weights/kernel"
+    np.testing.assert_array_equal(after[same.format(2)], old[same.format(1)])
+    np.testing.assert_array_equal(after[same.format(1)], old[same.format(0)])
+    np.testing.assert_array_equal(after[same.format(0)], before[same.format(0)])  # no network of the other has it
+    for name in ("decoder/block_2/conv_0/weights/kernel", "canvas_encoder/out/weights/kernel"):
+        np.testing.assert_array_equal(after[name], old[name])
+    assert 0.8 < share < 1
