@@ -6,8 +6,15 @@ import signal
 
 from jaxtyping import install_import_hook
 
-# Tests compile far more than they compute: unoptimised code halves the time of the suite.
-os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_force_host_platform_device_count=8 "
+    # Tests compile far more than they compute: unoptimised code halves the time of the suite.
+    "--xla_backend_optimization_level=0 "
+    # XLA ends the process where a device waits longer for the others than this; 40 s by default, which is too short
+    # for eight devices that share two busy cores with other tests.
+    "--xla_cpu_collective_call_terminate_timeout_seconds=900",
+)
 # Also for the commands that tests start, which would use the folder of the user.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parent.parent / ".cache" / "jax"))
 install_import_hook("segvae_jax", "beartype.beartype")
