@@ -33,6 +33,7 @@ def test_a_row_of_pictures_says_what_the_card_of_its_model_says():
         "`fashion`",
         "`fashion`, pictures",
         "`faces`",
+        "`faces_128`",
     ]
     assert lines[1][2] == lines[0][2] and "Frechet distance" in lines[1][5]
 
@@ -52,4 +53,4 @@ def test_pictures_are_small_and_each_has_its_command():
 @pytest.mark.parametrize("command", ZOO["commands"](), ids=lambda command: command[2].removeprefix("--checkpoint="))
 def test_commands_name_models_of_the_table(command):
     assert command[:2] == ["python", "generate.py"]
-    assert command[2].rpartition("/")[2].removeprefix("--checkpoint=") in {"cartoon", "fashion", "faces"}
+    assert command[2].rpartition("/")[2].removeprefix("--checkpoint=") in {"cartoon", "fashion", "faces", "faces_128"}

@@ -14,7 +14,7 @@ from segvae_jax.errors import CheckpointError
 NAMES = ("cartoon", "fashion")
 GROUP = "segvae_jax.checkpoints"
 # The add-ons in the repository: checkpoint -> package. An error names them where they are not installed.
-ADD_ONS = {"faces": "segvae_faces"}
+ADD_ONS = {"faces": "segvae_faces", "faces_128": "segvae_faces"}
 
 
 def checkpoint_names() -> tuple[str, ...]:
