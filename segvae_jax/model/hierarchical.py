@@ -58,6 +58,7 @@ class Hierarchical(PosteriorModel):
       hard_canvas: False shows later classes soft shapes in generation.
       augment_labels: whether all networks are told how a training map was moved (Karras et al. 2022). Generated maps
         are those of maps that were not, so that augmentation adds variety without its traces.
+      flip_labels: whether this tells them, too, whether the map was flipped.
       dtype: type that the convolutions compute in, "float32" or "bfloat16"; parameters, norm statistics, LSTMs and
         Gaussians stay float32.
     """
@@ -74,6 +75,7 @@ class Hierarchical(PosteriorModel):
     recurrent: bool = True
     hard_canvas: bool = True
     augment_labels: bool = False  # as in checkpoints that do not say
+    flip_labels: bool = False  # as in checkpoints that do not say
     dtype: str = "float32"
 
     can_infer = True
@@ -139,7 +141,7 @@ class Hierarchical(PosteriorModel):
         budget: Budget | None = None,
         order: Int[Array, "K"] | None = None,
         steps: Int[Array, "B M"] | None = None,
-        moves: Float[Array, "B 4"] | None = None,
+        moves: Float[Array, "B 5"] | None = None,
     ) -> StepOutput:
         """Training forward pass: every class from its posterior, on a canvas of true shapes.
 
@@ -240,12 +242,12 @@ class Hierarchical(PosteriorModel):
         _, lost, (shape, prior) = lax.while_loop(again, attempt, (jnp.int32(0), samples, blank))
         return jnp.where(lost[:, None, None], _raised(shape), shape), prior
 
-    def _known(self, label_set: Float[Array, "B C"], moves: Float[Array, "B 4"] | None = None) -> Float[Array, "B _"]:
+    def _known(self, label_set: Float[Array, "B C"], moves: Float[Array, "B 5"] | None = None) -> Float[Array, "B _"]:
         """What the conditions know of a map: its label-set and, with `augment_labels`, how it was moved."""
         if not self.augment_labels:
             return label_set
         moves = jnp.zeros((label_set.shape[0], NUM_MOVES)) if moves is None else moves
-        return jnp.concatenate([label_set, moves], axis=-1)
+        return jnp.concatenate([label_set, moves if self.flip_labels else moves[:, :-1]], axis=-1)
 
     def blank_canvas(self, batch: Any) -> Float[Array, "B H W w"]:
         """The embedding of a canvas without shapes."""

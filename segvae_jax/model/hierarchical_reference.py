@@ -43,7 +43,7 @@ def teacher_forced(
     class_maps: Float[Array, "B H W C"],
     x: Float[Array, "B C"],
     eps: Float[Array, "B K Z"],
-    moves: Float[Array, "B 4"] | None = None,
+    moves: Float[Array, "B 5"] | None = None,
 ) -> StepOutput:
     """The training forward pass: a scan over the classes, each on a canvas of the true shapes before it."""
     params = variables["params"]
@@ -117,11 +117,12 @@ def never_lost(first: tuple[Shape, Gaussian], second: tuple[Shape, Gaussian]) ->
     return jnp.where(peak < 0.5, raised, shape), p
 
 
-def known(model: Hierarchical, x: Float[Array, "B C"], moves: Float[Array, "B 4"] | None) -> Vector:
+def known(model: Hierarchical, x: Float[Array, "B C"], moves: Float[Array, "B 5"] | None) -> Vector:
     """The label-set and, with `augment_labels`, how the map was moved; generated maps are of unmoved ones."""
     if not model.augment_labels:
         return x
-    return jnp.concatenate([x, jnp.zeros((x.shape[0], 4)) if moves is None else moves], axis=-1)
+    told = 5 if model.flip_labels else 4
+    return jnp.concatenate([x, jnp.zeros((x.shape[0], told)) if moves is None else moves[:, :told]], axis=-1)
 
 
 def condition(params: Params, x: Vector, y: Float[Array, "B C"]) -> Vector:

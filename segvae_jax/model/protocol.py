@@ -16,7 +16,8 @@ from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
 from segvae_jax.streams import stream_key
 
-NUM_MOVES = 4  # numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all
+# Numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all; 1 if it was flipped.
+NUM_MOVES = 5
 
 # One number, or one for each component of the latent.
 Temperature = float | Float[Array, ""] | Float[Array, "Z"]

@@ -55,7 +55,7 @@ def _rows_of_known(ours: Mapping[str, np.ndarray], theirs: Mapping[str, np.ndarr
     count, other = len(ours[_TABLE]), len(theirs[_TABLE])
     moves, others = len(ours[_KNOWN]) - 2 * count, len(theirs[_KNOWN]) - 2 * other
     of_target = [None if channel is None else other + others + channel for channel in channels]
-    return [*channels, *(other + move if moves == others else None for move in range(moves)), *of_target]
+    return [*channels, *(other + move if move < others else None for move in range(moves)), *of_target]
 
 
 def _by_name(params: Params) -> dict[str, Float[np.ndarray, "..."]]:

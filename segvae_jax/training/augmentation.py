@@ -45,21 +45,23 @@ class Augmentation:
 
 def augment(
     augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: int, step: Any
-) -> tuple[Float[Array, "B H W C"], Float[Array, "B 4"]]:
+) -> tuple[Float[Array, "B H W C"], Float[Array, "B 5"]]:
     """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank.
 
     Returns:
-      the maps, and how each was moved: angle, scale, and shift of rows and columns, as shares of the largest.
+      the maps, and how each was moved: angle, scale, and shift of rows and columns, as shares of the largest; and
+      whether it was flipped.
     """
-    how, moves = augmentation, jnp.zeros((class_maps.shape[0], NUM_MOVES))
+    how, count = augmentation, class_maps.shape[0]
+    moves, flip = jnp.zeros((count, NUM_MOVES - 1)), jnp.zeros((count, 1, 1, 1), bool)
     if how.mirrored_in is not None:
-        flip = _flips(seed, step, class_maps.shape[0])
+        flip = _flips(seed, step, count)
         class_maps = jnp.where(flip, maps.mirror(class_maps, how.mirrored_in), class_maps)
     if how.moves:
         class_maps, moves = _moved(how, class_maps, class_maps.shape[-1], stream_key(seed, "affine", step))
     if how.drop_classes:
         class_maps = _without_classes(how.drop_classes, class_maps, stream_key(seed, "drop_classes", step))
-    return class_maps, moves
+    return class_maps, jnp.concatenate([moves, flip[:, :, 0, 0].astype(moves.dtype)], axis=-1)
 
 
 def augment_pairs(
@@ -119,7 +121,7 @@ def _moved(
 ) -> tuple[Float[Array, "B H W I"], Float[Array, "B 4"]]:
     """Applies random affine transformations; an image whose first `channels` would all leave stays as it was."""
     count, height, width, _ = images.shape
-    uniform = jax.random.uniform(key, (count, NUM_MOVES), minval=-1.0, maxval=1.0)
+    uniform = jax.random.uniform(key, (count, NUM_MOVES - 1), minval=-1.0, maxval=1.0)
     angle, factor = jnp.deg2rad(how.rotate) * uniform[:, 0], 1 + how.scale * uniform[:, 1]
     moved = affine(images, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
     chosen = jax.random.uniform(jax.random.fold_in(key, 1), (count,)) < how.moved_share

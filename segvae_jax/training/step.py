@@ -80,7 +80,7 @@ def forward(
     budget: Budget | None = None,
     order: Int[Array, "K"] | None = None,
     steps: Int[Array, "B M"] | None = None,
-    moves: Float[Array, "B 4"] | None = None,
+    moves: Float[Array, "B 5"] | None = None,
     **kwargs: Any,
 ) -> tuple[Any, Float[Array, "B M H W"]]:
     """The training forward pass of a batch of class maps.
@@ -145,7 +145,7 @@ def _gradient(
     model: MapModel,
     config: StepConfig,
     state: TrainState,
-    inputs: tuple[Float[Array, "B H W C"], Float[Array, "B ..."], Float[Array, "B 4"] | None],
+    inputs: tuple[Float[Array, "B H W C"], Float[Array, "B ..."], Float[Array, "B 5"] | None],
     budget: Budget | None,
     mesh: Mesh | None,
 ) -> tuple[tuple[Any, Losses], Any]:

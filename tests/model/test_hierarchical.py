@@ -19,7 +19,14 @@ CASES = {
     "wide": {"image_size": (8, 16), "order": (3, 1, 2, 4), "subpixel": True, "latent_groups": 2},
     "square": {"image_size": (16, 16), "order": (2, 4, 3, 1), "latent_channels": (2,), "widths": (2, 4)},
     "patches": {"image_size": (16, 16), "order": (1, 2, 3, 4), "patch": 2, "recurrent": False, "augment_labels": True},
-    "one_vector": {"image_size": (8, 8), "order": (1, 2, 3, 4), "latent_channels": (), "skips": False},
+    "one_vector": {
+        "image_size": (8, 8),
+        "order": (1, 2, 3, 4),
+        "latent_channels": (),
+        "skips": False,
+        "augment_labels": True,
+        "flip_labels": True,
+    },
     "soft": {"image_size": (8, 8), "order": (1, 2, 3, 4), "hard_canvas": False},
 }
 

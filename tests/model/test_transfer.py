@@ -25,10 +25,10 @@ def output(model, params, label_set, class_maps, moves):
     return model.apply({"params": jax.tree.map(jnp.asarray, params)}, class_maps, label_set, eps, moves=moves)
 
 
-@pytest.mark.parametrize("told", [False, True], ids=["unmoved", "moved"])
+@pytest.mark.parametrize("told", [{}, {"augment_labels": True}, {"augment_labels": True, "flip_labels": True}])
 def test_a_model_of_the_same_classes_in_other_channels_computes_the_same(told):
-    trained, weights = variables(order=(3, 1, 2), augment_labels=told)
-    new, fresh = variables(order=(1, 2, 3), seed=1, augment_labels=told)
+    trained, weights = variables(order=(3, 1, 2), **told)
+    new, fresh = variables(order=(1, 2, 3), seed=1, **told)
     params, share = transferred(fresh["params"], weights["params"], CHANNELS)
     label_set = jnp.array([[0.0, 1.0, 1.0, 1.0], [0.0, 1.0, 0.0, 1.0]])
     class_maps = (normal(2, 8, 8, 4, seed=1) > 0) * label_set[:, None, None]
@@ -52,6 +52,15 @@ def test_classes_and_moves_that_the_trained_model_lacks_stay_fresh():
     expected = [before[known][at] if row is None else old[known][row] for at, row in enumerate(source)]
     np.testing.assert_array_equal(after[known], expected)
     assert share == 1 and not np.array_equal(after[table][1], old[table][1])
+
+
+def test_a_model_that_is_told_of_flips_takes_what_the_trained_one_knows_of_moves():
+    _, weights = variables(order=(1, 2, 3), augment_labels=True)
+    _, fresh = variables(seed=1, augment_labels=True, flip_labels=True)
+    params, _ = transferred(fresh["params"], weights["params"], (0, 1, 2, 3))
+    known = "conditions/hidden/weights/kernel"
+    old, before, after = (by_name(tree)[known] for tree in (weights["params"], fresh["params"], params))
+    np.testing.assert_array_equal(after, np.concatenate([old[:8], before[8:9], old[8:]]))
 
 
 def test_arrays_of_other_sizes_stay_fresh_and_do_not_count():

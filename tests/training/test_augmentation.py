@@ -32,12 +32,12 @@ def test_by_default_nothing_is_done():
     assert same is class_maps and not moves.any()
 
 
-def test_half_of_the_maps_are_mirrored_anew_at_each_step():
+def test_half_of_the_maps_are_mirrored_anew_at_each_step_which_is_told():
     straight, flips = random_maps(), []
     for step in range(2):
         class_maps, moves = augment(Augmentation(SPACE), jnp.asarray(straight), 0, step)
-        assert not moves.any()
         flips.append(np.any(class_maps != straight, axis=(1, 2, 3)))
+        np.testing.assert_array_equal(moves, np.outer(flips[-1], [0, 0, 0, 0, 1]))
         np.testing.assert_array_equal(class_maps[flips[-1]], maps.mirror(straight, SPACE)[flips[-1]])
     assert all(20 <= flip.sum() <= 44 for flip in flips) and np.any(flips[0] != flips[1])
 
@@ -96,8 +96,8 @@ def test_what_would_leave_the_picture_stays():
     stays = ~np.asarray(moves).any(axis=1)
     assert 0 < stays.sum() < 64
     np.testing.assert_array_equal(away[stays], dot[stays])
-    for result in augment(EVERYTHING, jnp.zeros((8, 8, 8, 4)), 0, 0):
-        assert not result.any()
+    blank, moves = augment(EVERYTHING, jnp.zeros((8, 8, 8, 4)), 0, 0)
+    assert not blank.any() and not moves[:, :-1].any()
 
 
 def test_how_maps_were_moved_is_told_and_the_others_stay():
@@ -107,7 +107,7 @@ def test_how_maps_were_moved_is_told_and_the_others_stay():
     assert moves.min() < -0.9 and moves.max() > 0.9
     np.testing.assert_allclose(np.asarray(moves).any(axis=1).mean(), 0.3, atol=0.07)
     angle, factor = jnp.deg2rad(40.0) * moves[:, 0], 1 + 0.3 * moves[:, 1]
-    shift = 0.2 * jnp.array([[9, 7]]) * moves[:, 2:]
+    shift = 0.2 * jnp.array([[9, 7]]) * moves[:, 2:4]
     np.testing.assert_array_equal(after, affine(class_maps, angle, factor, shift))
 
 

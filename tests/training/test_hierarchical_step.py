@@ -10,6 +10,7 @@ import optax
 from steps import batch, collectives, mesh_of, new_state
 
 from segvae_jax import maps
+from segvae_jax.labels import LabelSpace
 from segvae_jax.model.hierarchical import Hierarchical
 from segvae_jax.model.losses import reduce_losses
 from segvae_jax.sharding import replicated, split_batch
@@ -66,6 +67,17 @@ def test_a_model_with_augment_labels_is_told_how_each_map_was_moved():
     told, untold = jax.jit(loss)(moves), jax.jit(loss)(jnp.zeros_like(moves))
     assert abs(told - untold) > 1e-4 * told
     np.testing.assert_allclose(hierarchical_step(moving)["total"], told, rtol=1e-5)
+
+
+def test_a_model_with_flip_labels_is_told_which_maps_were_flipped():
+    """What is known of a flip gets a gradient from flipped maps alone."""
+    model = dataclasses.replace(HIERARCHICAL, flip_labels=True)
+    flipping = dataclasses.replace(EVIDENCE, seed=1, augmentation=Augmentation(LabelSpace(("a", "b", "c"))))
+    state = new_state(model, optax.sgd(1.0), use_ema=False)
+    known = lambda state: state.params["conditions"]["hidden"]["weights"]["kernel"]
+    step = jax.jit(functools.partial(train_step, model, optax.sgd(1.0)), static_argnums=(0, 3))
+    changed = lambda config: np.abs(known(step(config, state, batch(), None)[0]) - known(state)).sum(1) > 0
+    assert changed(flipping)[8] and not changed(EVIDENCE)[4:9].any()
 
 
 def test_the_weight_of_the_kl_divergence_grows_to_its_value():
