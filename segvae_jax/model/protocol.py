@@ -16,7 +16,7 @@ from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
 from segvae_jax.streams import stream_key
 
-# Numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all; 1 if it was flipped.
+# Numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all; 1 if flipped.
 NUM_MOVES = 5
 
 # One number, or one for each component of the latent.
