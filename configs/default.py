@@ -198,7 +198,7 @@ def _model() -> ConfigDict:
     model.latent_groups = 2  # hierarchical: at each of these scales; each is sampled after those before it
     model.subpixel = True  # hierarchical: each pixel becomes 2 x 2 different ones where the resolution doubles
     model.augment_labels = True  # hierarchical: is told how training maps were moved; generated ones are as if unmoved
-    model.flip_labels = True  # and whether they were flipped
+    model.flip_labels = True  # hierarchical: with augment_labels, is told as well which training maps were flipped
     model.skips = True  # hierarchical: False: the canvas reaches the decoder as one vector only
     model.ngf = 64  # all others: channels of the first convolution
     # With many latents one fact is encoded many times; the noise averages out, and samples vary little.

@@ -11,8 +11,8 @@ os.environ.setdefault(
     "--xla_force_host_platform_device_count=8 "
     # Tests compile far more than they compute: unoptimised code halves the time of the suite.
     "--xla_backend_optimization_level=0 "
-    # XLA ends the process where a device waits longer for the others than this; 40 s by default, which is too short
-    # for eight devices that share two busy cores with other tests.
+    # XLA ends the process where a device waits longer for the others than this, by default 40 s. Eight devices share
+    # two cores with other tests here.
     "--xla_cpu_collective_call_terminate_timeout_seconds=900",
 )
 # Also for the commands that tests start, which would use the folder of the user.
