@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from segvae_jax import allocator
+from segvae_jax.cli import main
 
 PROGRAM = """
 from segvae_jax.allocator import restart_with_allocator
@@ -25,3 +26,13 @@ def test_a_program_starts_again_once_in_the_same_process(given, begins):
         *earlier, last = process.communicate()[0].splitlines()
     assert earlier == ["begin"] * begins
     assert last == f"{process.pid} {given or allocator._SETTING} -c --flag=a b more"
+
+
+@pytest.mark.parametrize(("command", "times"), [("train", 1), ("eval", 1), ("generate", 0), ("edit", 0), ("demo", 0)])
+def test_commands_with_large_arrays_alone_start_again(monkeypatch, command, times):
+    calls = []
+    monkeypatch.setattr(main, "restart_with_allocator", lambda: calls.append(command))
+    monkeypatch.setattr(main, "keep_programs", lambda: None)
+    monkeypatch.setattr(main, "interruptible", lambda *arguments: 0)
+    main.main([command, "--help"], whole_process=True)
+    assert calls == [command] * times

@@ -17,8 +17,8 @@ _PACKAGE = "segvae_jax.cli"
 COMMANDS = (
     "train", "generate", "edit", "translate", "eval", "prepare", "export", "demo", "import-release", "verify",
 )  # fmt: skip
-# Worker processes would inherit the allocator, and keep memory that they do not need.
-_WITHOUT_ALLOCATOR = {"prepare"}
+# Elsewhere it costs a second and saves nothing; workers of `prepare` would keep memory that they do not need.
+_WITH_ALLOCATOR = {"train", "eval"}
 # What Ctrl-C leaves behind, and how to go on.
 _KEPT = {
     "train": "saved steps are kept, start again to go on from the latest",
@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None, whole_process: bool = False) -> int
         words, whole_process = sys.argv[1:], True
         sys.path.insert(0, os.getcwd())  # as `python -m` does: configurations import one another from there
     name, *rest = words or ["--help"]
-    if whole_process and name not in _WITHOUT_ALLOCATOR:
+    if whole_process and name in _WITH_ALLOCATOR:
         restart_with_allocator()
     if whole_process:
         keep_programs()
