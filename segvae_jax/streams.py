@@ -10,29 +10,29 @@ import zlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Integer
 
 _LOW_WORD = 0xFFFF_FFFF
 
+Seed = int | np.uint32 | Integer[Array, ""]
 
-def seed_key(seed: int | Int[Array, ""]) -> jax.Array:
+
+def seed_key(seed: Seed) -> jax.Array:
     """The Threefry key of a seed, as `jax.random.key` makes it if no setting adds an offset to all seeds.
 
     Args:
-      seed: 0 to 2^32 - 1; or an array of type int32, whose bits are taken.
+      seed: 0 to 2^32 - 1; or an array of type int32 or uint32, whose bits are taken.
     """
     low = np.uint32(seed & _LOW_WORD) if isinstance(seed, int) else jnp.asarray(seed).astype(jnp.uint32)
     return jax.random.wrap_key_data(jnp.stack([jnp.zeros_like(low), low]), impl="threefry2x32")
 
 
-def stream_key(seed: int | Int[Array, ""], stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
+def stream_key(seed: Seed, stream: str, index: int | Int[Array, ""] = 0) -> jax.Array:
     """The key of one stream at one index; equal arguments give equal keys on every machine."""
     return jax.random.fold_in(jax.random.fold_in(seed_key(seed), zlib.crc32(stream.encode())), index)
 
 
-def sample_noise(
-    seed: int | Int[Array, ""], stream: str, indices: Int[Array, "B"], shape: tuple[int, ...]
-) -> Float[Array, "B ..."]:
+def sample_noise(seed: Seed, stream: str, indices: Int[Array, "B"], shape: tuple[int, ...]) -> Float[Array, "B ..."]:
     """Standard normal noise of numbered samples, each from its own key; `shape` is that of one sample."""
     noise = lambda index: jax.random.normal(stream_key(seed, stream, index), shape, jnp.float32)
     return jax.vmap(noise)(jnp.asarray(indices))

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from segvae_jax.model.gaussian import Gaussian, kl_by_scale, kl_divergence
 from segvae_jax.model.layers import level_widths
 from segvae_jax.model.losses import RECONSTRUCTION, LossTerms
-from segvae_jax.streams import stream_key
+from segvae_jax.streams import Seed, stream_key
 
 # Numbers that tell how a map was moved: angle, scale, rows and columns, from -1 to 1, 0 for not at all; 1 if flipped.
 NUM_MOVES = 5
@@ -219,7 +219,7 @@ class PosteriorModel(MapModel):
         return self.on_channels(output.shapes)
 
 
-def init_variables(model: MapModel, seed: int) -> Any:
+def init_variables(model: MapModel, seed: Seed) -> Any:
     """Freshly initialised `params` and `spectral` collections."""
     class_maps = jnp.zeros((1, *model.image_size, model.num_channels))
     eps = jnp.zeros((1, *model.noise_shape))

@@ -9,12 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from segvae_jax import maps
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.protocol import NUM_MOVES
-from segvae_jax.streams import stream_key
+from segvae_jax.streams import Seed, stream_key
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Augmentation:
 
 
 def augment(
-    augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: int, step: Any
+    augmentation: Augmentation, class_maps: Float[Array, "B H W C"], seed: Seed, step: Any
 ) -> tuple[Float[Array, "B H W C"], Float[Array, "B 5"]]:
     """Flips and moves maps and removes classes; binary maps stay binary, and no map becomes blank.
 
@@ -68,7 +68,7 @@ def augment_pairs(
     augmentation: Augmentation,
     class_maps: Float[Array, "B H W C"],
     pictures: Float[Array, "B H W 3"],
-    seed: int | Int[Array, ""],
+    seed: Seed,
     step: Any,
 ) -> tuple[Float[Array, "B H W C"], Float[Array, "B H W 3"]]:
     """Flips and moves maps and their pictures alike; no class is removed."""
@@ -84,7 +84,7 @@ def augment_pairs(
     return class_maps, pictures
 
 
-def _flips(seed: int | Int[Array, ""], step: Any, count: int) -> Bool[Array, "B 1 1 1"]:
+def _flips(seed: Seed, step: Any, count: int) -> Bool[Array, "B 1 1 1"]:
     """Which maps of a batch are flipped."""
     return jax.random.bernoulli(stream_key(seed, "flip", step), shape=(count, 1, 1, 1))
 

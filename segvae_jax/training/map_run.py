@@ -17,6 +17,7 @@ from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.model.transfer import transferred
+from segvae_jax.streams import Seed
 from segvae_jax.training import setup
 from segvae_jax.training.cost import Cost, cost_of
 from segvae_jax.training.memory import least_memory
@@ -36,9 +37,9 @@ class MapRun(Run):
         self.model = setup.build_model(config, space)
         self.step_config = setup.build_step(config, space)
 
-    def create_state(self) -> TrainState:
+    def create_state(self, seed: Seed) -> TrainState:
         """See `Run`."""
-        return create_state(self.model, self.optimizer, self.config.seed, self.step_config.ema_decay > 0)
+        return create_state(self.model, self.optimizer, seed, self.step_config.ema_decay > 0)
 
     def with_trained_weights(self, state: TrainState) -> TrainState:
         """See `Run`."""
@@ -83,12 +84,12 @@ class MapRun(Run):
         abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
         step = jit_train_step(self.model, self.optimizer, self.step_config, self.mesh)
         packing = setup.build_packing(config, self.data, self.card.space, groups, self.num_steps)
-        traced = functools.cache(lambda budget: step.trace(abstract, batch, budget))
+        traced = functools.cache(lambda budget: step.trace(abstract, batch, self.seed, budget))
         compiled = functools.cache(lambda budget: traced(budget).lower().compile())
         usual = packing.budget if packing else None
         cost = cost_of(traced(usual), compiled(usual), config.model.dtype)
         budget_of = packing.of if packing else lambda step: None
-        return lambda state, number: compiled(budget_of(number - 1))(state, *self.feed.next()), cost
+        return lambda state, number: compiled(budget_of(number - 1))(state, *self.feed.next(), self.seed), cost
 
     def validator(self) -> Validate:
         """See `Run`."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
+import numpy as np
 import optax
 from absl import logging
 from jax.sharding import Mesh
@@ -20,6 +21,7 @@ from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
 from segvae_jax.sharding import replicated
+from segvae_jax.streams import Seed
 from segvae_jax.training import setup
 from segvae_jax.training.config import model_arguments
 from segvae_jax.training.cost import Cost
@@ -43,12 +45,14 @@ class Run(abc.ABC):
       num_steps: of the whole run.
       card: what checkpoints say about the model.
       optimizer: of its parameters.
+      seed: that of the configuration, as an argument of programs that are compiled once for all seeds.
     """
 
     pictures: ClassVar[bool] = False
 
     def __init__(self, config: ConfigDict, data: Prepared, mesh: Mesh, feed: Feed, workdir: Path, space: LabelSpace):
         self.config, self.data, self.mesh, self.feed, self.workdir = config, data, mesh, feed, workdir
+        self.seed = np.uint32(config.seed)
         self.num_steps = setup.total_steps(config, len(data.split("train")))
         self.optimizer: optax.GradientTransformation = setup.build_optimizer(config, self.num_steps)
         label_sets = distinct_label_sets(data.label_sets("train"))
@@ -56,7 +60,7 @@ class Run(abc.ABC):
         self.card = ModelCard(space, *about, original=data.original, fit=data.fit)
 
     @abc.abstractmethod
-    def create_state(self) -> TrainState:
+    def create_state(self, seed: Seed) -> TrainState:
         """The state before the first step; traced."""
 
     def with_trained_weights(self, state: TrainState) -> TrainState:
@@ -89,11 +93,11 @@ class Run(abc.ABC):
         if begun:
             ModelCard.read(self.workdir).require_same_model(self.card, self.workdir)
             self._require_same_batches()
-        shapes = create.eval_shape()
+        shapes = create.eval_shape(self.seed)
         self._require_memory(shapes)
         if begun:
             return checkpoints.restore(shapes, everywhere, self.feed.iterator)
-        return jax.device_put(self.with_trained_weights(create()), everywhere)
+        return jax.device_put(self.with_trained_weights(create(self.seed)), everywhere)
 
     def _require_memory(self, state: TrainState) -> None:
         """Makes sure that a step is not certain to need more memory than a device has."""

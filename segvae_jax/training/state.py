@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.model.protocol import MapModel, init_variables
+from segvae_jax.streams import Seed
 
 
 class Shapes(NamedTuple):
@@ -71,7 +72,7 @@ class FlatState:
         return TrainState(self.step, params, self.spectral, opt_state, ema)
 
 
-def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed: int, use_ema: bool) -> TrainState:
+def create_state(model: MapModel, optimizer: optax.GradientTransformation, seed: Seed, use_ema: bool) -> TrainState:
     """The state before the first step."""
     return first_state(init_variables(model, seed), optimizer, use_ema)
 

@@ -6,7 +6,6 @@ of them are added in one all-reduce.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +23,7 @@ from segvae_jax.model.losses import Losses, RowCounts, reduce_losses
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch, summed
-from segvae_jax.streams import stream_key
+from segvae_jax.streams import Seed, stream_key
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.state import FlatState, updated
 
@@ -47,7 +46,7 @@ class StepConfig:
       classes_per_map: how many classes of each training map a step draws at random and computes; 0 for all. For a
         model that `can_choose_steps`.
       ema_decay: decay of the averaged weights; 0 keeps none.
-      seed: of the noise of the training forward pass and of the augmentation.
+      seed: of the noise of the training forward pass and of the augmentation; an array in a compiled step.
       augmentation: of the training maps.
       random_order: whether each batch has a random drawing order of its own.
       remat: whether the backward pass keeps the outputs of convolutions only and computes the rest again; saves memory
@@ -58,7 +57,7 @@ class StepConfig:
     reconstruction: str
     kl_weight: float
     ema_decay: float
-    seed: int
+    seed: Seed
     augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
     random_order: bool = False
     remat: bool = False
@@ -134,7 +133,7 @@ def train_step(
       tree, whether its gradient is finite.
     """
     class_maps, moves = augment(config.augmentation, maps.unpack(packed, model.num_channels), config.seed, state.step)
-    eps = _noise(model, config, packed.shape[0], state.step, config.classes_per_map)
+    eps = _noise(model, config.seed, packed.shape[0], state.step, config.classes_per_map)
     inputs = class_maps, eps, moves if model.augment_labels else None
     (grads, terms), spectral = _gradient(model, config, state, inputs, budget, mesh)
     after, norms = updated(optimizer, config.ema_decay, state, grads, spectral)
@@ -213,7 +212,7 @@ def saved_for_gradient(model: MapModel, config: StepConfig, state: Any, packed: 
 
     def saved(state: TrainState, packed: Array) -> Any:
         class_maps = maps.unpack(packed, model.num_channels)
-        eps = _noise(model, config, packed.shape[0], 0, config.classes_per_map)
+        eps = _noise(model, config.seed, packed.shape[0], 0, config.classes_per_map)
         order, present = random_order(model, config, 0), _present(model, class_maps)
         steps = _random_steps(config, 0, present) if config.classes_per_map else None
         policy = _ONLY_CONVOLUTIONS if config.remat else jax.checkpoint_policies.dots_saveable
@@ -262,48 +261,50 @@ def _accumulated(gradient: Callable[..., Any], parts: int, nothing: Any, *inputs
     return lax.scan(add, nothing, split)[0]
 
 
-def _noise(
-    model: MapModel, config: StepConfig, batch_size: int, step: Any, classes_per_map: int = 0
-) -> Float[Array, "B ..."]:
+def _noise(model: MapModel, seed: Seed, batch_size: int, step: Any, classes_per_map: int = 0) -> Float[Array, "B ..."]:
     count, *rest = model.noise_shape
     shape = (batch_size, min(count, classes_per_map or count), *rest)
-    return jax.random.normal(stream_key(config.seed, "posterior", step), shape)
+    return jax.random.normal(stream_key(seed, "posterior", step), shape)
 
 
 def jit_train_step(
     model: MapModel, optimizer: optax.GradientTransformation, config: StepConfig, mesh: Mesh
 ) -> jax.stages.Wrapped:
-    """`train_step` over all devices of the mesh: `(flat state, packed, budget) -> (flat state, metrics)`.
+    """`train_step` over all devices of the mesh: `(flat state, packed, seed, budget) -> (flat state, metrics)`.
 
-    The state is donated. The budget is static and has as many groups as there are devices.
+    The state is donated. The seed, of type uint32, takes the place of `config.seed`, so that one program is compiled
+    for all seeds. The budget is static and has as many groups as there are devices.
     """
-    everywhere, take = replicated(mesh), functools.partial(train_step, model, optimizer, config)
+    everywhere = replicated(mesh)
 
-    def step(state: FlatState, packed: Array, budget: Budget | None) -> tuple[FlatState, Metrics]:
-        after, metrics = take(state.whole(), packed, budget, mesh if mesh.size > 1 else None)
+    def step(state: FlatState, packed: Array, seed: Array, budget: Budget | None) -> tuple[FlatState, Metrics]:
+        seeded = dataclasses.replace(config, seed=seed)
+        over = mesh if mesh.size > 1 else None
+        after, metrics = train_step(model, optimizer, seeded, state.whole(), packed, budget, over)
         return FlatState.of(after), metrics
 
     return jax.jit(
         step,
-        in_shardings=(everywhere, split_batch(mesh)),
+        in_shardings=(everywhere, split_batch(mesh), everywhere),
         out_shardings=everywhere,
         donate_argnums=0,
-        static_argnums=2,
+        static_argnums=3,
     )
 
 
 def validation_step(
     model: MapModel,
     config: StepConfig,
+    seed: Seed,
     variables: Any,
     packed: UInt8[Array, "B H W P"],
     weight: Float[Array, "B"],
 ) -> tuple[Metrics, Moments | None]:
-    """Losses of a batch under fixed noise, and moments of the posterior of a model that has one for each class.
+    """Losses of a batch under the noise of a seed, and moments of the posterior of a model that has one, by class.
 
     Rows of weight 0 (padding) do not count.
     """
-    class_maps, eps = maps.unpack(packed, model.num_channels), _noise(model, config, packed.shape[0], 0)
+    class_maps, eps = maps.unpack(packed, model.num_channels), _noise(model, seed, packed.shape[0], 0)
     output, shapes = forward(model, variables, class_maps, eps)
     terms = model.loss_terms(output, shapes, config.reconstruction)
     present = _present(model, class_maps) * weight[:, None]

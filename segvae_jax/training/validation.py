@@ -16,7 +16,7 @@ from segvae_jax.labels import LabelSpace
 from segvae_jax.model.gaussian import scale_slices
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
-from segvae_jax.streams import sample_noise
+from segvae_jax.streams import Seed, sample_noise
 from segvae_jax.training.step import StepConfig, validation_step
 
 _NUM_PICTURES = 24
@@ -33,23 +33,24 @@ def validator(model: MapModel, config: StepConfig, data: Prepared, batch_size: i
     packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
     everywhere, split = replicated(mesh), split_batch(mesh)
     placed = functools.partial(jax.jit, out_shardings=everywhere)
-    step = placed(functools.partial(validation_step, model, config), in_shardings=(everywhere, split, split))
-    sample = placed(functools.partial(_sample, model, config.seed), in_shardings=(everywhere, everywhere))
-    reconstruct = placed(functools.partial(_reconstruct, model, config.seed), in_shardings=(everywhere, everywhere))
-    first = packed[: len(label_sets)]
+    shardings = everywhere, everywhere, split, split
+    step = placed(functools.partial(validation_step, model, config), in_shardings=shardings)
+    sample = placed(functools.partial(_sample, model), in_shardings=everywhere)
+    reconstruct = placed(functools.partial(_reconstruct, model), in_shardings=everywhere)
+    first, seed = packed[: len(label_sets)], np.uint32(config.seed)  # an argument: programs are those of all seeds
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
         moments = []
         for rows, weight in _batches(packed, batch_size, mesh):
             share = float(weight.sum()) / len(packed)
-            losses, of_batch = step(variables, rows, weight)
+            losses, of_batch = step(seed, variables, rows, weight)
             moments.append(jax.device_get(of_batch))
             for name, value in losses.items():
                 totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
-        images = {"prior": _sheet(sample(variables, label_sets), data.space)}
+        images = {"prior": _sheet(sample(seed, variables, label_sets), data.space)}
         if model.can_reconstruct:
-            images["reconstructions"] = _sheet(reconstruct(variables, first), data.space)
+            images["reconstructions"] = _sheet(reconstruct(seed, variables, first), data.space)
         return totals | _active_units(model, moments), images
 
     return validate
@@ -85,13 +86,13 @@ def _batches(packed: UInt8[np.ndarray, "N H W P"], size: int, mesh: Mesh) -> Ite
         )
 
 
-def _sample(model: MapModel, seed: int, variables: Any, label_sets: Bool[Array, "B C"]) -> Float[Array, "B H W C"]:
+def _sample(model: MapModel, seed: Seed, variables: Any, label_sets: Bool[Array, "B C"]) -> Float[Array, "B H W C"]:
     eps = sample_noise(seed, "prior", jnp.arange(label_sets.shape[0]), model.sample_noise_shape)
     return model.sample(variables, label_sets.astype(jnp.float32), eps)
 
 
 def _reconstruct(
-    model: MapModel, seed: int, variables: Any, packed: UInt8[Array, "B H W P"]
+    model: MapModel, seed: Seed, variables: Any, packed: UInt8[Array, "B H W P"]
 ) -> Float[Array, "2*B H W C"]:
     """True maps and their reconstructions, in turn."""
     eps = sample_noise(seed, "posterior", jnp.arange(packed.shape[0]), model.noise_shape)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, UInt8
 
 from segvae_jax.model.layers import level_widths
-from segvae_jax.streams import sample_noise, stream_key
+from segvae_jax.streams import Seed, sample_noise, stream_key
 from segvae_jax.translator.discriminator import Discriminator, PatchDiscriminator
 from segvae_jax.translator.generator import Generator, StyleEncoder
 from segvae_jax.translator.losses import BY_PIXEL, HINGE, Adversarial
@@ -80,7 +80,7 @@ class Networks:
         moments: Any = self.style.apply({"params": params["style"]}, pictures)
         return moments
 
-    def sample_pixels(self, seed: int | Int[Array, ""], numbers: Int[Array, "B"]) -> Float[Array, "B H W Z"]:
+    def sample_pixels(self, seed: Seed, numbers: Int[Array, "B"]) -> Float[Array, "B H W Z"]:
         """Noise of the pixels of numbered samples, each from its own key."""
         return sample_noise(seed, "pixels", numbers, (*self.image_size, self.noise_channels))
 
@@ -99,7 +99,7 @@ class Networks:
                 f"down to one {least}th: expected fewer, or sides that {least} divides"
             )
 
-    def init(self, seed: int) -> dict[str, Any]:
+    def init(self, seed: Seed) -> dict[str, Any]:
         """The collections `params`, by network, and `spectral`: singular vectors and styles, which have no gradient."""
         size, key = (1, *self.image_size), lambda number: stream_key(seed, "init", number)
         picture, class_maps = jnp.zeros((*size, 3)), jnp.zeros((*size, self.num_channels))
@@ -137,7 +137,7 @@ class Styles:
         rows = (step * len(mu) + jnp.arange(len(mu))) % len(self.mu)
         return Styles(self.mu.at[rows].set(mu), self.logvar.at[rows].set(logvar))
 
-    def sample(self, seed: int | Int[Array, ""], numbers: Int[Array, "B"]) -> Float[Array, "B S"]:
+    def sample(self, seed: Seed, numbers: Int[Array, "B"]) -> Float[Array, "B S"]:
         """Styles of numbered samples, each from its own key."""
         key = lambda number: stream_key(seed, "styles", number)
         rows = jax.vmap(lambda number: jax.random.randint(key(number), (), 0, len(self.mu)))(numbers)

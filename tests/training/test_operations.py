@@ -102,6 +102,6 @@ def test_a_training_step_has_nearly_the_operations_that_xla_counts(monkeypatch, 
     state = jax.eval_shape(lambda: FlatState.of(create_state(model, optimizer, 0, True)))
     step = jit_train_step(model, optimizer, setup.build_step(config, space), device_mesh(jax.devices()[:1]))
     batch = jax.ShapeDtypeStruct((2, 32, 32, maps.packed_channels(space.num_channels)), jnp.uint8)
-    traced = step.trace(state, batch, None)
+    traced = step.trace(state, batch, jnp.uint32(0), None)
     ratio = count_operations(traced.jaxpr) / traced.lower().cost_analysis()["flops"]
     assert 0.9 < ratio <= 1, ratio

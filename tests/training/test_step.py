@@ -30,6 +30,7 @@ from segvae_jax.training.step import (
 SIZES = dict(num_channels=4, order=(2, 1, 3), image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
 NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False, **SIZES)
 CONFIG = StepConfig("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
+SEED = np.uint32(CONFIG.seed)
 SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "a", "c"), pairs=(("a", "c"),))
 AUGMENTED = dataclasses.replace(CONFIG, augmentation=Augmentation(SPACE, 20.0, 0.2, 0.1, 0.3))
 
@@ -57,10 +58,10 @@ def _stepped(num_devices: int, pack: bool, config: StepConfig) -> Steps:
     slots = 24 // num_devices // config.accumulate
     budget = Budget(num_devices, slots, slots) if pack else None
     states, metrics, first = [host(first)], [], FlatState.of(first)
-    compiled = jit_train_step(NORMED, optimizer, config, mesh).lower(first, packed[0], budget).compile()
+    compiled = jit_train_step(NORMED, optimizer, config, mesh).lower(first, packed[0], SEED, budget).compile()
     state = first
     for rows in packed:
-        state, measured = compiled(state, rows)
+        state, measured = compiled(state, rows, SEED)
         states.append(host(state.whole()))
         metrics.append(jax.device_get(measured))
     return Steps(compiled, first, states, metrics)
@@ -185,8 +186,8 @@ def plain_step():
     state = jax.device_put(new_state(PLAIN, optimizer, use_ema=False), replicated(mesh))
     step = jit_train_step(PLAIN, optimizer, dataclasses.replace(CONFIG, ema_decay=0.0), mesh)
 
-    def take(state: TrainState, packed: Any) -> tuple[TrainState, Any]:
-        after, metrics = step(FlatState.of(state), packed, None)
+    def take(state: TrainState, packed: Any, seed: np.uint32 = SEED) -> tuple[TrainState, Any]:
+        after, metrics = step(FlatState.of(state), packed, seed, None)
         return after.whole(), metrics
 
     return take, lambda: jax.tree.map(jnp.copy, state)
@@ -215,6 +216,15 @@ def test_noise_differs_from_step_to_step():
     _, again = step(make(), batch())
     _, later = step(dataclasses.replace(make(), step=jax.device_put(jnp.int32(7), replicated(mesh_of(1)))), batch())
     assert now["reconstruction"] == again["reconstruction"] != later["reconstruction"]
+
+
+def test_the_seed_of_a_compiled_step_is_an_argument():
+    """Runs that differ in their seed share a program; the seed in the configuration of a step does not count."""
+    step, make = plain_step()
+    config = dataclasses.replace(CONFIG, ema_decay=0.0, seed=5)
+    plain = jax.jit(functools.partial(train_step, PLAIN, optax.identity(), config))
+    _, ours = step(make(), batch(), np.uint32(5))
+    assert ours["total"] == plain(make(), batch())[1]["total"] != step(make(), batch())[1]["total"]
 
 
 def test_gradients_that_are_not_finite_are_named():
@@ -265,7 +275,7 @@ def test_a_step_sees_the_augmented_maps():
 
 
 def test_validation_leaves_padding_out():
-    step = jax.jit(functools.partial(validation_step, PLAIN, CONFIG))
+    step = jax.jit(functools.partial(validation_step, PLAIN, CONFIG, 0))
     params = {"params": new_state(PLAIN, optax.identity(), use_ema=False).params, "spectral": {}}
     padded, weight = batch(0), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
     other = np.concatenate([padded[:5], batch(1)[5:]])

@@ -12,6 +12,7 @@ from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.data.feed.feeding import Feed
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.maps import packed_channels
+from segvae_jax.streams import Seed
 from segvae_jax.training import setup
 from segvae_jax.training.config import model_arguments
 from segvae_jax.training.cost import Cost, cost_of
@@ -36,9 +37,9 @@ class PairRun(Run):
         augmentation = setup.build_augmentation(config, data.space)
         self.step_config = PairConfig(data.space, config.seed, *weights, config.optimizer.ema_decay, augmentation)
 
-    def create_state(self) -> TrainState:
+    def create_state(self, seed: Seed) -> TrainState:
         """See `Run`."""
-        return first_state(self.networks.init(self.config.seed), self.optimizer, self.step_config.ema_decay > 0)
+        return first_state(self.networks.init(seed), self.optimizer, self.step_config.ema_decay > 0)
 
     def least_memory(self, state: TrainState) -> int:
         """See `Run`: the state, and the finest features of generator and discriminator."""
@@ -52,9 +53,9 @@ class PairRun(Run):
         of = lambda channels: jax.ShapeDtypeStruct((*size, channels), jnp.uint8)
         abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
         step = jit_train_step(self.networks, self.optimizer, self.step_config, self.mesh)
-        traced = step.trace(abstract, of(packed_channels(self.networks.num_channels)), of(3))
+        traced = step.trace(abstract, of(packed_channels(self.networks.num_channels)), of(3), self.seed)
         program = traced.lower().compile()
-        return lambda state, number: program(state, *self.feed.next()), cost_of(traced, program, "float32")
+        return lambda state, number: program(state, *self.feed.next(), self.seed), cost_of(traced, program, "float32")
 
     def validator(self) -> Validate:
         """See `Run`."""

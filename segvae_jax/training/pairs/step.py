@@ -18,7 +18,7 @@ from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
 from segvae_jax.sharding import replicated, split_batch
-from segvae_jax.streams import stream_key
+from segvae_jax.streams import Seed, stream_key
 from segvae_jax.training.augmentation import Augmentation, augment_pairs
 from segvae_jax.training.pairs.views import view
 from segvae_jax.training.state import FlatState, updated
@@ -35,7 +35,7 @@ class PairConfig:
 
     Attributes:
       space: the classes of the maps, which says how they are painted.
-      seed: of all noise.
+      seed: of all noise; an array in a compiled step.
       label_mix: weight of the consistency of mixed pictures, of a discriminator of pixels; 0 for none.
       reconstruction: weight of the absolute difference from the real picture whose style was given.
       kl_weight: of the divergence of styles from the standard normal distribution.
@@ -44,7 +44,7 @@ class PairConfig:
     """
 
     space: LabelSpace
-    seed: int
+    seed: Seed
     label_mix: float
     reconstruction: float
     kl_weight: float
@@ -140,14 +140,17 @@ def _judge(
 def jit_train_step(
     networks: Networks, optimizer: optax.GradientTransformation, config: PairConfig, mesh: Mesh
 ) -> jax.stages.Wrapped:
-    """`train_step` over all devices of the mesh: `(flat state, packed, pictures) -> (flat state, metrics)`.
+    """`train_step` over all devices of the mesh: `(flat state, packed, pictures, seed) -> (flat state, metrics)`.
 
-    The state is donated.
+    The state is donated. The seed, of type uint32, takes the place of `config.seed`, so that one program is compiled
+    for all seeds.
     """
     everywhere, split = replicated(mesh), split_batch(mesh)
 
-    def step(state: FlatState, packed: Array, pictures: Array) -> tuple[FlatState, Metrics]:
-        after, metrics = train_step(networks, optimizer, config, state.whole(), packed, pictures)
+    def step(state: FlatState, packed: Array, pictures: Array, seed: Array) -> tuple[FlatState, Metrics]:
+        seeded = dataclasses.replace(config, seed=seed)
+        after, metrics = train_step(networks, optimizer, seeded, state.whole(), packed, pictures)
         return FlatState.of(after), metrics
 
-    return jax.jit(step, in_shardings=(everywhere, split, split), out_shardings=everywhere, donate_argnums=0)
+    shardings = everywhere, split, split, everywhere
+    return jax.jit(step, in_shardings=shardings, out_shardings=everywhere, donate_argnums=0)
