@@ -120,7 +120,7 @@ def budget(setup: Setup, groups: int) -> Budget | None:
     present = rng.random((_NUM_BATCHES_FOR_BUDGET * setup.batch, setup.steps)) < _PRESENT[setup.dataset]
     sets = np.concatenate([label_sets(setup), np.pad(present, ((0, 0), (1, 0)))])
     batches = list(np.arange(len(sets)).reshape(-1, setup.batch))
-    return Packing(sets, setup.space, batches, groups, setup.accumulate, len(batches), config.data.flip).budget
+    return Packing(sets, setup.space, batches, batches, groups, setup.accumulate, config.data.flip).budget
 
 
 def class_maps(setup: Setup, seed: int = 0) -> Bool[np.ndarray, "B H W C"]:

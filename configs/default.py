@@ -57,7 +57,7 @@ SEGVAE_SMALL: dict[str, Any] = {
     "model.context_dim": 128,
     "model.hidden_dim": 128,
     "model.latent_dim": 16,
-    "optimizer.learning_rate": 1e-3,
+    "optimizer.learning_rate": 4e-3,
     "optimizer.warmup_steps": 100,
     "optimizer.ema_decay": 0.998,
 }

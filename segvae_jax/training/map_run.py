@@ -83,7 +83,7 @@ class MapRun(Run):
         batch = jax.ShapeDtypeStruct((config.batch_size, *self._map_shape()), jnp.uint8)
         abstract = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape, a.dtype, sharding=a.sharding), state)
         step = jit_train_step(self.model, self.optimizer, self.step_config, self.mesh)
-        packing = setup.build_packing(config, self.data, self.card.space, groups, self.num_steps)
+        packing = setup.build_packing(config, self.data, self.card.space, groups)
         traced = functools.cache(lambda budget: step.trace(abstract, batch, self.seed, budget))
         compiled = functools.cache(lambda budget: traced(budget).lower().compile())
         usual = packing.budget if packing else None

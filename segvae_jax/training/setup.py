@@ -22,7 +22,7 @@ from segvae_jax.model.protocol import MapModel
 from segvae_jax.model.registry import MODELS, hyperparameters, make_model
 from segvae_jax.training.augmentation import Augmentation
 from segvae_jax.training.config import MAX_STEPS, check, is_translator, model_arguments
-from segvae_jax.training.packing import Packing
+from segvae_jax.training.packing import Packing, foreseen_batches
 from segvae_jax.training.state import adam, learning_rate_schedule
 from segvae_jax.training.step import StepConfig
 
@@ -198,13 +198,14 @@ def can_pack(config: ConfigDict) -> bool:
     return able and not config.loss.classes_per_map and config.model.order != "random"
 
 
-def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int, num_steps: int) -> Packing | None:
+def build_packing(config: ConfigDict, data: Prepared, space: LabelSpace, groups: int) -> Packing | None:
     """How batches are packed, in as many groups as there are devices; None if they are not."""
     if not can_pack(config):
         return None
     label_sets = data.label_sets("train")
     batches = batch_indices(len(label_sets), config.batch_size, config.seed)
-    return Packing(label_sets, space, batches, groups, config.accumulate, num_steps, config.data.flip)
+    foreseen = foreseen_batches(len(label_sets), config.batch_size)
+    return Packing(label_sets, space, foreseen, batches, groups, config.accumulate, config.data.flip)
 
 
 def total_steps(config: ConfigDict, num_examples: int) -> int:

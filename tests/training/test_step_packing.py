@@ -4,14 +4,14 @@ import pytest
 from segvae_jax.data.feed.batches import batch_indices
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.packing import Budget
-from segvae_jax.training.packing import Packing
+from segvae_jax.training.packing import Packing, foreseen_batches
 
 SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "c", "a"), pairs=(("a", "b"),))
 FULL, ONLY_A, BLANK = [0, 1, 1, 1], [0, 1, 0, 0], [0, 0, 0, 0]
 
 
-def packing(rows, batches, groups=1, parts=1, flip=False, num_steps=None):
-    return Packing(np.array(rows, bool), SPACE, batches, groups, parts, num_steps or len(batches), flip)
+def packing(rows, batches, groups=1, parts=1, flip=False, foreseen=None):
+    return Packing(np.array(rows, bool), SPACE, foreseen or batches, batches, groups, parts, flip)
 
 
 def test_the_budget_meets_the_most_demanding_batch_of_every_group_and_part():
@@ -40,7 +40,7 @@ def test_a_mirrored_map_may_ask_for_more():
 
 def test_a_batch_that_was_not_foreseen_is_not_packed():
     batches = [np.array([1, 2]), np.array([0, 3])]
-    plan = packing([FULL, ONLY_A, BLANK, FULL], batches, num_steps=1)
+    plan = packing([FULL, ONLY_A, BLANK, FULL], batches, foreseen=batches[:1])
     assert plan.budget == Budget(1, 2, 3)
     assert plan.of(0) == plan.budget and plan.of(1) is None
 
@@ -55,7 +55,22 @@ def test_it_knows_the_batches_of_a_run(seed):
     rng = np.random.default_rng(seed)
     label_sets = np.pad(rng.random((20, 3)) < 0.3, ((0, 0), (1, 0)))
     batches = batch_indices(20, 4, seed)
-    plan = Packing(label_sets, SPACE, batches, 1, 1, 30)
     needed = [label_sets[batches[step]].sum() + 1 for step in range(30)]
+    plan = packing(label_sets, batches, foreseen=[batches[step] for step in range(30)])
     assert max(needed) == plan.budget.shapes
-    assert all(plan.of(step) == plan.budget for step in range(30))
+    assert [plan.of(step) for step in range(30)] == [plan.budget] * 30
+
+
+def test_foreseen_batches_are_those_of_epochs_and_enough_for_long_runs():
+    foreseen = foreseen_batches(20, 4)
+    epochs = foreseen[:250].reshape(-1, 20)
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(20), (50, 1)))
+    np.testing.assert_array_equal(foreseen, foreseen_batches(20, 4))
+    label_sets = np.pad(np.random.default_rng(1).random((20, 3)) < 0.3, ((0, 0), (1, 0)))
+    for seed in (0, 1):
+        plan = Packing(label_sets, SPACE, foreseen, batch_indices(20, 4, seed), 1, 1)
+        assert all(plan.of(step) == plan.budget for step in range(1_000))
+
+
+def test_more_maps_in_a_batch_than_there_are():
+    assert foreseen_batches(3, 8).shape == (10_000, 8)
