@@ -17,7 +17,7 @@ from segvae_jax.training.config import with_variant
 VARIANTS: dict[str, dict[str, Any]] = {
     "segvae": {},
     "cvae_sep": {"model.canvas": False, "model.recurrent": False, "model.learned_prior": False},
-    "cvae_global": {"model.name": "cvae_global", "model.latent_dim": 128},
+    "cvae_global": {"model.name": "cvae_global", "model.latent_dim": 128, "optimizer.learning_rate": 2e-3},
     "sg2im": {"model.name": "sg2im"},
     "masked": {"model.name": "masked"},
     "diffusion": {"model.name": "diffusion"},
