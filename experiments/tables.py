@@ -76,6 +76,7 @@ _PAPERS = Experiment("base", "SegVAE (paper)", "segvae_ablations:base")
 TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     "baselines": (
         _OURS,
+        _ablation("still", "hierarchical, maps not moved"),  # as those of the other rows are not
         _PAPERS,
         _baseline("cvae_sep", "C-VAE, classes apart"),
         _baseline("cvae_global", "C-VAE, all at once"),
