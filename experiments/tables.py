@@ -71,12 +71,13 @@ def _baseline(name: str, title: str) -> Experiment:
 
 
 _OURS = _ablation("base", "hierarchical SegVAE")
+_UNMOVED = _ablation("still", "hierarchical, maps not moved")
 _PAPERS = Experiment("base", "SegVAE (paper)", "segvae_ablations:base")
 
 TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
     "baselines": (
         _OURS,
-        _ablation("still", "hierarchical, maps not moved"),  # as those of the other rows are not
+        _UNMOVED,  # as the maps of the other rows
         _PAPERS,
         _baseline("cvae_sep", "C-VAE, classes apart"),
         _baseline("cvae_global", "C-VAE, all at once"),
@@ -89,7 +90,7 @@ TABLES: Mapping[str, tuple[Experiment, ...]] = MappingProxyType({
         _ablation("no_skips", "without skip connections"),
         _ablation("repeat", "pixels repeated, not subpixels"),
         _ablation("one_group", "one group of latents a scale"),
-        _ablation("still", "training maps not moved"),
+        _UNMOVED,
         _ablation("untold", "all moved, model not told"),
         _ablation("latents_1", "latent vector only"),
         _ablation("latents_4", "latents up to 4 px"),
