@@ -30,7 +30,7 @@ TITLES = {"celebamask_hq": "CelebAMask-HQ", "humanparsing": "HumanParsing"}
 RECIPES = {"paper": default.PAPER, "full": {}, "small": default.SMALL}  # the last two are of the hierarchical model
 _PRESENT = {"celebamask_hq": 13.4 / 18, "humanparsing": 7 / 17}  # mean share of the classes in a real map
 _NUM_BATCHES_FOR_BUDGET = 1_000
-_SEED = np.uint32(0)  # of training steps
+SEED = np.uint32(0)  # of training steps
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +168,7 @@ def traced_step(setup: Setup, mesh: jax.sharding.Mesh | None = None) -> jax.stag
     config = training_setup.build_step(setup.config(), setup.space)
     step = jit_train_step(model, optimizer(setup), config, mesh)
     return step.trace(
-        jax.eval_shape(_new_state(setup)), jax.ShapeDtypeStruct(shape, jnp.uint8), _SEED, budget(setup, mesh.size)
+        jax.eval_shape(_new_state(setup)), jax.ShapeDtypeStruct(shape, jnp.uint8), SEED, budget(setup, mesh.size)
     )
 
 
@@ -188,7 +188,7 @@ def train_work(
     def work(calls: int) -> None:
         nonlocal state
         for _ in range(calls):
-            state, metrics = compiled(state, place(packed), _SEED)
+            state, metrics = compiled(state, place(packed), SEED)
             each(metrics)
         jax.block_until_ready((state, metrics))
 

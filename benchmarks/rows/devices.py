@@ -14,7 +14,7 @@ from jax.sharding import AxisType, Mesh
 from benchmarks.child import call_in_child
 from benchmarks.measure import Row, at_most, time_in_turn
 from benchmarks.plan import Plan, Task
-from benchmarks.workload import Setup, initial_state, packed_maps, traced_step
+from benchmarks.workload import SEED, Setup, initial_state, packed_maps, traced_step
 
 SECTION = "devices"
 _MAX_RELATIVE_DIFFERENCE = at_most(1e-5)  # of the losses
@@ -87,7 +87,7 @@ def _train(setup: Setup, count: int, repeats: int) -> dict[str, Any]:
     def work(calls: int) -> None:
         nonlocal state
         for _ in range(calls):
-            state, metrics = step(state, packed)
+            state, metrics = step(state, packed, SEED)
             losses.append(float(metrics["total"]))
             norms.append(float(metrics["gradient_norm"]))
 
