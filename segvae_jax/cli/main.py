@@ -55,6 +55,17 @@ def run_script(name: str) -> None:
 
 
 def _run(name: str, words: Sequence[str]) -> int:
+    try:
+        return _run_installed(name, words)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == _PACKAGE.partition(".")[0]:
+            raise
+        missing = f"{error.name} is not installed for {sys.executable}"
+        print(f"error: {missing}: enter the environment that `make` made, or run: pip install -e .", file=sys.stderr)
+        return 2
+
+
+def _run_installed(name: str, words: Sequence[str]) -> int:
     if name in ("--help", "-h"):
         print(_overview())
         return 0

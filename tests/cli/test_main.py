@@ -118,6 +118,23 @@ def test_the_formats_are_those_that_there_are():
     assert tuple(FORMATS) == generate._FORMATS
 
 
+@pytest.mark.parametrize("words", [["generate.py"], ["train.py", "--help"], ["-m", "segvae_jax.cli.main"]])
+def test_a_python_without_the_requirements_is_one_line(words):
+    """As outside of the environment: -S leaves out the installed packages."""
+    run = subprocess.run([sys.executable, "-S", *words], cwd=ROOT, env={}, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 2 and not run.stdout
+    assert run.stderr == (
+        f"error: absl is not installed for {sys.executable}: "
+        "enter the environment that `make` made, or run: pip install -e .\n"
+    )
+
+
+def test_a_module_of_the_project_that_is_missing_keeps_its_traceback(monkeypatch):
+    monkeypatch.setitem(sys.modules, "segvae_jax.cli.generate", None)
+    with pytest.raises(ModuleNotFoundError, match="generate"):
+        main(["generate"])
+
+
 def test_what_is_no_mistake_of_the_user_keeps_its_traceback(monkeypatch):
     def failing(given):
         raise RuntimeError("a bug")
