@@ -4,7 +4,7 @@
         --config.data.labels=label_names.json --workdir=runs/clothing
 
 An example of an experiment on your own maps; docs/own_data.md walks through it. The height of the maps is 1.5 times
-their width. The variants are those of `configs/celeba.py`, and `:shipped`, which is `:tiny` in batches of 6 maps.
+their width. The variants are those of `configs/celeba.py`, and `:shipped`, which is `:tiny` for 3,000 steps of 6 maps.
 """
 
 from ml_collections import ConfigDict

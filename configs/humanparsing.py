@@ -2,8 +2,9 @@
 
     python train.py --config=configs/humanparsing.py --config.data.path=FOLDER --workdir=runs/people
 
-FOLDER holds index maps (0-17 in ATR order), one PNG each. The variants are those of `configs/celeba.py`; nothing was
-tuned on people.
+FOLDER holds HumanParsing as published or as the release repackaged it, or flattened index maps (0-17 in ATR order),
+one PNG each; a .zip of any of these works as well. The variants are those of `configs/celeba.py`; nothing was tuned on
+people.
 """
 
 from ml_collections import ConfigDict
