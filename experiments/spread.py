@@ -15,6 +15,7 @@ from jaxtyping import Bool
 
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.data.cartoon import CARTOON_SPACES, cartoon_map
+from segvae_jax.errors import SegVAEError
 from segvae_jax.evaluation.metrics.two_sample import JUDGES, TwoSampleTest, held_out_auc
 from segvae_jax.evaluation.networks.map_classifier import classify_maps
 from segvae_jax.maps import index_to_class_maps, paint
@@ -27,6 +28,8 @@ _CNN = flags.DEFINE_bool("cnn", False, "Measure the convolutional judge as well,
 
 def main(argv: list[str]) -> None:
     """Prints a line for each number of maps."""
+    if len(argv) > 1:
+        raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
     judges = dict(JUDGES) | ({"cnn": _by_cnn} if _CNN.value else {})
     for count in _MAPS.value:
         spreads = [f"{name} {_spread(judge, count, _PAIRS.value)}" for name, judge in judges.items()]

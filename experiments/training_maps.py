@@ -15,7 +15,7 @@ from absl import flags
 from jaxtyping import Float
 
 from segvae_jax.cli.script import checkpoint_help, run_user_script
-from segvae_jax.errors import ConfigError
+from segvae_jax.errors import ConfigError, SegVAEError
 from segvae_jax.evaluation.metrics.outline import ABSENT, FEATURES, outline_features
 from segvae_jax.evaluation.metrics.two_sample import JUDGES
 from segvae_jax.evaluation.quick_scoring import ClassMaps
@@ -33,6 +33,8 @@ _MAX_TRAIN = flags.DEFINE_integer("max_train", 2_000, "Training maps to use, at 
 
 def main(argv: list[str]) -> None:
     """Prints what `compared` says."""
+    if len(argv) > 1:
+        raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
     if not _CHECKPOINT.value:
         raise ConfigError("nothing to compare: give --checkpoint=DIR")
     target = open_checkpoint(_CHECKPOINT.value, data=_DATA.value, max_train=_MAX_TRAIN.value)

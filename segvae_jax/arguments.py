@@ -64,7 +64,7 @@ def path(name: str, value: Any) -> Path:
 
 
 def label_sets(value: Any, num_channels: int | None = None) -> Bool[np.ndarray, "N C"]:
-    """Label-sets: at least one row of bools, one per channel.
+    """Label-sets: at least one row of bools, one per channel. The background, channel 0, is ignored: it is False.
 
     Raises:
       LabelError: if they are none, or of another number of channels than `num_channels`.
@@ -74,7 +74,7 @@ def label_sets(value: Any, num_channels: int | None = None) -> Bool[np.ndarray, 
     if rows.dtype != bool or rows.ndim != 2 or not len(rows) or rows.shape[1] != width:
         expected = f"bool of shape (N, {num_channels or 'C'}), N at least 1, background first"
         raise LabelError(f"label-sets of {_described(rows)}: expected {expected}")
-    return rows
+    return np.concatenate([np.zeros_like(rows[:, :1]), rows[:, 1:]], axis=1)
 
 
 def class_maps(value: Any, shape: tuple[int, int, int]) -> Bool[np.ndarray, "N H W C"]:

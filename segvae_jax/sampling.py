@@ -4,6 +4,7 @@ The temperature is passed on to `MapModel.sample`; models with a latent multiply
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -130,8 +131,10 @@ def sample_between(
       seeds: of the two ends.
       shares: of the way, from 0 to 1, one per map.
     """
-    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), model.sample_noise_shape)
-    eps = slerp(noise(seeds[0]), noise(seeds[1]), shares.reshape(-1, *[1] * len(model.sample_noise_shape)))
+    shape = model.sample_noise_shape
+    vectors = shape if len(shape) == 2 else (1, math.prod(shape))  # of each class; else of the whole map
+    noise = lambda seed: sample_noise(seed, "generate", jnp.zeros(1, int), shape).reshape(1, *vectors)
+    eps = slerp(noise(seeds[0]), noise(seeds[1]), shares[:, None, None]).reshape(-1, *shape)
     return maps.paint(for_display(model.sample(variables, label_set, eps, temperature)), space)
 
 

@@ -1,8 +1,8 @@
 """Random keys by name: folded from (seed, stream, index), so that no random state is ever stored.
 
-Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `order`, `posterior`, `prior`, `generate`, `label_sets`,
-and of translators `pixels`, `style`, `styles`, `classes`, `view`. An index is a training step or the number of a
-sample; the noise of a sample therefore never depends on its batch.
+Streams: `init`, `data`, `flip`, `affine`, `drop_classes`, `order`, `classes`, `posterior`, `prior`, `generate`,
+`label_sets`, `candidate_N` of edits, and of translators `pixels`, `style`, `styles`, `view`. An index is a training
+step or the number of a sample; the noise of a sample therefore never depends on its batch.
 """
 
 import zlib

@@ -93,6 +93,12 @@ def test_interpolation_ends_at_maps_of_their_seeds(generator):
     np.testing.assert_array_equal(nowhere, way[[0, 0, 0]])
 
 
+def test_the_background_in_a_label_set_is_ignored(generator):
+    marked = LABEL_SETS | np.array([True, False, False, False])
+    np.testing.assert_array_equal(generator.generate_each(marked, seed=1), generator.generate_each(LABEL_SETS, seed=1))
+    assert marked[:, 0].all() and not LABEL_SETS[:, 0].any()
+
+
 def test_temperature_zero_generates_one_map(generator):
     maps = generator.generate_class_maps(np.tile(LABEL_SETS[:1], (3, 1)), seed=0, temperature=0.0)
     np.testing.assert_allclose(maps[1], maps[0], atol=1e-6)

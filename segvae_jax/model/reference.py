@@ -86,7 +86,7 @@ def teacher_forced_step(
     prior_state, p = prior(model, params.get("prior"), prior_state, f, present)  # p(z_k | f_1 .. f_k)
     posterior_state, q = posterior(model, params["posterior"], posterior_state, truth, y, f, present)
     z = q.mu + jnp.exp(q.logvar / 2) * eps  # z ~ q(z_k | shape_1 .. shape_k, f_1 .. f_k)
-    logits = decoder(model, params["decoder"], f, z)  # shape = sigmoid(D(f, z))
+    logits = decoder(params["decoder"], f, z)  # shape = sigmoid(D(f, z))
     canvas = canvas.at[..., channel].set(truth)
     return (prior_state, posterior_state, canvas), StepOutput(p, q, logits, present, f)
 
@@ -106,7 +106,7 @@ def generation_step(
     f = context_encoder(model, params["context_encoder"], canvas, x, y)  # f = E_c(canvas_k, x, y_k)
     state, p = prior(model, params.get("prior"), state, f, present)
     z = p.mu + jnp.exp(p.logvar / 2) * eps  # z ~ p(z_k | f_1 .. f_k)
-    sampled = nn.sigmoid(decoder(model, params["decoder"], f, z)) * present[:, None, None]
+    sampled = nn.sigmoid(decoder(params["decoder"], f, z)) * present[:, None, None]
     shape = sampled if given is None else given.completed(sampled)
     shown = (shape >= 0.5).astype(shape.dtype) if model.hard_canvas else shape
     return (state, canvas.at[..., channel].set(shown), class_maps.at[..., channel].set(shape)), (sampled, f, p)
@@ -138,7 +138,7 @@ def posterior(
     return recurrent_gaussian(model, params, state, jnp.concatenate([features, f], axis=-1), present)
 
 
-def decoder(model: SegVAE, params: Params, f: Feature, z: Latent) -> Shape:
+def decoder(params: Params, f: Feature, z: Latent) -> Shape:
     """D: logits of a shape, by transposed convolutions from a small map to the full size."""
     x = vector_to_map(jnp.concatenate([f, z], axis=-1), _weights(params["unflatten"]))
     levels = sum(name.startswith("up_") for name in params)

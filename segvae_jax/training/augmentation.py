@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from segvae_jax import maps
@@ -126,7 +127,8 @@ def _moved(
     moved = affine(images, angle, factor, how.shift * jnp.array([[height, width]]) * uniform[:, 2:])
     chosen = jax.random.uniform(jax.random.fold_in(key, 1), (count,)) < how.moved_share
     moves = chosen & moved[..., :channels].any(axis=(1, 2, 3))
-    return jnp.where(moves[:, None, None, None], moved, images), jnp.where(moves[:, None], uniform, 0.0)
+    told = uniform * np.array([[how.rotate > 0, how.scale > 0, how.shift > 0, how.shift > 0]])
+    return jnp.where(moves[:, None, None, None], moved, images), jnp.where(moves[:, None], told, 0.0)
 
 
 def _without_classes(probability: float, class_maps: Float[Array, "B H W C"], key: Array) -> Float[Array, "B H W C"]:

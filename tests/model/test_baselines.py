@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from segvae_jax import maps
-from segvae_jax.labels import CELEBAMASK_HQ
+from segvae_jax.labels import CELEBAMASK_HQ, LabelSpace
 from segvae_jax.model.baselines.diffusion import DiffusionModel
 from segvae_jax.model.baselines.layout import boxes_of, placed_in
 from segvae_jax.model.baselines.masked import MaskedModel
@@ -15,6 +15,7 @@ from segvae_jax.model.baselines.pixels import PixelModel, sampled
 from segvae_jax.model.losses import RowCounts, reduce_losses
 from segvae_jax.model.protocol import MapModel, init_variables
 from segvae_jax.model.registry import MODELS, hyperparameters, make_model
+from segvae_jax.sampling import sample_between
 
 B, C, SIZE, ORDER = 3, 5, (8, 16), (3, 1, 2, 4)
 LABEL_SET = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 1, 0], [0, 0, 0, 0, 0]], np.float32)
@@ -62,6 +63,22 @@ def test_a_sample_depends_on_its_own_row_alone(case):
     other = np.asarray(case.draw(case.variables, jnp.asarray(LABEL_SET), noise))
     np.testing.assert_allclose(other[1:], case.drawn[1:], atol=1e-5)
     assert np.abs(other[0] - case.drawn[0]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["masked", "diffusion"])
+def test_the_noise_of_pixels_stays_noise_on_the_way_between_two_maps(name, monkeypatch):
+    """The noise of a whole map is one vector: those of pixels are short, and often point away from each other."""
+    case, seen = Case(name), []
+    sample = lambda self, variables, label_set, eps, temperature: seen.append(eps) or jnp.ones((B, *SIZE, C))
+    monkeypatch.setattr(type(case.model), "sample", sample)
+    space, shares = LabelSpace(("a", "b", "c", "d")), jnp.array([0.0, 0.5, 1.0])
+    for pair in range(20):
+        seeds = jnp.array([2 * pair, 2 * pair + 1])
+        sample_between(case.model, space, {}, jnp.ones((B, C)), seeds, shares, jnp.ones(()))
+    start, middle, end = (np.stack([eps[i] for eps in seen]) for i in range(3))
+    assert start.shape[1:] == case.model.sample_noise_shape
+    assert np.abs(middle).max() < 1.5 * max(np.abs(start).max(), np.abs(end).max())
+    np.testing.assert_allclose(middle.std(), 1, atol=0.05)
 
 
 def test_parts_of_a_batch_add_up_to_it(case):

@@ -111,6 +111,12 @@ def test_how_maps_were_moved_is_told_and_the_others_stay():
     np.testing.assert_array_equal(after, affine(class_maps, angle, factor, shift))
 
 
+@pytest.mark.parametrize(("kind", "told"), [("rotate", [0]), ("scale", [1]), ("shift", [2, 3])])
+def test_movements_that_are_not_made_are_not_told(kind, told):
+    _, moves = augment(Augmentation(**{kind: 0.2}), jnp.asarray(random_maps(count=16)), 0, 0)
+    assert np.flatnonzero(np.asarray(moves).any(axis=0)).tolist() == told
+
+
 def test_classes_are_taken_out_as_often_as_asked_but_never_all():
     class_maps = np.zeros((2000, 2, 2, 4), np.float32)
     class_maps[:1000, 0, 0, 1:] = 1

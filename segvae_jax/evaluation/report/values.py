@@ -89,7 +89,7 @@ def written(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.3g}".rstrip(".")
+        return f"{value:,.0f}" if abs(round(value)) >= 1000 else f"{value:#.3g}".rstrip(".")
     return "-" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -46,7 +46,7 @@ def test_rows_that_differ_are_joined():
         ({"value": 12.0}, "12.0"),
         ({"value": 12.0, "low": None, "high": None}, "12.0"),
         ([0.5, 2], "0.500, 2"),
-        (True, "yes"), (None, "-"), (5000, "5,000"), ("x", "x"), (120.0, "120"),
+        (999.7, "1,000"), (999.4, "999"), (True, "yes"), (None, "-"), (5000, "5,000"), ("x", "x"), (120.0, "120"),
     ],
 )  # fmt: skip
 def test_figures_are_written_for_readers(figure, text):
