@@ -50,7 +50,7 @@ def read_index_map(path: str | Path, space: LabelSpace) -> UInt8[np.ndarray, "H 
 
 
 def decode_index_map(
-    data: bytes, place: str, space: LabelSpace, max_pixels: int, becomes: Mapping[str, str] | None = None
+    data: bytes, place: str, space: LabelSpace, max_pixels: int = MAX_PIXELS, becomes: Mapping[str, str] | None = None
 ) -> UInt8[np.ndarray, "H W"]:
     """Like `read_index_map`, from the content of a file with at most `max_pixels`; errors call it `place`.
 
@@ -66,6 +66,11 @@ def read_class_names(path: str | Path) -> tuple[str, ...] | None:
       MapError: naming the file, if it is unreadable, or its metadata holds something else.
     """
     return _class_names(open_png(path, str(path)).image, str(path))
+
+
+def decode_class_names(data: bytes, place: str) -> tuple[str, ...] | None:
+    """Like `read_class_names`, from the content of a file; errors call it `place`."""
+    return _class_names(open_png(io.BytesIO(data), place).image, place)
 
 
 def has_class_names(data: bytes, place: str, max_pixels: int) -> bool:
@@ -121,6 +126,8 @@ def decode_index_png(data: bytes, place: str, num_indices: int) -> UInt8[np.ndar
 def read_mask_png(path: str | Path) -> Bool[np.ndarray, "H W"]:
     """Reads a mask from a PNG of two values: 0 is False, the other one True. The PNG is greyscale, palette or RGB.
 
+    What is transparent is False. If all pixels have one colour, their opacity is the mask.
+
     Raises:
       MapError: naming the file, if it is unreadable, too large, of another mode, or has a third value.
     """
@@ -138,6 +145,8 @@ def _mask(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> Bool[np.nd
         raise MapError(f"{place}: image mode {image.mode}: expected a black and white PNG of 8 bits or fewer")
     bands = [image] if image.mode in ("1", "L") else image.convert("RGB").split()
     values = np.asarray(functools.reduce(ImageChops.lighter, bands), np.uint8)
+    if image.mode in ("LA", "RGBA") and np.ptp(opacity := np.asarray(image.getchannel("A"))):
+        values = np.where(opacity > 0, values, 0) if np.ptp(values) else opacity
     peak = values.max()
     between = (values > 0) & (values < peak)
     if between.any():
@@ -231,12 +240,15 @@ def _map_by_names(
 def _in_palette_order(
     index: UInt8[np.ndarray, "H W"], stored: StoredPng, space: LabelSpace, place: str, ours: bool
 ) -> UInt8[np.ndarray, "H W"]:
-    """The map by channel. Programs that shrink PNGs reorder palettes; a file of `ours` is then read by colour."""
+    """The map by channel. Programs that shrink PNGs reorder palettes; a file of `ours` is then read by colour.
+
+    A palette most of whose colours no class has is another one, which has a colour of ours by chance.
+    """
     moved, unknown = stored.compare(index, dict(enumerate(space.palette)))
-    if unknown or not moved:
+    if len(unknown) > len(moved) or not moved:
         return index
     channel = {colour: i for i, colour in enumerate(space.palette)}
-    if not ours or len(channel) < len(space.palette):
+    if unknown or not ours or len(channel) < len(space.palette):
         raise stored.ambiguous(place, moved[0])
     order = [channel.get((r, g, b), 0) for r, g, b in stored.shown().tolist()]
     return np.array(order, np.uint8)[index]

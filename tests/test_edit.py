@@ -105,6 +105,38 @@ def test_mistakes_are_one_line(folder, run, flags, message):
     assert not (folder / "nothing").exists()
 
 
+def test_a_region_may_be_drawn_in_opacity(folder, run):
+    """White in some rows and nothing elsewhere; or in two colours, of which the transparent part is none."""
+    opacity = np.zeros((21, 17), np.uint8)
+    opacity[:7] = 255
+    painted = np.dstack([np.full((21, 17, 3), 255, np.uint8), opacity])
+    Image.fromarray(painted).save(folder / "white.png")
+    painted[15:, :, :3] = 0
+    Image.fromarray(painted).save(folder / "both.png")
+    for name in ("white", "both"):
+        assert run("--map=plain.png", "--restyle=face", "--num=2", f"--region={name}.png", f"--out={name}")[0] == 0
+        for number in range(2):
+            index = pictures.read_index_map(folder / name / f"{number:05d}.png", SPACE)
+            np.testing.assert_array_equal(index[7:], a_map()[7:])
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--map=plain.png", "--out=."], "--out=.: holds the map, which an edit could replace: give another folder"),
+        (["--map=plain.png", "--out="], "--out is empty: expected a folder for the edits"),
+        (["--map=plain.png", "--out=x", "--region="], "--region=: expected TOP,LEFT,BOTTOM,RIGHT in pixels, or a PNG"),
+        (["--map=plain.png", "--out=x", "--region=0,0,9"], "--region=0,0,9: expected TOP,LEFT,BOTTOM,RIGHT in pixels"),
+        (["--map=plain.png", "--out=x", f"--region=0,0,{'9' * 5000},5"], "--region=0,0,9999999999"),
+    ],
+)
+def test_what_could_lose_a_map_or_is_no_region_is_one_line(folder, run, flags, message):
+    before = (folder / "plain.png").read_bytes()
+    status, _, errors = run("--restyle=face", *flags)
+    assert status == 2 and errors.startswith(f"error: {message}") and errors.count("\n") == 1
+    assert (folder / "plain.png").read_bytes() == before and not (folder / "00000.png").exists()
+
+
 def test_classes_may_be_named_as_people_call_them(folder, run):
     for number, flag in enumerate(("--add=Cap", "--add=hat")):
         assert run("--map=plain.png", flag, "--num=1", f"--out=named{number}")[0] == 0

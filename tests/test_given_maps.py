@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from segvae_jax import pictures
 from segvae_jax.data.sources.folder import folder
@@ -96,6 +96,29 @@ def test_the_palette_of_the_model_is_told_and_said(tmp_path):
     moved = what.space.palette_array()[[0, 2, 1, 3]].tobytes()
     with pytest.raises(MapError, match=r"b\.png: index 1 has the colour #\w+, which is that of another class"):
         read_given([written(tmp_path / "b.png", index, palette=moved)], what)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_palette_in_another_order_with_a_colour_of_no_class_is_not_read_by_its_indices(tmp_path, named):
+    """As programs write a coloured map on white, or one in which a pixel was painted."""
+    what, index = Meaning(meaning(tmp_path).space), np.uint8([[0, 1], [2, 3]])
+    palette = what.space.palette_array()[[0, 2, 1, 3]]
+    palette[0] = 255
+    written(tmp_path / "white.png", index, palette=palette.tobytes())
+    if named:
+        text = PngImagePlugin.PngInfo()
+        text.add_text("labels", json.dumps(what.space.names))
+        with Image.open(tmp_path / "white.png") as image:
+            image.save(tmp_path / "white.png", pnginfo=text)
+    with pytest.raises(MapError, match=r"white\.png: index 1 has the colour #\w+, which is that of another class"):
+        read_given([map_file(tmp_path / "white.png")], what)
+
+
+def test_a_foreign_palette_with_one_of_our_colours_by_chance_is_read_by_its_indices(tmp_path):
+    what, index = Meaning(meaning(tmp_path).space), np.uint8([[0, 1], [2, 3]])
+    palette = np.uint8([[1, 1, 1], [2, 2, 2], what.space.palette_array()[1], [3, 3, 3]])
+    file = written(tmp_path / "foreign.png", index, palette=palette.tobytes())
+    np.testing.assert_array_equal(read_given([file], what).index_maps[0], index)
 
 
 def test_rgb_maps_are_read_by_the_colours_of_training(tmp_path):

@@ -14,6 +14,7 @@ Writes numbered index PNGs and `sheet.png`, which shows the map and its edits be
 """
 
 import contextlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,6 +73,7 @@ def main(given: flags.FlagValues) -> None:
     """Edits."""
     folders = {"--out": given.out, "--save_enlarged": given.save_enlarged}
     folders = {flag: folder for flag, folder in folders.items() if folder}
+    _check_out(given)
     check_folders(folders)
     from segvae_jax.generation import Generator
     from segvae_jax.given_maps import Meaning, map_file, read_given
@@ -90,6 +92,14 @@ def main(given: flags.FlagValues) -> None:
         for folder in folders.values():
             locks.enter_context(locked(Path(folder).expanduser()))
         _write(given, generator, translator, index, edits)
+
+
+def _check_out(given: flags.FlagValues) -> None:
+    """Edits have numbers for names, so they could replace the map and those beside it."""
+    if not given.out:
+        raise SegVAEError("--out is empty: expected a folder for the edits")
+    if Path(given.map).expanduser().resolve().parent == Path(given.out).expanduser().resolve():
+        raise SegVAEError(f"--out={given.out}: holds the map, which an edit could replace: give another folder")
 
 
 def _write(
@@ -157,10 +167,10 @@ def _region(region: str | None, shape: tuple[int, int]) -> Bool[np.ndarray, "H W
     if region is None:
         return None
     box = region.split(",")
-    if len(box) != 4:
-        return pictures.read_mask_png(region)
-    if not all(side.strip().isdecimal() for side in box):
-        raise SegVAEError(f"--region={region}: expected TOP,LEFT,BOTTOM,RIGHT in pixels, or a PNG")
+    if region.lower().endswith(".png") or (region and len(box) == 1):
+        return pictures.read_mask_png(Path(region).expanduser())
+    if len(box) != 4 or not all(re.fullmatch("[0-9]{1,9}", side.strip()) for side in box):
+        raise SegVAEError(f"--region={region:.50}: expected TOP,LEFT,BOTTOM,RIGHT in pixels, or a PNG")
     (top, left, bottom, right), (height, width) = map(int, box), shape
     if not (top < bottom <= height and left < right <= width):
         inside = f"0 <= TOP < BOTTOM <= {height} and 0 <= LEFT < RIGHT <= {width}"

@@ -105,6 +105,7 @@ def _check_outputs(given: flags.FlagValues) -> None:
     check_folders(folders)
     if not given.format:
         _check_files(files)
+        _check_numbered(given, files)
 
 
 def _check_files(files: dict[str, str]) -> None:
@@ -115,6 +116,23 @@ def _check_files(files: dict[str, str]) -> None:
         check_writable(Path(file).parent, flag)
     if len({Path(file).expanduser().resolve() for file in files.values()}) < len(files):
         raise SegVAEError(f"--pictures={files['--pictures']}: --out names this file: give each its own")
+
+
+def _check_numbered(given: flags.FlagValues, files: dict[str, str]) -> None:
+    """Maps have numbers for names; others in their folder would seem to be of the same label-sets."""
+    if not given.save_maps:
+        return
+    folder = Path(given.save_maps).expanduser()
+    if inside := [flag for flag, file in files.items() if Path(file).expanduser().resolve().parent == folder.resolve()]:
+        raise SegVAEError(f"{inside[0]}={files[inside[0]]}: in the folder of --save_maps: give it another place")
+    if others := sorted(path.name for path in folder.glob("*.png") if not _is_replaced(path.stem, given.num)):
+        raise SegVAEError(
+            f"--save_maps={given.save_maps}: holds {others[0]}, which is none of these maps: give a new folder"
+        )
+
+
+def _is_replaced(stem: str, num: int) -> bool:
+    return len(stem) == 5 and stem.isdecimal() and int(stem) < num
 
 
 def _label_sets(labels: str, space: LabelSpace) -> Bool[np.ndarray, "M C"] | None:

@@ -12,6 +12,7 @@ from typing import Any
 from absl import flags
 
 from segvae_jax.cli.script import flag_group
+from segvae_jax.errors import DataError
 
 _OUT = "Folder for the prepared data set: new, empty, or begun before."
 _LABELS = "folder: .txt, .json, .yaml or .csv file with the name of each index, or of each colour."
@@ -67,6 +68,8 @@ def main(given: flags.FlagValues) -> None:
     from segvae_jax.data.sources.registry import SourceOptions, open_source
     from segvae_jax.workers import processes
 
+    if given.images and not given.image_size:
+        raise DataError(f"--images={given.images}: no size for the pictures: give --image_size=SIDE as well")
     size = parse_size("size", given.size)
     image_size = parse_size("image_size", given.image_size) if given.image_size else None
     source = open_source(given.source, SourceOptions(**_values(given, SourceOptions)))

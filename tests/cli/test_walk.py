@@ -51,6 +51,22 @@ def test_outputs_are_checked_before_anything_is_loaded(flags, message, place, mo
     assert sorted(place.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--save_maps=kept", "--num=2"], "--save_maps=kept: holds 00002.png, which is none of these maps: give a new"),
+        (["--save_maps=kept", "--num=3", "--out=kept/00000.png"], "--out=kept/00000.png: in the folder of --save_maps"),
+    ],
+)
+def test_maps_of_two_calls_are_not_mixed(flags, message, place, monkeypatch, capsys):
+    monkeypatch.chdir(place)
+    (place / "kept").mkdir(exist_ok=True)
+    (place / "kept/00002.png").write_bytes(b"a map")
+    assert main(["generate", "--checkpoint=absent", *flags]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+    assert (place / "kept/00002.png").read_bytes() == b"a map"
+
+
 def test_maps_of_a_model_that_is_not_trained_give_one_line_of_warning(tmp_path, capsys):
     space = CARTOON_SPACES["faces"]
     card = ModelCard(

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from segvae_jax import maps
+from segvae_jax import maps, pictures
 from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.label_list import Colour, LabelList, merged, read_labels
 from segvae_jax.data.sources.reading import READING, Files, pictures_in
@@ -106,7 +106,9 @@ def _index_source(
     encoded = _files(path)
 
     def native(example_id: str) -> Bool[np.ndarray, "H W C"]:
-        return maps.index_to_class_maps(original.decode(*encoded(example_id), space), space.num_channels)
+        data, place = encoded(example_id)
+        _check_names(data, place, original)
+        return maps.index_to_class_maps(original.decode(data, place, space), space.num_channels)
 
     def read(example_id: str, size: Size) -> Bool[np.ndarray, "H W C"]:
         return maps.resize(native(example_id), size)
@@ -122,3 +124,12 @@ def _index_source(
         order_by_area=order_by_area,
         original=original,
     )
+
+
+def _check_names(data: bytes, place: str, original: OriginalLabels) -> None:
+    """Refuses a PNG whose own class names have a label of the list under another index; others may be translations."""
+    index = {label.name: label.index for label in original.labels}
+    for i, name in enumerate(pictures.decode_class_names(data, place) or ()):
+        if index.get(name, i) != i and original.by_index:
+            says = f"index {i} is {name!r} by the names in the file, but {name!r} has index {index[name]}"
+            raise DataError(f"{place}: {says} in {original.place}: correct the list, or remove the names from the file")

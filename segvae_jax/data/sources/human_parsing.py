@@ -64,6 +64,6 @@ def _index_source(layout: str, tree: FileTree, folder: str, images: Mapping[str,
     version = fingerprint([READING, notes, tree.stamps(files.values())])
     read = IndexMapReader(Files(tree, files), HUMAN_PARSING, fit)
     native = read.native if fit == "stretch" else None
-    image = PictureReader(Files(tree, images), fit, read.encoded) if images else None
+    image = PictureReader(Files(tree, images), fit, read.native) if images else None
     ids = tuple(sorted(files))
     return Source(_NAME, HUMAN_PARSING, ids, read, version, native=native, image=image, notes=notes)

@@ -28,7 +28,7 @@ def with_images(source: Source, path: str | Path) -> Source:
     files = {each: name for each in source.ids if (name := named.get(each) or numbered.get(each))}
     if not files:
         raise DataError(f"{tree.path}: no picture with the name of a map, as {source.ids[0]}{_SUFFIXES[0]}")
-    read = PictureReader(Files(tree, files))
+    read = PictureReader(Files(tree, files), native=source.native)
 
     def image(example_id: str, size: Size) -> UInt8[np.ndarray, "H W 3"]:
         if example_id not in files:

@@ -81,7 +81,12 @@ def _in_style(style: str, lines: Iterable[str]) -> list[Row]:
     parts = [found and {"index": None, **found.groupdict()} for found in (re.fullmatch(style, line) for line in lines)]
     full = [part for part in parts if part]
     entries = [Row(part["index"], part["name"], _colour_of(part.get("colour"))) for part in full]
-    return entries if len(full) == len(parts) else []
+    if len(full) < len(parts):
+        return []
+    for row in entries:
+        if len(row.colour) == 3 and re.search(r"[\s,]\d+$", row.name):
+            raise ValueError(f"{row.name!r} before {' '.join(row.colour)}: four numbers: write the colour as #rrggbb")
+    return entries
 
 
 def _colour_of(written: Any) -> tuple[Any, ...]:

@@ -125,7 +125,7 @@ def parquet(
     column = functools.partial(Column, tree, shards, listing.rows)
     read = IndexMapReader(column(listing.mask), space, fit)
     native = read.native if fit == "stretch" else None
-    image = PictureReader(column(listing.image), fit, read.encoded) if listing.image else None
+    image = PictureReader(column(listing.image), fit, read.native) if listing.image else None
     notes = {**notes, "ids": "file names" if listing.named else "row numbers"}
     version = fingerprint([READING, notes, tree.stamps(files)])
     ids = tuple(sorted(listing.rows))

@@ -17,7 +17,7 @@ from segvae_jax.data.sources.source import Size
 from segvae_jax.errors import DataError, MapError
 from segvae_jax.labels import LabelSpace
 
-READING = 2  # in the versions of sources; differs whenever equal files may be read as other maps or pictures
+READING = 3  # in the versions of sources; differs whenever equal files may be read as other maps or pictures
 T = TypeVar("T")
 
 
@@ -85,7 +85,7 @@ class IndexMapReader:
         """
         encoded = self.encoded(example_id)
         with data_errors():
-            index = pictures.decode_index_png(encoded.data, encoded.place, self.space.num_channels)
+            index = pictures.decode_index_map(encoded.data, encoded.place, self.space)
         return maps.index_to_shapes(index, self.space)
 
 
@@ -96,12 +96,12 @@ class PictureReader:
     Attributes:
       encoded: reads the JPEG, PNG or WebP file of an id.
       fit: as for the maps; padding is black.
-      maps: reads the PNG of the map of an id; None where maps are not one file each.
+      native: reads the class maps of an id, turned upright, at the size of their file; None if they have no such size.
     """
 
     encoded: ReadEncoded
     fit: str = "stretch"
-    maps: ReadEncoded | None = None
+    native: Callable[[str], Bool[np.ndarray, "H W C"]] | None = None
 
     def __call__(self, example_id: str, size: Size) -> UInt8[np.ndarray, "H W 3"]:
         """The picture of an id.
@@ -112,13 +112,13 @@ class PictureReader:
         encoded = self.encoded(example_id)
         with data_errors():
             rgb, turned = pictures.decode_turned_rgb(encoded.data, encoded.place)
-            if turned and self.maps:
-                self._check_same_way_up(encoded.place, rgb.shape[:2], self.maps(example_id))
+            if turned and self.native:
+                self._check_same_way_up(encoded.place, rgb.shape[:2], self.native(example_id).shape[:2])
         return pictures.resize_rgb(maps.fitted(rgb, size, self.fit), size)
 
-    def _check_same_way_up(self, place: str, size: Size, of_map: EncodedPicture) -> None:
+    def _check_same_way_up(self, place: str, size: Size, of_map: Size) -> None:
         """A map may have been drawn on the picture as it is stored, before its EXIF orientation turns it."""
-        height, width = pictures.png_size(of_map.data, of_map.place)
+        height, width = of_map
         if (size[0] - size[1]) * (height - width) < 0:
             sizes = f"EXIF data turn it to {size[1]} x {size[0]} pixels, but its map has {width} x {height}"
             raise DataError(f"{place}: {sizes}: remove the orientation from the picture, or turn the map")
@@ -159,6 +159,9 @@ def pictures_in(tree: FileTree, folder: str, suffix: str, key: Callable[[str], s
     """
     paths = {PurePosixPath(relative): name for relative, name in tree.below(folder).items()}
     found = {path: name for path, name in paths.items() if path.suffix.lower() == suffix}
+    for name in found.values():
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise DataError(f"{tree.place(name)}: a file name that is not UTF-8, as the ids of maps are: rename it")
     parents = {path.parent for path in found}
     if len(parents) > 1 and PurePosixPath() in parents:
         here, below = (next(n for path, n in found.items() if bool(path.parent.name) == deep) for deep in (False, True))

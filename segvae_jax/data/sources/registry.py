@@ -106,21 +106,31 @@ def open_source(name: str, options: SourceOptions, flag: str = "--") -> Source:
 
     Args:
       name: of the data set, one of `DATA_SETS`.
-      options: those that the data set does not take are ignored; every data set takes `images`.
+      options: of the data set; every one takes `images`. Those of cartoons are ignored by others.
       flag: what users type before the name of an option.
 
     Raises:
-      DataError: if there is no such data set, or it needs an option that is not given.
+      DataError: if there is no such data set, it needs an option that is not given, or does not take one that is.
       SegVAEError: if the data set cannot be read.
     """
     if name not in DATA_SETS:
         raise DataError(f"{flag}source={name}: no such data set{_hint(name)}: expected one of {', '.join(DATA_SETS)}")
+    _refuse_others(name, options, flag)
     given = {option: getattr(options, option) for option in DATA_SETS[name].options}
     for option, (what, value) in _REQUIRED.items():
         if given.get(option) == "":
             raise DataError(f"{flag}{option} is not set: give {what}, {flag}{option}={value}")
     source = DATA_SETS[name].open(**given)
     return with_images(source, options.images) if options.images else source
+
+
+def _refuse_others(name: str, options: SourceOptions, flag: str) -> None:
+    """Refuses options that would be ignored; configurations always have those of cartoons."""
+    taken = (*DATA_SETS[name].options, *DATA_SETS["cartoon"].options, "images")
+    for field in dataclasses.fields(options):
+        if field.name not in taken and (value := getattr(options, field.name)) != field.default:
+            who = ", ".join(known for known, data_set in DATA_SETS.items() if field.name in data_set.options)
+            raise DataError(f"{flag}{field.name}={value}: not an option of {name}, but of {who}: leave it out")
 
 
 def _hint(name: str) -> str:

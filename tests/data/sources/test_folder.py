@@ -6,9 +6,10 @@ import pytest
 from layout_writers import names_painted, refusal, write_maps, zipped
 from PIL import Image
 
-from segvae_jax import maps
+from segvae_jax import maps, pictures
 from segvae_jax.data.sources.folder import folder
 from segvae_jax.errors import DataError, LabelError, MapError
+from segvae_jax.labels import LabelSpace
 
 NAMES = ["nothing", "jacket", "skirt", "blazer", "bag", "shoe"]
 COLOURS = dict(zip(NAMES, ("#000000", "#ff0000", "#00ff00", "#0000ff", "#c86432", "#326400"), strict=True))
@@ -37,6 +38,24 @@ def test_native_maps_are_those_that_are_resized(clothes):
     native = source.native("one")
     assert native.shape == (2, 3, 6)
     np.testing.assert_array_equal(source.read("one", (5, 4)), maps.resize(native, (5, 4)))
+
+
+def test_class_names_in_a_file_that_contradict_the_list_are_refused(clothes):
+    folder_of_maps, _ = clothes
+    index = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    pictures.write_index_png(folder_of_maps / "one.png", index, LabelSpace(("jacket", "blazer", "x", "bag", "shoe")))
+    message = "one.png: index 2 is 'blazer' by the names in the file, but 'blazer' has index 3 in"
+    assert message in refusal(folder(*clothes).native, "one")
+    translated = LabelSpace(("Jacke", "Rock", "blazer", "bag", "shoe"))
+    pictures.write_index_png(folder_of_maps / "one.png", index, translated)
+    assert names_painted(folder(*clothes), "one", (2, 3)) == ["background", *NAMES[1:]]
+
+
+def test_file_names_that_are_not_utf_8_are_refused(clothes):
+    folder_of_maps, _ = clothes
+    os.rename(os.fsencode(folder_of_maps / "one.png"), os.fsencode(folder_of_maps) + b"/caf\xe9.png")
+    message = refusal(folder, *clothes)
+    assert "caf\\udce9.png: a file name that is not UTF-8" in message and message.isprintable()
 
 
 def test_merged_classes_share_a_channel(clothes):

@@ -17,8 +17,8 @@ from layout_writers import (
 )
 from PIL import ExifTags, Image
 
-from segvae_jax import maps
-from segvae_jax.labels import HUMAN_PARSING
+from segvae_jax import maps, pictures
+from segvae_jax.labels import HUMAN_PARSING, LabelSpace
 
 FOLDERS = {
     "humanparsing": ("SegmentationClassAug", "JPEGImages"),
@@ -88,6 +88,16 @@ def test_a_palette_without_names_is_read(tmp_path):
     index = np.arange(18, dtype=np.uint8)[None]
     source = human_parsing(put(tmp_path, {"SegmentationClassAug/one.png": encoded(index, mode="P")}))
     assert maps.label_set_of(source.read("one", (1, 18))).sum() == 17
+
+
+def test_a_map_with_class_names_is_read_by_them(tmp_path):
+    (tmp_path / "maps").mkdir()
+    space, index = LabelSpace(("hair", "hat")), np.uint8([[0, 1, 2]])
+    pictures.write_index_png(tmp_path / "maps/one.png", index, space)
+    read = human_parsing(tmp_path / "maps").native("one")
+    assert [HUMAN_PARSING.names[i] for i in maps.paint(read, HUMAN_PARSING)[0]] == ["background", "hair", "hat"]
+    pictures.write_index_png(tmp_path / "maps/one.png", index, LabelSpace(("hair", "roof")))
+    assert "one.png: unknown label 'roof'" in refusal(human_parsing(tmp_path / "maps").native, "one")
 
 
 def test_a_picture_that_cannot_be_read_is_named(tmp_path):

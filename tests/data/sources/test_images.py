@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from layout_writers import write_maps
-from PIL import Image
+from PIL import ExifTags, Image
 
 from segvae_jax.data.prepare.builder import prepare
 from segvae_jax.data.prepare.conversion import convert
@@ -49,3 +49,12 @@ def test_pictures_of_no_map_and_of_the_same_name_are_refused(folders):
     Image.fromarray(np.zeros((2, 2, 3), np.uint8)).save(folders / "photos" / "a.png")
     with pytest.raises(DataError, match=r"a[.]png: .*a[.]jpg stands for the same: remove one of them"):
         source_of(folders)
+
+
+def test_a_picture_that_exif_data_turn_beside_its_map_is_refused(folders):
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    Image.fromarray(np.zeros((8, 12, 3), np.uint8)).save(folders / "photos" / "a.jpg", exif=turned)
+    source = source_of(folders)
+    with pytest.raises(DataError, match=r"a[.]jpg: EXIF data turn it to 8 x 12 pixels, but its map has 6 x 4"):
+        source.image("a", (4, 6))

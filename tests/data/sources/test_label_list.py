@@ -236,6 +236,8 @@ def test_a_list_in_which_something_could_shift_or_be_lost_is_refused(tmp_path, n
         ("names.json", '{"background": "#000000", "hat": "#ff00"}', "index 'background' has the name '#000000'"),
         ("names.json", '{"background": [0, 0, 0], "hat": [0, 0]}', "colour of 'hat' is 0,0: expected three numbers"),
         ("names.json", '{"background": "#000000", "hat": [0, 0.5, 1]}', "colour of 'hat' is 0,0.5,1: expected three"),
+        ("names.txt", "0 background 0 0 0 0\n1 hat 255 0 0 255", "'background 0' before 0 0 0: four numbers: write"),
+        ("names.txt", "background 0 0 0 0\nhat 255 0 0 255", "before 0 0 0: four numbers: write the colour as #rrggbb"),
         ("names.txt", "background\nhat #00ff00", "'background' has no colour: give one to every index, or to none"),
     ],
 )

@@ -57,6 +57,20 @@ def test_an_option_that_is_needed_and_not_given_is_named(name, path, message):
     assert refusal(open_source, name, SourceOptions(path=path)) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "option", "value", "owner"),
+    [
+        ("celebamask_hq", "classes", "skin,hair", "folder"), ("celebamask_hq", "ignore", 255, "folder"),
+        ("humanparsing", "merge", "a=b", "folder"), ("folder", "fit", "pad", "humanparsing"),
+        ("folder", "layout", "x", "celebamask_hq, humanparsing"),
+        ("cartoon", "path", "maps", "celebamask_hq, humanparsing, folder"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_be_ignored_is_refused(name, option, value, owner):
+    message = f"--{option}={value}: not an option of {name}, but of {owner}: leave it out"
+    assert refusal(open_source, name, SourceOptions(**{"path": "maps", option: value})) == message
+
+
 def test_where_several_layouts_fit_one_can_be_named(tmp_path):
     put(write_maps(tmp_path, **{"7": [[1]]}), {"000000.parquet": b"no parquet"})
     options = SourceOptions(path=str(tmp_path))
