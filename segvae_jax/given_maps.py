@@ -18,9 +18,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from segvae_jax import arguments, pictures
+from segvae_jax.data.sources.file_tree import open_tree
 from segvae_jax.data.sources.label_list import read_labels
+from segvae_jax.data.sources.reading import pictures_in
 from segvae_jax.decoding import MAX_PIXELS
-from segvae_jax.errors import AmbiguousMapError, MapError
+from segvae_jax.errors import AmbiguousMapError, DataError, MapError
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import BACKGROUND, LabelSpace
 from segvae_jax.original_labels import Label, OriginalLabels
@@ -68,6 +70,21 @@ def map_file(path: str | os.PathLike[str]) -> MapFile:
         return MapFile(Path(path).expanduser().read_bytes(), str(path))
     except OSError as error:
         raise MapError(f"{path}: cannot be read as an image ({error.strerror}): replace or remove the file") from None
+
+
+def pngs_in(folder: str | os.PathLike[str]) -> list[Path]:
+    """All PNGs in a folder, or in its subfolders, sorted by subfolder and name; see `pictures_in` for what counts.
+
+    Raises:
+      DataError: if there is no folder, or no PNG in it.
+    """
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise DataError(f"{folder}: no such folder: give the folder of index PNGs")
+    found = pictures_in(open_tree(place), "", ".png").values()
+    if not found:
+        raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG per map")
+    return sorted((place / name for name in found), key=lambda file: (file.parent, file.name))
 
 
 def read_given(

@@ -1,6 +1,7 @@
 """What people call the classes of well-known data sets, and in which spellings a class is found by name."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
 Titles = tuple[tuple[str, tuple[str, ...]], ...]  # class name, and what people call it: its title, then aliases
@@ -68,5 +69,10 @@ def spellings(classes: Sequence[str], titles: Titles) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """The text without what people spell differently: capitals, and what is between words."""
-    return " ".join(re.split(r"[\s_-]+", text.casefold().strip()))
+    """The text without what people spell differently: capitals, accents of their own, and what is between words."""
+    return " ".join(re.split(r"[\s_-]+", composed(text).casefold().strip()))
+
+
+def composed(text: str) -> str:
+    """The text with accents as parts of their letters, as most keyboards type them; some systems write them apart."""
+    return unicodedata.normalize("NFC", text)

@@ -16,7 +16,7 @@ from absl import flags
 from jaxtyping import Float
 
 from segvae_jax.cli.script import check_folders, checkpoint_help, define_labels_flag
-from segvae_jax.errors import MapError, SegVAEError
+from segvae_jax.errors import SegVAEError
 from segvae_jax.files import locked
 from segvae_jax.labels import LabelSpace
 
@@ -40,11 +40,12 @@ def main(given: flags.FlagValues) -> None:
     """Translates."""
     check_folders({"--out": given.out})
     from segvae_jax import pictures
-    from segvae_jax.given_maps import Meaning, map_file, read_given
+    from segvae_jax.given_maps import Meaning, map_file, pngs_in, read_given
     from segvae_jax.translation import Translator
 
     translator = Translator.load(given.checkpoint, given.step)
-    files = [map_file(file) for file in _files(given.map)]
+    single = not Path(given.map).expanduser().is_dir()
+    files = [map_file(file) for file in ([given.map] if single else pngs_in(given.map))]
     meaning = Meaning(translator.space, translator.card.original, given.labels)
     read, note = read_given(files, meaning, resized=translator.resized)
     if note:
@@ -57,17 +58,6 @@ def main(given: flags.FlagValues) -> None:
             pictures.save_picture(out / f"{row:05d}_{number}.png", picture)
         pictures.save_picture(out / "sheet.png", pictures.sheet_of_translations(index_maps, made, translator.space))
     print(f"wrote {made.shape[0] * made.shape[1]} pictures and sheet.png to {given.out}")
-
-
-def _files(path: str) -> list[Path]:
-    """The PNGs that --map names."""
-    place = Path(path).expanduser()
-    if not place.is_dir():
-        return [place]
-    found = sorted(file for file in place.iterdir() if file.suffix.lower() == ".png")
-    if not found:
-        raise MapError(f"--map={path}: no PNG in it: expected index maps, one PNG each")
-    return found
 
 
 def _style(path: str | None, translator: "segvae_jax.translation.Translator") -> Float[np.ndarray, "S"] | None:

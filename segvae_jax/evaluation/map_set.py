@@ -9,10 +9,8 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from segvae_jax import maps
-from segvae_jax.data.sources.file_tree import open_tree
-from segvae_jax.data.sources.reading import pictures_in
 from segvae_jax.errors import DataError
-from segvae_jax.given_maps import Meaning, map_file, read_given
+from segvae_jax.given_maps import Meaning, map_file, pngs_in, read_given
 from segvae_jax.labels import LABEL_SETS_FILE, LabelSpace, read_label_sets
 
 
@@ -43,7 +41,7 @@ def read_map_set(folder: str | Path, meaning: Meaning, size: tuple[int, int], fi
     from a `label_sets.txt` beside the maps, with one line per map, as `generate.py` writes it.
 
     Args:
-      folder: the folder; see `pictures_in` for the files that are found in it.
+      folder: the folder; see `pngs_in` for the files that are found in it.
       meaning: the label space of the real maps, and what else the indices may mean.
       size: height and width of the real maps.
       fit: how the real maps got their size, one of `maps.FITS`.
@@ -53,14 +51,7 @@ def read_map_set(folder: str | Path, meaning: Meaning, size: tuple[int, int], fi
       MapError: naming the file, if it cannot be read, or has an unknown class.
       LabelError: naming file and line, if a label-set cannot be read.
     """
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"{folder}: no such folder: give the folder of index PNGs")
-    found = pictures_in(open_tree(folder), "", ".png").values()
-    files = sorted((folder / name for name in found), key=lambda file: (file.parent, file.name))
-    if not files:
-        raise DataError(f"{folder}: no PNG file in it: expected index maps, one PNG per map")
-    space = meaning.space
+    files, space = pngs_in(folder), meaning.space
     resized = lambda index: maps.resize_index(index, space, size, fit)
     read, note = read_given([map_file(file) for file in files], meaning, resized=resized)
     return MapSet(np.stack(read), _label_sets(files, space), note)

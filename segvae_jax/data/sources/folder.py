@@ -15,6 +15,7 @@ from segvae_jax.data.sources.source import Size, Source, fingerprint
 from segvae_jax.errors import DataError, LabelError
 from segvae_jax.labels import BACKGROUND, LabelSpace, pairs_by_name
 from segvae_jax.original_labels import Label, OriginalLabels
+from segvae_jax.titles import composed
 
 _LABELLED = "labelled"  # a class of all labels
 
@@ -36,9 +37,9 @@ def folder(path: str | Path, labels: str | Path, merge: str = "", classes: str =
     """
     listed = read_labels(labels)
     named = {i: name for i, name in listed.names.items() if i != ignore or i in listed.background}
-    renamed = merged(dataclasses.replace(listed, names=named), merge)
+    renamed = merged(dataclasses.replace(listed, names=named), composed(merge))
     found = tuple(dict.fromkeys(renamed[i] for i in sorted(renamed) if renamed[i] != BACKGROUND))
-    keep = tuple(n.strip() for n in classes.split(",") if n.strip()) or found
+    keep = tuple(n.strip() for n in composed(classes).split(",") if n.strip()) or found
     if unknown := [name for name in keep if name not in (*found, BACKGROUND)]:
         raise LabelError(f"data.classes names {unknown[0]!r}: known classes are {', '.join(found)}")
     space = LabelSpace(keep, pairs=pairs_by_name(keep), palette=_palette(listed, renamed, keep))

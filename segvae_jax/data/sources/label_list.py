@@ -19,6 +19,7 @@ from segvae_jax.data.sources.label_rows import Row, is_hex, is_number, rows_of
 from segvae_jax.errors import DataError, LabelError
 from segvae_jax.labels import BACKGROUND
 from segvae_jax.text_files import read_text
+from segvae_jax.titles import composed
 
 Colour = tuple[int, int, int]
 _SEPARATORS = ",;="  # in the lists of names that users type
@@ -55,7 +56,7 @@ def read_labels(path: str | Path) -> LabelList:
     """
     text = read_text(path, "a label list, e.g. with one name per line", DataError)
     try:
-        rows = rows_of(text, Path(path).suffix)
+        rows = [_composed(row) for row in rows_of(text, Path(path).suffix)]
     except (ValueError, RecursionError, csv.Error, yaml.YAMLError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else _brief(str(error))
         raise DataError(f"{path}: cannot be read as a label list ({reason})") from None
@@ -147,6 +148,10 @@ def _by_index(rows: Sequence[Row]) -> tuple[dict[int, str], dict[int, Colour]]:
     if colours and (plain := sorted(set(names) - set(colours))):
         raise ValueError(f"{names[plain[0]]!r} has no colour: give one to every index, or to none")
     return names, colours
+
+
+def _composed(row: Row) -> Row:
+    return row._replace(name=composed(row.name)) if isinstance(row.name, str) else row
 
 
 def merged(listed: LabelList, rules: str) -> dict[int, str]:

@@ -64,6 +64,16 @@ def test_merged_classes_share_a_channel(clothes):
     assert names_painted(source, "one", (2, 3)) == ["background", "coat", "skirt", "coat", "thing", "thing"]
 
 
+def test_accents_may_be_parts_of_their_letters_or_apart(clothes):
+    apart, whole = "cafe\u0301", "caf\u00e9"
+    for listed, asked in ((apart, whole), (whole, apart)):
+        write_labels(clothes[1], ["nothing", listed, *NAMES[2:]])
+        source = folder(*clothes, merge=f"{asked},skirt={asked}", classes=f"{asked},bag")
+        assert source.space.classes == (whole, "bag") and source.space.resolve(asked) == (whole,)
+    with pytest.raises(DataError, match="listed twice"):
+        folder(clothes[0], write_labels(clothes[1], ["nothing", apart, whole, *NAMES[3:]]))
+
+
 def test_what_is_merged_into_the_background_is_no_class(clothes):
     source = folder(*clothes, merge="bag,shoe=background;skirt=nothing")
     assert source.space.classes == ("jacket", "blazer")
