@@ -1,6 +1,7 @@
 """Stopping at a signal: where nothing is left half done, or at Ctrl-C in one line instead of a traceback."""
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -77,7 +78,10 @@ def interruptible(run: Callable[[], int], kept: str, whole_process: bool) -> int
 
 
 def _quiet_if_unread(run: Callable[[], int]) -> int:
-    """Runs a program; `UNREAD` if a command such as `head`, which reads its output, has ended before it."""
+    """Runs a program; `UNREAD` if a command such as `head`, which reads its output, has ended before it.
+
+    If the disk of what it prints is full, that is one line on stderr, and the status is 2.
+    """
     try:
         status = run()
         sys.stdout.flush()
@@ -87,8 +91,19 @@ def _quiet_if_unread(run: Callable[[], int]) -> int:
         watched.register(sys.stdout, 0)  # errors are told in any case
         if not watched.poll(0):
             raise  # it was another pipe
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes it again at its end
+        _print_no_more()
         return UNREAD
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"error: standard output: {error.strerror}: free some, or print to another place", file=sys.stderr)
+        _print_no_more()
+        return 2
+
+
+def _print_no_more() -> None:
+    """Drops what is still to be printed: Python flushes it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _exit_at_once() -> NoReturn:

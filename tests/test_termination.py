@@ -153,3 +153,12 @@ def test_another_broken_pipe_is_an_error():
 
     with pytest.raises(BrokenPipeError, match="a worker"):
         interruptible(run, "", whole_process=False)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only some systems have a disk that is always full")
+def test_a_full_disk_of_what_is_printed_is_one_line():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "segvae_jax.cli.main", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: standard output: No space left on device: free some")
