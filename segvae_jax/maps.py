@@ -28,6 +28,7 @@ FITS = ("stretch", "pad")  # how maps get another size: by area alone, or with b
 BACKGROUND_THRESHOLD = 0.4  # of the authors' release: foreground where the class maps sum to more
 PRESENCE_THRESHOLD = 0.5  # a pixel belongs to a class from this value on
 FAINT_THRESHOLD = 0.02  # a class that peaks below counts as absent: raised, it would be specks all over the map
+_FLOATS_AT_ONCE = 2**26  # of a map that is resized: 256 MB
 _NEARLY_ONE = 1 - 1e-5  # tolerates rounding where a class covers exactly half a pixel, or exactly one in total
 
 
@@ -148,6 +149,12 @@ def resize(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool
         raise MapError(f"a map of {height} x {width} pixels cannot be resized: expected at least 1 x 1")
     if (height, width) == tuple(size):
         return class_maps
+    at_once = max(1, _FLOATS_AT_ONCE // (height * width))  # channels
+    parts = np.split(class_maps, range(at_once, class_maps.shape[-1], at_once), axis=-1)
+    return np.concatenate([_resized(part, size) for part in parts], axis=-1)
+
+
+def _resized(class_maps: Bool[np.ndarray, "H W C"], size: tuple[int, int]) -> Bool[np.ndarray, "h w C"]:
     by_row = _average_rows(class_maps.astype(np.float32), size[0])
     coverage = _average_rows(by_row.swapaxes(0, 1), size[1]).swapaxes(0, 1)
     covers = coverage >= _NEARLY_ONE * np.minimum(0.5, 0.5 * coverage.max(axis=(0, 1)))

@@ -133,3 +133,10 @@ def test_a_padded_map_gets_its_size_back(shape):
     given = padded[None].astype(np.float32)
     assert abs(padded.shape[0] / padded.shape[1] - 8 / 6) < 0.1
     np.testing.assert_array_equal(maps.resize_soft_to(given, shape, "pad")[0], class_maps)
+
+
+def test_maps_with_many_pixels_are_resized_in_parts_of_their_classes(monkeypatch):
+    class_maps = np.random.default_rng(0).random((9, 7, 5)) < 0.4
+    whole = maps.resize(class_maps, (4, 5))
+    monkeypatch.setattr(maps, "_FLOATS_AT_ONCE", 2 * 9 * 7)
+    np.testing.assert_array_equal(maps.resize(class_maps, (4, 5)), whole)
