@@ -60,12 +60,11 @@ class StoredPng(NamedTuple):
         owned = {i: owners.get(colours.get(i, ()), set()) for i in np.bincount(index.ravel()).nonzero()[0].tolist()}
         return [i for i in owned if owned[i] and i not in owned[i]], [i for i in owned if not owned[i]]
 
-    def ambiguous(self, place: str, index: int) -> AmbiguousMapError:
-        """The error for a file that could be read by index or by colour."""
+    def ambiguous(self, place: str, index: int, rgb: bool = True) -> AmbiguousMapError:
+        """The error for a file that could be read by index or by colour; `rgb` says whether RGB files are read."""
         means = f"index {index} has the colour #{bytes(self.shown()[index]).hex()}, which is that of another class"
-        return AmbiguousMapError(
-            f"{place}: {means}: save it as 8-bit greyscale to be read by index, or as RGB, by colour"
-        )
+        mend = "save it as 8-bit greyscale to be read by index" + (", or as RGB, by colour" if rgb else "")
+        return AmbiguousMapError(f"{place}: {means}: {mend}")
 
 
 def open_png(file: Encoded, place: str, max_pixels: int = MAX_PIXELS) -> StoredPng:

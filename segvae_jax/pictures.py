@@ -249,7 +249,7 @@ def _in_palette_order(
         return index
     channel = {colour: i for i, colour in enumerate(space.palette)}
     if unknown or not ours or len(channel) < len(space.palette):
-        raise stored.ambiguous(place, moved[0])
+        raise stored.ambiguous(place, moved[0], rgb=False)
     order = [channel.get((r, g, b), 0) for r, g, b in stored.shown().tolist()]
     return np.array(order, np.uint8)[index]
 
