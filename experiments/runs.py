@@ -18,7 +18,7 @@ from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.page import SCORES, write_report
 from segvae_jax.evaluation.suite import ScoredAnchors, score_anchors
 from segvae_jax.evaluation.target import open_checkpoint
-from segvae_jax.training.config import model_arguments
+from segvae_jax.training.config import model_arguments, with_variant
 from segvae_jax.training.loop import train
 from segvae_jax.training.setup import prepare_data
 
@@ -41,10 +41,12 @@ class Setting:
 
     def configuration(self, experiment: Experiment, seed: int) -> ConfigDict:
         """The configuration of a training run; the data are the same for every seed."""
-        module, variant = experiment.config.split(":")
-        config = importlib.import_module(f"segvae_jax.configs.{module}").get_config(variant)
+        name, variant = experiment.config.split(":")
+        module = importlib.import_module(f"segvae_jax.configs.{name}")
+        config = module.get_config(variant)
         config.data.update(self.data)
         config.update_from_flattened_dict(self.budget.for_model(config.model.name))
+        with_variant(config, variant, module.VARIANTS)  # what a row compares is not the budget's to change
         prepared = prepare_data(config).directory
         config.data.update(path="", prepared=str(prepared))  # a prepared set has no path besides its own
         config.seed = seed

@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from segvae_jax.configs.default import SEGVAE, SEGVAE_SMALL, SMALL, get_config
+from segvae_jax.configs.default import SEGVAE, SMALL, get_config
 from segvae_jax.training.config import with_variant
 
 
@@ -19,6 +19,11 @@ def _value(config: ConfigDict, key: str) -> Any:
 
 _RECIPE = get_config()
 _PAPERS_RECIPE = with_variant(get_config(), "segvae", {"segvae": SEGVAE})
+# What goes with the size of the networks; other keys of this recipe may be what a row compares.
+_PAPERS_SIZES = (
+    "model.ngf", "model.context_dim", "model.hidden_dim", "model.latent_dim",
+    "optimizer.learning_rate", "optimizer.warmup_steps", "optimizer.ema_decay",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Budget:
 
     Attributes:
       title: title for readers.
-      overrides: entries of the configuration that are the same in all rows.
+      overrides: entries of the configuration that are the same in all rows, but for what a row compares.
       of_model: further entries by the name of the model, "" for those that are not named: sizes of networks, and
         numbers of steps.
     """
@@ -142,6 +147,6 @@ BUDGETS: Mapping[str, Budget] = MappingProxyType({
         "model.image_size": (128, 128), "num_steps": 100_000, "checkpoint_every": 1_000,
     }, {
         "hierarchical": {key: _value(_RECIPE, key) for key in SMALL if key != "batch_size"} | {"batch_size": 16},
-        "": {key: _value(_PAPERS_RECIPE, key) for key in SEGVAE_SMALL if key.startswith(("model.", "optimizer."))},
+        "": {key: _value(_PAPERS_RECIPE, key) for key in _PAPERS_SIZES},
     }),
 })  # fmt: skip

@@ -1,9 +1,12 @@
 """Tables of experiments: training, scoring, writing, and continuing after a stop."""
 
+import importlib
 import itertools
 import json
 import subprocess
 import sys
+from operator import attrgetter
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -21,6 +24,7 @@ from segvae_jax.evaluation.edits import KINDS
 from segvae_jax.generation import Generator
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
+from segvae_jax.training.config import check
 
 ROWS = [row for row in TABLES["segvae_ablations"] if row.name in ("base", "hard_canvas")]
 
@@ -50,6 +54,17 @@ def test_every_row_has_a_configuration_of_the_budget(setting):
     for row in {row for table in TABLES.values() for row in table}:
         config = setting.configuration(row, seed=7)
         assert (config.seed, config.num_steps, config.model.image_size) == (7, 20, (16, 16))
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+def test_no_budget_changes_what_a_row_compares(budget, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "prepare_data", lambda config: SimpleNamespace(directory=tmp_path))
+    setting = Setting(BUDGETS[budget], {}, tmp_path)
+    for row in {row for table in TABLES.values() for row in table}:
+        config, (module, variant) = setting.configuration(row, seed=0), row.config.split(":")
+        compared = importlib.import_module(f"segvae_jax.configs.{module}").VARIANTS[variant]
+        assert {key: attrgetter(key)(config) for key in compared} == compared
+        check(config)
 
 
 def test_tables_share_the_runs_of_equal_names():
