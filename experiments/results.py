@@ -78,8 +78,9 @@ def conditions(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
 def summary(scores: Mapping[Run, Mapping[str, Any]]) -> dict[str, Any]:
     """For each row and anchor and each metric, by title: the values of all seeds, their mean and standard deviation."""
     by_row = _by_title(scores, lambda result: result["rows"]["generated"])
+    by_seed = {run.seed: result["rows"] for run, result in scores.items()}  # runs with one seed share their anchors
     for anchor in ANCHORS:
-        by_row[anchor.replace("_", " ")] = [result["rows"][anchor] for result in scores.values()]
+        by_row[anchor.replace("_", " ")] = [rows[anchor] for rows in by_seed.values()]
     return _summaries(by_row, COLUMNS)
 
 
@@ -137,7 +138,7 @@ def _page(result: Mapping[str, Any], saved: Mapping[Path, str]) -> str:
     return f"""# {result["name"].replace("_", ", ", 1).capitalize()}
 
 {result["budget"]}; {height} x {width} px, {result["splits"]["train"]} training maps, {result["num_maps"]} held-out.
-{runs}; anchors over the runs of all rows.
+{runs}; anchors have one value per seed.
 {result["training_hours"]:.1f} hours of training steps in all, on {result["machine"]}.
 Minutes of training steps per run: {minutes}.
 

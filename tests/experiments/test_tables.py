@@ -107,17 +107,29 @@ def test_the_table_holds_every_row_and_anchor(finished, tmp_path):
             assert image.height > 2 * 96
 
 
-def test_mean_and_spread_are_those_of_the_seeds():
-    scores = {"rows": {name: None for name in ("generated", *results.ANCHORS)}}
-    row = lambda value: {
+def _scores(value):
+    """Scores whose values are all the same."""
+    row = {
         "control": {"exact": {"value": value}}, "fsd": {"value": value}, "c2st": {"layout": {"value": value}},
         "frechet_random_cnn": {"value": value}, "diversity": {"value": value},
         "memorisation": {"nearest": {"value": value}},
     }  # fmt: skip
+    return {"rows": dict.fromkeys(("generated", *results.ANCHORS), row)}
+
+
+def test_mean_and_spread_are_those_of_the_seeds():
     setting = Setting(BUDGETS["trial"], {}, None)
-    by_run = {Run(ROWS[0], seed, setting): {"rows": dict.fromkeys(scores["rows"], row(seed))} for seed in (1, 3)}
-    figure = results.summary(by_run)["SegVAE (paper)"]["FSD x 1e4"]
-    assert figure == {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
+    by_run = {Run(row, seed, setting): _scores(seed) for seed in (1, 3) for row in ROWS}
+    of_seeds = {"mean": 2.0, "sd": pytest.approx(2**0.5), "values": [1.0, 3.0]}
+    rows = results.summary(by_run)
+    assert len(rows) == len(ROWS) + len(results.ANCHORS)
+    assert all(row["FSD x 1e4"] == of_seeds for row in rows.values())
+
+
+def test_anchors_of_one_seed_have_no_spread():
+    setting = Setting(BUDGETS["trial"], {}, None)
+    rows = results.summary({Run(row, 0, setting): _scores(1.0) for row in ROWS})
+    assert {(row["FSD x 1e4"]["sd"], *row["FSD x 1e4"]["values"]) for row in rows.values()} == {(None, 1.0)}
 
 
 def test_a_verdict_is_given_where_all_runs_agree():
@@ -152,6 +164,7 @@ def test_published_tables_have_the_titles_of_the_rows():
     assert len(published) > 1
     for path, table in published.items():
         page = path.with_suffix(".md").read_text()
+        assert {len(figure["values"]) for row in table["rows"].values() for figure in row.values()} == {table["seeds"]}
         for kind, columns in (("rows", results.COLUMNS), ("edits", results.EDIT_COLUMNS)):
             assert all(set(row) <= set(columns) for row in table[kind].values())
             assert not table[kind] or results._table(table[kind]) in page
