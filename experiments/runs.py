@@ -1,7 +1,9 @@
 """Training runs of experiments; finished runs are not repeated."""
 
 import dataclasses
+import functools
 import importlib
+import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -14,10 +16,12 @@ from rich.console import Console
 from experiments.tables import Budget, Experiment
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.saving import save_variables
+from segvae_jax.data.prepare.builder import open_prepared
+from segvae_jax.errors import OutputError
 from segvae_jax.evaluation.evaluate import evaluate
 from segvae_jax.evaluation.report.page import SCORES, write_report
 from segvae_jax.evaluation.suite import ScoredAnchors, score_anchors
-from segvae_jax.evaluation.target import open_checkpoint
+from segvae_jax.evaluation.target import hash_of_data, open_checkpoint
 from segvae_jax.training.config import model_arguments, with_variant
 from segvae_jax.training.loop import train
 from segvae_jax.training.setup import prepare_data
@@ -68,8 +72,22 @@ class Run:
 
     @property
     def scores(self) -> Path:
-        """The file with its scores, which exists once the run is finished."""
+        """The file with its scores, which exists once the run is scored."""
         return self.workdir / "evaluation" / SCORES
+
+    def is_finished(self) -> bool:
+        """Whether the run has all scores that the setting asks for.
+
+        Raises:
+          OutputError: if its scores are of other data.
+        """
+        if not self.scores.is_file():
+            return False
+        scores = json.loads(self.scores.read_text())
+        prepared = self.setting.configuration(self.experiment, self.seed).data.prepared
+        if scores["data_hash"] != _hash_of_data(prepared):
+            raise OutputError(f"{self.workdir}: scored on other maps than those of {prepared}: give another --runs")
+        return scores["suite"] in (self.setting.suite, "all")  # all holds the scores of the other suite as well
 
     def train(self) -> bool:
         """Trains, or copies trained weights; returns False if a SIGTERM stopped it."""
@@ -94,9 +112,20 @@ class Run:
         return True
 
 
+@functools.cache
+def _hash_of_data(directory: str) -> str:
+    return hash_of_data(open_prepared(directory))
+
+
 def finish(runs: Sequence[Run], console: Console) -> bool:
-    """Trains and scores the missing runs; returns False if a SIGTERM stopped it."""
-    missing, started = [run for run in runs if not run.scores.is_file()], time.monotonic()
+    """Trains and scores the missing runs of one setting; returns False if a SIGTERM stopped it.
+
+    Runs that are trained, but lack scores of the suite, are only scored.
+
+    Raises:
+      SegVAEError: if a run is of other data, or cannot be trained or scored.
+    """
+    missing, started = [run for run in runs if not run.is_finished()], time.monotonic()
     anchors: dict[int, ScoredAnchors] = {}
     for number, run in enumerate(missing):
         minutes = (time.monotonic() - started) / max(number, 1) * (len(missing) - number) / 60

@@ -155,6 +155,11 @@ def open_data(card: ModelCard, data: str | Path | None) -> Prepared:
     return dataclasses.replace(prepared, space=card.space)  # so that real maps are painted as generated ones
 
 
+def hash_of_data(prepared: Prepared, max_test: int = 2_000, max_train: int = 5_000) -> str:
+    """The `data_hash` of scores on a prepared data set; the limits are those of `open_checkpoint`."""
+    return _data_identity(prepared, _splits(prepared, max_test, max_train))["data_hash"]
+
+
 def _splits(prepared: Prepared, max_test: int, max_train: int) -> dict[str, ClassMaps]:
     limits = {"train": max_train, "validation": max_test, "test": max_test}
     return {name: _class_maps(prepared, name, limits[name]) for name in SPLITS}

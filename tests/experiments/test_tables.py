@@ -1,5 +1,6 @@
 """Tables of experiments: training, scoring, writing, and continuing after a stop."""
 
+import dataclasses
 import importlib
 import itertools
 import json
@@ -20,7 +21,10 @@ from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
 from experiments.tables import BUDGETS, TABLES
 from experiments.verdicts import by_chance, verdicts
+from segvae_jax.data.prepare.builder import open_prepared
+from segvae_jax.errors import OutputError
 from segvae_jax.evaluation.edits import KINDS
+from segvae_jax.evaluation.target import hash_of_data
 from segvae_jax.generation import Generator
 from segvae_jax.sharding import device_mesh
 from segvae_jax.training import loop
@@ -78,6 +82,51 @@ def test_tables_share_the_runs_of_equal_names():
 def test_what_is_finished_is_not_done_again(finished, monkeypatch):
     monkeypatch.setattr(runs, "train", None)
     assert finish(finished, Console(quiet=True))
+
+
+def _stub_scores(run, suite, data_hash):
+    run.scores.parent.mkdir(parents=True)
+    run.scores.write_text(json.dumps({"suite": suite, "data_hash": data_hash}))
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """The runs that are trained and scored, neither of which takes place, each with the anchors that it is given."""
+    done = []
+    monkeypatch.setattr(Run, "train", lambda run: True)
+    monkeypatch.setattr(Run, "score", lambda run, anchors: done.append((run, anchors)) or run.setting.suite)
+    return done
+
+
+@pytest.mark.parametrize(("asked", "again"), [("quick", ()), ("all", ("quick",))])
+def test_a_run_is_finished_with_scores_of_the_suite_or_a_larger_one(setting, tmp_path, done, asked, again):
+    setting = dataclasses.replace(setting, folder=tmp_path, suite=asked)
+    table = dict(zip(("quick", "all", "none"), [Run(row, 0, setting) for row in TABLES["baselines"]], strict=False))
+    data = open_prepared(setting.configuration(table["all"].experiment, 0).data.prepared)
+    for suite in ("quick", "all"):
+        _stub_scores(table[suite], suite, hash_of_data(data))
+    assert finish(list(table.values()), Console(quiet=True))
+    missing = [table[suite] for suite in (*again, "none")]
+    assert done == [(run, asked if number else None) for number, run in enumerate(missing)]
+
+
+def test_runs_of_other_data_are_refused_before_anything_is_trained(setting, tmp_path, done):
+    setting = dataclasses.replace(setting, folder=tmp_path)
+    table = [Run(row, 0, setting) for row in ROWS]
+    _stub_scores(table[1], "quick", "0123456789ab")
+    with pytest.raises(OutputError, match=f"{table[1].workdir}: scored on other maps than .*: give another --runs"):
+        finish(table, Console(quiet=True))
+    assert not done
+
+
+@pytest.mark.slow
+def test_a_trained_run_is_scored_with_a_larger_suite_but_not_trained(finished, monkeypatch):
+    larger = dataclasses.replace(finished[0], setting=dataclasses.replace(finished[0].setting, suite="all"))
+    scored = []
+    monkeypatch.setattr(Run, "score", lambda run, anchors: scored.append(run))
+    monkeypatch.setattr(loop, "device_mesh", lambda: device_mesh(jax.devices()[:1]))
+    monkeypatch.setattr(loop, "_advance", lambda *_: pytest.fail("it is trained already"))
+    assert finish([larger], Console(quiet=True)) and scored == [larger]
 
 
 def test_seeds_share_their_data(setting):
