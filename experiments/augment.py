@@ -37,26 +37,19 @@ from segvae_jax.evaluation.target import open_data
 from segvae_jax.files import locked, writable_directory, write_atomically
 from segvae_jax.generation import Generator
 
-_PREPARED = flags.DEFINE_string("prepared", None, "Prepared data set with pictures.", required=True)
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, "Generates the maps.", required=True)
-_TRANSLATOR = flags.DEFINE_string("translator", None, "Paints the pictures of the maps.", required=True)
-_OUT = flags.DEFINE_string("out", "docs/results", "Folder for the table.")
-_GENERATED = flags.DEFINE_integer("generated", 2_000, "How many generated pairs.", lower_bound=1)
-_SIZES = flags.DEFINE_list("sizes", ["50", "100", "400"], "How many real pairs: one row of the table for each.")
-_SEEDS = flags.DEFINE_integer("seeds", 3, "Parsers per cell, each on other real pairs.", lower_bound=1)
-
 
 def main(argv: list[str]) -> None:
     """Measures what is missing, and writes the table."""
+    given = flags.FLAGS
     if len(argv) > 1:
         raise ConfigError(f"unexpected argument {argv[1]!r}: flags only, see --help")
-    sizes, generator = _sizes(), Generator.load(_CHECKPOINT.value)
-    translator, prepared = load_translator(_TRANSLATOR.value), open_data(generator.card, _PREPARED.value)
+    sizes, generator = _sizes(), Generator.load(given.checkpoint)
+    translator, prepared = load_translator(given.translator), open_data(generator.card, given.prepared)
     check_translator(translator, prepared)
     train, test = (read_pairs(prepared, split) for split in ("train", "test"))
-    task = Task(train, test, generator, translator, _GENERATED.value)
-    table = cells(sizes, _SEEDS.value, len(train))
-    run(task, table, writable_directory(_OUT.value, "--out"), _conditions(task, prepared), Console())
+    task = Task(train, test, generator, translator, given.generated)
+    table = cells(sizes, given.seeds, len(train))
+    run(task, table, writable_directory(given.out, "--out"), _conditions(task, prepared), Console())
 
 
 def run(task: Task, table: Sequence[Cell], out: Path, conditions: Mapping[str, Any], console: Console) -> None:
@@ -72,9 +65,9 @@ def run(task: Task, table: Sequence[Cell], out: Path, conditions: Mapping[str, A
 
 def _sizes() -> list[int]:
     try:
-        return sorted({int(word) for word in _SIZES.value})
+        return sorted({int(word) for word in flags.FLAGS.sizes})
     except ValueError:
-        raise ConfigError(f"--sizes={','.join(_SIZES.value)}: expected whole numbers, as in 50,100,400") from None
+        raise ConfigError(f"--sizes={','.join(flags.FLAGS.sizes)}: expected whole numbers, as in 50,100,400") from None
 
 
 def _conditions(task: Task, prepared: Prepared) -> dict[str, Any]:
@@ -83,8 +76,8 @@ def _conditions(task: Task, prepared: Prepared) -> dict[str, Any]:
     return {
         "data": prepared.data_report()["source"], "data_hash": content_hash(b"".join(content))[:12],
         "size": list(prepared.image_size), "train": len(task.train), "test": len(task.test),
-        "checkpoint": Path(_CHECKPOINT.value).name, "weights_hash": task.generator.fingerprint(),
-        "translator": Path(_TRANSLATOR.value).name, "generated": task.num_generated,
+        "checkpoint": Path(flags.FLAGS.checkpoint).name, "weights_hash": task.generator.fingerprint(),
+        "translator": Path(flags.FLAGS.translator).name, "generated": task.num_generated,
         "steps": parser.STEPS, "batch_size": parser.BATCH_SIZE,
     }  # fmt: skip
 
@@ -124,4 +117,11 @@ def _spread(summary: Mapping[str, Any], sign: str) -> str:
 
 
 if __name__ == "__main__":
+    flags.DEFINE_string("prepared", None, "Prepared data set with pictures.", required=True)
+    flags.DEFINE_string("checkpoint", None, "Generates the maps.", required=True)
+    flags.DEFINE_string("translator", None, "Paints the pictures of the maps.", required=True)
+    flags.DEFINE_string("out", "docs/results", "Folder for the table.")
+    flags.DEFINE_integer("generated", 2_000, "How many generated pairs.", lower_bound=1)
+    flags.DEFINE_list("sizes", ["50", "100", "400"], "How many real pairs: one row of the table for each.")
+    flags.DEFINE_integer("seeds", 3, "Parsers per cell, each on other real pairs.", lower_bound=1)
     run_user_script(main)

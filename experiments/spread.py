@@ -20,19 +20,14 @@ from segvae_jax.evaluation.metrics.two_sample import JUDGES, TwoSampleTest, held
 from segvae_jax.evaluation.networks.map_classifier import classify_maps
 from segvae_jax.maps import index_to_class_maps, paint
 
-_MAPS = flags.DEFINE_multi_integer("maps", [10, 20, 80], "Maps a side; repeat the flag for several.", lower_bound=10)
-_PAIRS = flags.DEFINE_integer("pairs", 30, "Pairs of sets.", lower_bound=2)
-_SIDE = flags.DEFINE_integer("side", 32, "Side of the maps in pixels.", lower_bound=16)
-_CNN = flags.DEFINE_bool("cnn", False, "Measure the convolutional judge as well, which takes a minute a pair.")
-
 
 def main(argv: list[str]) -> None:
     """Prints a line for each number of maps."""
     if len(argv) > 1:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
-    judges = dict(JUDGES) | ({"cnn": _by_cnn} if _CNN.value else {})
-    for count in _MAPS.value:
-        spreads = [f"{name} {_spread(judge, count, _PAIRS.value)}" for name, judge in judges.items()]
+    judges = dict(JUDGES) | ({"cnn": _by_cnn} if flags.FLAGS.cnn else {})
+    for count in flags.FLAGS.maps:
+        spreads = [f"{name} {_spread(judge, count, flags.FLAGS.pairs)}" for name, judge in judges.items()]
         print(f"{count} maps a side: {', '.join(spreads)}", flush=True)
 
 
@@ -48,10 +43,14 @@ def _by_cnn(maps: np.ndarray, real: np.ndarray, *, seed: int) -> TwoSampleTest:
 
 def _faces(seed: int, count: int) -> Bool[np.ndarray, "N H W C"]:
     """Visible class maps of cartoon faces."""
-    size, space = (_SIDE.value, _SIDE.value), CARTOON_SPACES["faces"]
+    size, space = (flags.FLAGS.side, flags.FLAGS.side), CARTOON_SPACES["faces"]
     index_maps = [paint(cartoon_map("faces", seed, number, size), space) for number in range(count)]
     return index_to_class_maps(np.stack(index_maps), space.num_channels)
 
 
 if __name__ == "__main__":
+    flags.DEFINE_multi_integer("maps", [10, 20, 80], "Maps a side; repeat the flag for several.", lower_bound=10)
+    flags.DEFINE_integer("pairs", 30, "Pairs of sets.", lower_bound=2)
+    flags.DEFINE_integer("side", 32, "Side of the maps in pixels.", lower_bound=16)
+    flags.DEFINE_bool("cnn", False, "Measure the convolutional judge as well, which takes a minute a pair.")
     run_user_script(main)

@@ -22,26 +22,25 @@ from experiments.study_votes import count_votes, preference, read_votes
 from segvae_jax.cli.script import run_user_script
 from segvae_jax.errors import ConfigError
 
-_OUT = flags.DEFINE_string("out", "study.html", "The HTML file to write.")
-_PAIRS = flags.DEFINE_integer("pairs", 50, "Maximum number of pairs to compare.", lower_bound=1)
-_SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed for the choice of pairs, their order and their sides.", lower_bound=0, upper_bound=2**31 - 1
-)
-_VOTES = flags.DEFINE_multi_string("votes", [], "A file that a voter saved. Repeat the flag for several files.")
-
 
 def main(argv: list[str]) -> None:
     """Writes a page or counts votes."""
     folders, console = argv[1:], Console()
-    if len(folders) != (0 if _VOTES.value else 2):
+    if len(folders) != (0 if flags.FLAGS.votes else 2):
         raise ConfigError("expected two folders, A_DIR B_DIR, or --votes=FILE and no folder")
     if folders:
-        study = write_study(_OUT.value, *folders, pairs=_PAIRS.value, seed=_SEED.value)
-        message = f"wrote {Path(_OUT.value)}: {study.pairs} pairs, seed {study.seed}, study {study.name}"
+        study = write_study(flags.FLAGS.out, *folders, pairs=flags.FLAGS.pairs, seed=flags.FLAGS.seed)
+        message = f"wrote {Path(flags.FLAGS.out)}: {study.pairs} pairs, seed {study.seed}, study {study.name}"
     else:
-        message = preference(*count_votes([read_votes(path) for path in _VOTES.value])).line()
+        message = preference(*count_votes([read_votes(path) for path in flags.FLAGS.votes])).line()
     console.print(message, highlight=False, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":
+    flags.DEFINE_string("out", "study.html", "The HTML file to write.")
+    flags.DEFINE_integer("pairs", 50, "Maximum number of pairs to compare.", lower_bound=1)
+    flags.DEFINE_integer(
+        "seed", 0, "Seed for the choice of pairs, their order and their sides.", lower_bound=0, upper_bound=2**31 - 1
+    )
+    flags.DEFINE_multi_string("votes", [], "A file that a voter saved. Repeat the flag for several files.")
     run_user_script(main)

@@ -24,26 +24,21 @@ from segvae_jax.evaluation.target import open_checkpoint
 from segvae_jax.labels import LabelSpace
 from segvae_jax.maps import index_to_class_maps, label_set_of
 
-_CHECKPOINT = flags.DEFINE_string("checkpoint", None, checkpoint_help())
-_DATA = flags.DEFINE_string("data", None, "Prepared data set; that of the training if not given.")
-_CLASSES = flags.DEFINE_list("classes", None, "Classes whose outlines are printed; all if not given.")
-_SAMPLES = flags.DEFINE_integer("samples", 2, "Generated maps for each training map.", lower_bound=1)
-_MAX_TRAIN = flags.DEFINE_integer("max_train", 2_000, "Training maps to use, at most.", lower_bound=10)
-
 
 def main(argv: list[str]) -> None:
     """Prints what `compared` says."""
+    given = flags.FLAGS
     if len(argv) > 1:
         raise SegVAEError(f"unexpected argument {argv[1]!r}: flags only, see --help")
-    if not _CHECKPOINT.value:
+    if not given.checkpoint:
         raise ConfigError("nothing to compare: give --checkpoint=DIR")
-    target = open_checkpoint(_CHECKPOINT.value, data=_DATA.value, max_train=_MAX_TRAIN.value)
+    target = open_checkpoint(given.checkpoint, data=given.data, max_train=given.max_train)
     generator = target.generator
     assert generator  # as it is a checkpoint
     space, train = target.space, target.splits["train"]
-    classes = space.resolve(_CLASSES.value or space.classes)
+    classes = space.resolve(given.classes or space.classes)
     generated = lambda seed: np.asarray(generator.generate_each(label_set_of(train), seed))
-    samples = [index_to_class_maps(generated(seed), space.num_channels) for seed in range(_SAMPLES.value)]
+    samples = [index_to_class_maps(generated(seed), space.num_channels) for seed in range(given.samples)]
     print("\n".join(compared(samples, visible(train, space), space, classes)))
 
 
@@ -81,4 +76,9 @@ def _of_class(real: Float[np.ndarray, "N F"], generated: Float[np.ndarray, "M F"
 
 
 if __name__ == "__main__":
+    flags.DEFINE_string("checkpoint", None, checkpoint_help())
+    flags.DEFINE_string("data", None, "Prepared data set; that of the training if not given.")
+    flags.DEFINE_list("classes", None, "Classes whose outlines are printed; all if not given.")
+    flags.DEFINE_integer("samples", 2, "Generated maps for each training map.", lower_bound=1)
+    flags.DEFINE_integer("max_train", 2_000, "Training maps to use, at most.", lower_bound=10)
     run_user_script(main)

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import itertools
 import json
+import pkgutil
 import subprocess
 import sys
 from operator import attrgetter
@@ -16,6 +17,7 @@ from pages import ROOT
 from PIL import Image
 from rich.console import Console
 
+import experiments
 from experiments import results, runs
 from experiments.drawing import maps_to_edit
 from experiments.runs import Run, Setting, finish
@@ -256,6 +258,11 @@ def test_rows_that_edit_have_a_table_of_edits():
     page = results._page({**CONDITIONS, "rows": table, "edits": table}, {})
     assert page.count("| SegVAE (paper) | 0.75 +- 0.35 |") == 2 and "Edits of held-out maps" in page
     assert results.editing({Run(ROWS[1], 0, setting): {}}) == {}
+
+
+def test_scripts_can_be_imported_side_by_side():
+    for module in pkgutil.iter_modules(experiments.__path__):  # several have flags of the same names
+        importlib.import_module(f"experiments.{module.name}")
 
 
 def test_a_row_that_is_not_in_the_table_is_named(tmp_path):
