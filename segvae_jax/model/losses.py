@@ -92,7 +92,7 @@ def reduce_losses(
 
     Args:
       terms: of each example.
-      present: 1 where the label-set has the class of the step.
+      present: 1 where the label-set has the class of the step; with "pairs" any weight, if a pair stands for more.
       kl_weight: weight of the KL term.
       rows: counts of the whole batch; to be given where the terms are of a part of it and results are summed.
       reduction: of terms of steps: "steps" for the mean over the rows that have the class of the step, summed over the

@@ -156,6 +156,10 @@ def _check_model(config: ConfigDict) -> None:
         raise ConfigError(
             "config.loss.classes_per_map: LSTMs need all classes of a map: set it to 0, or model.recurrent to False"
         )
+    if config.loss.classes_per_map and config.loss.reduction != "pairs":
+        raise ConfigError(
+            "config.loss.classes_per_map: random classes are pairs: set it to 0, or loss.reduction to pairs"
+        )
     try:
         make_model(name, 2, (1,), (1,), model_arguments(config)).require_valid_sizes()
     except ValueError as error:

@@ -44,7 +44,7 @@ class StepConfig:
       kl_warmup: number of steps in which it grows linearly from 0.
       reduction: of the loss, one of `losses.REDUCTIONS`.
       classes_per_map: how many classes of each training map a step draws at random and computes; 0 for all. For a
-        model that `can_choose_steps`.
+        model that `can_choose_steps`, and for the reduction "pairs", which is then the same on average.
       ema_decay: decay of the averaged weights; 0 keeps none.
       seed: of the noise of the training forward pass and of the augmentation; an array in a compiled step.
       augmentation: of the training maps.
@@ -152,10 +152,10 @@ def _gradient(
     class_maps, eps, moves = inputs
     order = random_order(model, config, state.step)
     present, steps = _present(model, class_maps, order), None
+    rows, kl_weight = RowCounts.of(present), config.kl_weight_at(state.step)
     if config.classes_per_map:
         steps = _random_steps(config, state.step, present)
-        present = jnp.take_along_axis(present, steps, axis=1)
-    rows, kl_weight = RowCounts.of(present), config.kl_weight_at(state.step)
+        present = _weights(present, steps)
     if mesh and budget:
         budget = dataclasses.replace(budget, groups=1)  # each device packs its own maps
     run = jax.checkpoint(_run, policy=_ONLY_CONVOLUTIONS, static_argnums=(0, 1)) if config.remat else _run
@@ -230,6 +230,12 @@ def _random_steps(config: StepConfig, step: Any, present: Float[Array, "B K"]) -
     noise = jax.random.gumbel(stream_key(config.seed, "classes", step), present.shape, mode="low")
     first = jnp.argsort(jnp.where(present > 0, -noise, jnp.inf), axis=1)  # `top_k` would gather the rows of all devices
     return first[:, : min(config.classes_per_map, present.shape[1])]
+
+
+def _weights(present: Float[Array, "B K"], steps: Int[Array, "B M"]) -> Float[Array, "B M"]:
+    """Weights of the chosen steps, 0 for absent classes: those of a map stand for all classes that it has."""
+    chosen = jnp.take_along_axis(present, steps, axis=1)
+    return chosen * (present.sum(1, keepdims=True) / jnp.maximum(chosen.sum(1, keepdims=True), 1))
 
 
 def random_order(model: MapModel, config: StepConfig, step: Any) -> Int[Array, "K"] | None:

@@ -101,6 +101,16 @@ def test_what_may_be_trained_may_be_loaded(kind, name, value):
     check_arguments(of_kind, model_arguments(config))
 
 
+def test_a_few_classes_of_each_map_are_for_the_loss_of_pairs():
+    config = default.get_config()
+    config.model.recurrent, config.loss.classes_per_map = False, 2
+    check(config)
+    config.loss.reduction = "steps"
+    with pytest.raises(ConfigError) as caught:
+        check(config)
+    assert one_line(caught.value).startswith("config.loss.classes_per_map: ") and "reduction" in str(caught.value)
+
+
 @pytest.mark.parametrize(("steps", "epochs"), [(0, 0), (5, 5)])
 def test_the_length_of_a_run_is_said_once(steps, epochs):
     config = changed("num_steps", steps)
