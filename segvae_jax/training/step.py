@@ -305,16 +305,26 @@ def validation_step(
     variables: Any,
     packed: UInt8[Array, "B H W P"],
     weight: Float[Array, "B"],
+    rows: RowCounts,
+    number: Any = 0,
 ) -> tuple[Metrics, Moments | None]:
-    """Losses of a batch under the noise of a seed, and moments of the posterior of a model that has one, by class.
+    """A batch's part of the losses of a split, and moments of the posterior of a model that has one, by class.
 
-    Rows of weight 0 (padding) do not count.
+    Args:
+      model: the model.
+      config: what is measured.
+      seed: of the noise.
+      variables: of the model.
+      packed: the batch.
+      weight: of its rows; those of weight 0 (padding) do not count.
+      rows: counts of the whole split, of which the parts of all batches add up to the losses.
+      number: of the batch, which has noise of its own.
     """
-    class_maps, eps = maps.unpack(packed, model.num_channels), _noise(model, seed, packed.shape[0], 0)
+    class_maps, eps = maps.unpack(packed, model.num_channels), _noise(model, seed, packed.shape[0], number)
     output, shapes = forward(model, variables, class_maps, eps)
     terms = model.loss_terms(output, shapes, config.reconstruction)
     present = _present(model, class_maps) * weight[:, None]
-    losses = reduce_losses(terms, present, config.kl_weight, reduction=config.reduction).scalars()
+    losses = reduce_losses(terms, present, config.kl_weight, rows, config.reduction).scalars()
     if not model.can_infer:
         return losses, None
     mu = jnp.where(present[..., None] > 0, output.posterior.mu, 0.0)

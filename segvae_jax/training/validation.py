@@ -14,6 +14,7 @@ from segvae_jax import maps, pictures
 from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.gaussian import scale_slices
+from segvae_jax.model.losses import RowCounts
 from segvae_jax.model.protocol import MapModel
 from segvae_jax.sharding import replicated, split_batch
 from segvae_jax.streams import Seed, sample_noise
@@ -30,25 +31,27 @@ def validator(model: MapModel, config: StepConfig, data: Prepared, batch_size: i
 
     There are no reconstructions from a model without a posterior. The first call compiles.
     """
-    packed, label_sets = data.packed("validation"), data.label_sets("validation")[:_NUM_PICTURES]
+    packed, label_sets = data.packed("validation"), data.label_sets("validation")
     everywhere, split = replicated(mesh), split_batch(mesh)
     placed = functools.partial(jax.jit, out_shardings=everywhere)
-    shardings = everywhere, everywhere, split, split
+    shardings = everywhere, everywhere, split, split, everywhere, everywhere
     step = placed(functools.partial(validation_step, model, config), in_shardings=shardings)
     sample = placed(functools.partial(_sample, model), in_shardings=everywhere)
     reconstruct = placed(functools.partial(_reconstruct, model), in_shardings=everywhere)
-    first, seed = packed[: len(label_sets)], np.uint32(config.seed)  # an argument: programs are those of all seeds
+    present = label_sets[:, np.asarray(model.order)].astype(np.float32)
+    counts = placed(RowCounts.of, in_shardings=everywhere)(present)
+    few, first = label_sets[:_NUM_PICTURES], packed[:_NUM_PICTURES]
+    seed = np.uint32(config.seed)  # an argument: programs are those of all seeds
 
     def validate(variables: Any) -> tuple[dict[str, float], dict[str, UInt8[np.ndarray, "h w 3"]]]:
         totals: dict[str, float] = {}
         moments = []
-        for rows, weight in _batches(packed, batch_size, mesh):
-            share = float(weight.sum()) / len(packed)
-            losses, of_batch = step(seed, variables, rows, weight)
+        for number, (rows, weight) in enumerate(_batches(packed, batch_size, mesh)):
+            losses, of_batch = step(seed, variables, rows, weight, counts, np.int32(number))
             moments.append(jax.device_get(of_batch))
             for name, value in losses.items():
-                totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + share * float(value)
-        images = {"prior": _sheet(sample(seed, variables, label_sets), data.space)}
+                totals[f"validation_{name}"] = totals.get(f"validation_{name}", 0.0) + float(value)
+        images = {"prior": _sheet(sample(seed, variables, few), data.space)}
         if model.can_reconstruct:
             images["reconstructions"] = _sheet(reconstruct(seed, variables, first), data.space)
         return totals | _active_units(model, moments), images

@@ -12,6 +12,7 @@ from steps import batch, collectives, mesh_of, new_state
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.losses import RowCounts
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.sharding import device_mesh, replicated, split_batch
@@ -275,7 +276,8 @@ def test_a_step_sees_the_augmented_maps():
 
 
 def test_validation_leaves_padding_out():
-    step = jax.jit(functools.partial(validation_step, PLAIN, CONFIG, 0))
+    rows = RowCounts(jnp.array([4.0, 4.0, 5.0]), jnp.array([5.0]))
+    step = jax.jit(functools.partial(validation_step, PLAIN, CONFIG, 0, rows=rows))
     params = {"params": new_state(PLAIN, optax.identity(), use_ema=False).params, "spectral": {}}
     padded, weight = batch(0), np.array([1, 1, 1, 1, 1, 0, 0, 0], np.float32)
     other = np.concatenate([padded[:5], batch(1)[5:]])
