@@ -20,6 +20,7 @@ from segvae_jax.data.prepare.builder import Prepared
 from segvae_jax.errors import CheckpointError, ConfigError
 from segvae_jax.json_objects import json_object
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.registry import MODELS
 from segvae_jax.sharding import replicated
 from segvae_jax.streams import Seed
 from segvae_jax.training import setup
@@ -91,8 +92,10 @@ class Run(abc.ABC):
         create = jax.jit(self.create_state, out_shardings=everywhere, compiler_options=options)
         begun = checkpoints.latest() is not None
         if begun:
-            ModelCard.read(self.workdir).require_same_model(self.card, self.workdir)
+            card = ModelCard.read(self.workdir)
+            card.require_same_model(self.card, self.workdir)
             self._require_same_batches()
+            self._require_same_maps(card)
         shapes = create.eval_shape(self.seed)
         self._require_memory(shapes)
         if begun:
@@ -123,3 +126,17 @@ class Run(abc.ABC):
                     f"{self.workdir}: a run with {key}={begun[key]}, but the configuration says {self.config[key]}:"
                     " continue with the value that it began with, or use another --workdir"
                 )
+
+    def _require_same_maps(self, begun: ModelCard) -> None:
+        """Makes sure that the training maps have the label-sets of those that the run began with, as far as known."""
+        then, now = begun.counts.sum(), self.card.counts.sum()
+        same = np.array_equal(begun.label_sets, self.card.label_sets) and (begun.counts == self.card.counts).all()
+        if same or not len(begun.counts):
+            return
+        differs = f"{then} training maps, but the data has {now}" if then != now else "maps of other label-sets"
+        transfers = self.card.name in MODELS and MODELS[self.card.name].can_transfer
+        own = ", with --config.init_from to begin with its weights" if transfers else ""
+        raise CheckpointError(
+            f"{self.workdir}: a run with {differs}: continue with the data that it began with, or use another"
+            f" --workdir{own}"
+        )

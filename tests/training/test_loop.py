@@ -9,14 +9,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from error_lines import one_line
 
+from segvae_jax.checkpoint.card import ModelCard
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.data.prepare.builder import open_prepared
 from segvae_jax.errors import CheckpointError, ConfigError, OutputError, TrainingDiverged
 from segvae_jax.files import locked
+from segvae_jax.labels import LabelSpace
 from segvae_jax.training import loop
 from segvae_jax.training import run as run_module
 from segvae_jax.training.loop import train
+from segvae_jax.training.run import Run
 from segvae_jax.training.state import as_vector
 
 SPEED = {"steps_per_second", "samples_per_second", "utilisation", "data_wait"}
@@ -137,6 +141,7 @@ def test_divergence_stops_with_the_parameter_and_the_last_good_checkpoint(run, c
         ({"optimizer.ema_decay": 0.0}, "of another config.optimizer"),
         ({"batch_size": 16}, "a run with batch_size=8, but the configuration says 16"),
         ({"seed": 1}, "a run with seed=0, but the configuration says 1"),
+        ({"data.num_maps": 60}, "training maps, but the data has "),
     ],
 )
 def test_a_directory_of_another_run_is_refused_and_left_as_it_was(run, config, changes, expected):
@@ -146,6 +151,27 @@ def test_a_directory_of_another_run_is_refused_and_left_as_it_was(run, config, c
         train(config, run.workdir)
     assert str(run.workdir) in str(caught.value) and expected in str(caught.value) and "\n" not in str(caught.value)
     assert {path: path.read_bytes() for path in run.workdir.glob("*.json*")} == before
+
+
+@pytest.mark.parametrize(("name", "own"), [("segvae", ""), ("hierarchical", ", with --config.init_from to begin with")])
+def test_a_run_goes_on_with_maps_of_the_label_sets_that_it_began_with_alone(name, own):
+    """Wherever they are now; cards of imported models know none."""
+    card = lambda rows, counts: ModelCard(
+        LabelSpace(("a", "b")), {}, np.array(rows, bool).reshape(-1, 3), np.array(counts, int), name=name
+    )
+    check = lambda begun: Run._require_same_maps(mock.Mock(card=now, workdir="runs/faces"), begun)
+    now = card([[0, 0, 1], [0, 1, 1]], [3, 4])
+    check(dataclasses.replace(now, prepared="elsewhere"))
+    check(card([], []))
+    more, other = "8 training maps, but the data has 7", "maps of other label-sets"
+    for begun, differs in (
+        (card([[0, 0, 1], [0, 1, 1]], [4, 4]), more), (card([[0, 0, 1], [0, 1, 1]], [4, 3]), other),
+        (card([[0, 1, 0], [0, 1, 1]], [3, 4]), other), (card([[0, 1, 1]], [7]), other),
+    ):  # fmt: skip
+        with pytest.raises(CheckpointError) as caught:
+            check(begun)
+        text = one_line(caught.value)
+        assert text.startswith(f"runs/faces: a run with {differs}: ") and f"use another --workdir{own}" in text
 
 
 def test_a_batch_is_shared_evenly(config, tmp_path):
