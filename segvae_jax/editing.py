@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Integer, UInt8
 
 from segvae_jax import arguments, maps
+from segvae_jax.checkpoint.fitting import with_fitting_weights
 from segvae_jax.errors import LabelError, MapError
 from segvae_jax.index_maps import IndexMaps
 from segvae_jax.labels import LabelSpace, first_repeated
@@ -197,6 +198,7 @@ def noise_between(latents: Latents, end: Float[Array, "K Z"], steps: int) -> Flo
     return slerp(jnp.asarray(start), end[None], jnp.linspace(0, 1, steps).reshape(-1, 1, 1))
 
 
+@with_fitting_weights
 def sample_shapes(
     model: MapModel,
     above: Bool[np.ndarray, "C C"],

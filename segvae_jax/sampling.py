@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped, UInt8
 
 from segvae_jax import maps
 from segvae_jax.arguments import Temperature, checked_temperature
+from segvae_jax.checkpoint.fitting import with_fitting_weights
 from segvae_jax.errors import CheckpointError
 from segvae_jax.labels import LabelSpace
 from segvae_jax.model.gaussian import scale_slices
@@ -71,6 +72,7 @@ def temperature_array(model: MapModel, temperature: Temperature) -> Float[np.nda
     return np.concatenate(parts)
 
 
+@with_fitting_weights
 def sample(
     model: MapModel,
     variables: Any,
@@ -114,6 +116,7 @@ def sample_index_maps(
     return maps.paint(sample(model, variables, label_set, seed, indices, temperature), space)
 
 
+@with_fitting_weights
 def sample_between(
     model: MapModel,
     space: LabelSpace,
@@ -147,6 +150,7 @@ def sample_rows(probabilities: Float[Array, "M"], seed: Int[Array, ""], indices:
     return jax.vmap(choose)(indices)
 
 
+@with_fitting_weights
 def reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W C"]) -> Float[Array, "B H W C"]:
     """Soft class maps decoded from the mean of the posterior, with the background filled in."""
     eps = jnp.zeros((class_maps.shape[0], *model.noise_shape))
@@ -154,6 +158,7 @@ def reconstruct(model: MapModel, variables: Any, class_maps: Float[Array, "B H W
     return maps.with_background(model.reconstruct(variables, class_maps, label_set, eps))
 
 
+@with_fitting_weights
 def infer(model: Any, variables: Any, class_maps: Float[Array, "B H W C"]) -> dict[str, Shaped[Array, "B K ..."]]:
     """The fields of `Latents`, by name, for the maps given in {0, 1}."""
     output = from_means(model, variables, class_maps)

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int, Integer, UInt8
 from segvae_jax import arguments
 from segvae_jax.batching import padded_size
 from segvae_jax.checkpoint.card import ModelCard
+from segvae_jax.checkpoint.fitting import with_fitting_weights
 from segvae_jax.checkpoint.loading import load_variables
 from segvae_jax.checkpoint.portable import save_portable_translator
 from segvae_jax.errors import ArgumentError
@@ -206,6 +207,7 @@ class Translator:
         return vector.astype(np.float32)
 
 
+@with_fitting_weights
 def _translate(
     networks: Networks,
     params: Any,
@@ -221,5 +223,6 @@ def _translate(
     return as_bytes(networks.translate(params, class_maps, pixels, chosen))
 
 
+@with_fitting_weights
 def _encode(networks: Networks, params: Any, pictures: UInt8[Array, "B H W 3"]) -> Float[Array, "B S"]:
     return networks.encode(params, as_floats(pictures))[0]

@@ -161,6 +161,35 @@ def test_loaded_from_disk_it_generates_the_same(card, variables, generator, tmp_
         Generator.load(tmp_path, step=7)
 
 
+OTHER = [
+    {"arguments": ARGUMENTS | changes} for changes in ({"ngf": 3}, {"latent_dim": 4}, {"image_size": (16, 32)})
+] + [{"space": LabelSpace(("face", "eye"))}]
+
+
+@pytest.mark.parametrize("changes", OTHER, ids=["width", "latent", "size", "classes"])
+def test_a_card_of_another_model_is_noticed_in_one_line(card, variables, tmp_path, changes):
+    other = dataclasses.replace(card, **changes, label_sets=np.zeros((0, 4), bool), counts=np.zeros(0, int))
+    save_variables(tmp_path, card, variables)
+    other.write(tmp_path)
+    loaded = Generator.load(tmp_path)
+    blank = np.zeros((1, *other.model().image_size, other.space.num_channels), bool)
+    for use in (
+        lambda: loaded.generate("face"), lambda: loaded.interpolate("face", 2, (0, 1)),
+        lambda: loaded.generate_class_maps(blank[:, 0, 0]), lambda: loaded.reconstruct(blank),
+        lambda: loaded.posterior(blank), lambda: loaded.add(blank[0, ..., 0].astype(np.uint8), "face"),
+    ):  # fmt: skip
+        with pytest.raises(
+            CheckpointError, match=r"its weights are not those of the model in model\.json: restore both"
+        ):
+            use()
+
+
+def test_a_card_whose_label_sets_never_occurred_is_damaged(card, tmp_path):
+    dataclasses.replace(card, counts=np.zeros(2, int)).write(tmp_path)
+    with pytest.raises(CheckpointError, match=r"model\.json: damaged .*counts: all are 0"):
+        ModelCard.read(tmp_path)
+
+
 def test_a_saved_checkpoint_generates_the_same(generator, tmp_path):
     files = generator.save(tmp_path / "saved")
     assert [path.name for path in files] == ["model.json", "weights.npz"]

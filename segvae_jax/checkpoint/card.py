@@ -186,6 +186,8 @@ class ModelCard:
             raise ValueError(f"fit: expected {' or '.join(FITS)}")
         if self.counts.shape != (len(self.label_sets),) or (self.counts < 0).any():
             raise ValueError("counts: expected one for each label-set")
+        if len(self.counts) and not self.counts.any():
+            raise ValueError("counts: all are 0")
         check_arguments(Networks if self.name == TRANSLATOR else MODELS[self.name], self.arguments)
         self._described()
 
