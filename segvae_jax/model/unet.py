@@ -5,10 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float
 
 from segvae_jax.model.convolution import conv
-from segvae_jax.model.layers import Weights, dense
+from segvae_jax.model.layers import CONVOLUTION, Weights, dense
 
 _GROUPS = 8
 _EPSILON = 1e-6
@@ -41,8 +42,8 @@ class Conv(nn.Module):
         shape = self.size, self.size, x.shape[-1], self.features
         kernel, bias = Weights(shape, self.spectral_norm, self.gain, name="weights")()
         if self.size == 1:
-            return dense(x, (kernel[0, 0].astype(x.dtype), bias.astype(x.dtype)))
-        y = conv(x, kernel.astype(x.dtype), stride=1, padding=self.size // 2)
+            return checkpoint_name(dense(x, (kernel[0, 0].astype(x.dtype), bias.astype(x.dtype))), CONVOLUTION)
+        y = checkpoint_name(conv(x, kernel.astype(x.dtype), stride=1, padding=self.size // 2), CONVOLUTION)
         return y + bias.astype(x.dtype).reshape(1, 1, 1, -1)
 
 

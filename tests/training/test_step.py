@@ -12,12 +12,15 @@ from steps import batch, collectives, mesh_of, new_state
 from segvae_jax import maps
 from segvae_jax.checkpoint.state import TrainState
 from segvae_jax.labels import LabelSpace
+from segvae_jax.model.baselines.masked import MaskedModel
+from segvae_jax.model.hierarchical import Hierarchical
 from segvae_jax.model.losses import RowCounts
 from segvae_jax.model.packing import Budget
 from segvae_jax.model.segvae import SegVAE
 from segvae_jax.sharding import device_mesh, replicated, split_batch
 from segvae_jax.training.augmentation import Augmentation, augment
 from segvae_jax.training.monitor import parameter_names
+from segvae_jax.training.operations import _programs
 from segvae_jax.training.state import FlatState, adam
 from segvae_jax.training.step import (
     StepConfig,
@@ -30,6 +33,8 @@ from segvae_jax.training.step import (
 
 SIZES = dict(num_channels=4, order=(2, 1, 3), image_size=(8, 8), ngf=2, context_dim=4, hidden_dim=3, latent_dim=2)
 NORMED, PLAIN = SegVAE(spectral_norm=True, **SIZES), SegVAE(spectral_norm=False, **SIZES)
+LADDER = Hierarchical(4, (2, 1, 3), (8, 8), (2, 3), context_dim=4, hidden_dim=3, latent_dim=2, latent_channels=(2,))
+PIXELS = MaskedModel(4, (2, 1, 3), (8, 8), ngf=2, hidden_dim=3, stack=(2, 1, 3))
 CONFIG = StepConfig("bce_dice", kl_weight=1e-3, ema_decay=0.2, seed=0)
 SEED = np.uint32(CONFIG.seed)
 SPACE = LabelSpace(("a", "b", "c"), drawing_order=("b", "a", "c"), pairs=(("a", "c"),))
@@ -126,6 +131,23 @@ def test_only_rematerialisation_computes_again():
     for remat in (False, True):
         step = functools.partial(train_step, NORMED, optax.identity(), dataclasses.replace(CONFIG, remat=remat))
         assert ("remat" in str(jax.make_jaxpr(step)(state, batch()))) == remat
+
+
+def convolutions(program) -> int:
+    """How many convolutions a program has, with those of its parts."""
+    jaxpr = getattr(program, "jaxpr", program)
+    parts = [part for equation in jaxpr.eqns for part in _programs(list(equation.params.values()))]
+    own = sum(equation.primitive.name == "conv_general_dilated" for equation in jaxpr.eqns)
+    return own + sum(map(convolutions, parts))
+
+
+@pytest.mark.parametrize("model", [NORMED, LADDER, PIXELS], ids=lambda model: type(model).__name__)
+def test_rematerialisation_computes_no_convolution_again(model):
+    state, counts = new_state(model, optax.identity(), use_ema=False), []
+    for remat in (False, True):
+        step = functools.partial(train_step, model, optax.identity(), dataclasses.replace(CONFIG, remat=remat))
+        counts.append(convolutions(jax.make_jaxpr(step)(state, batch())))
+    assert counts[0] == counts[1] > 10
 
 
 def test_bfloat16_stays_near_float32():

@@ -6,10 +6,11 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.ad_checkpoint import checkpoint_name
 from jax.scipy.special import ndtr
 from jaxtyping import Array, Float
 
-from segvae_jax.model.layers import BASE
+from segvae_jax.model.layers import BASE, CONVOLUTION
 from segvae_jax.model.protocol import MapModel
 
 _HALVINGS = 3
@@ -40,7 +41,8 @@ class UNet(nn.Module):
         for level in reversed(range(levels)):
             x = jnp.concatenate([_repeated(block(f"middle_{level}", x, level + 1)), skips[level]], axis=-1)
             x = block(f"up_{level}", x, level)
-        return nn.Conv(self.outputs, (1, 1), name="logits")(x.astype(jnp.float32))
+        logits = nn.Conv(self.outputs, (1, 1), name="logits")(x.astype(jnp.float32))
+        return checkpoint_name(logits, CONVOLUTION)
 
 
 class _Block(nn.Module):
@@ -51,12 +53,13 @@ class _Block(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "B H W I"], condition: Float[Array, "B D"]) -> Float[Array, "B H W O"]:
-        conv = lambda size, name: nn.Conv(self.width, (size, size), dtype=self.dtype, name=name)
+        layer = lambda size, name: nn.Conv(self.width, (size, size), dtype=self.dtype, name=name)
+        conv = lambda size, name, x: checkpoint_name(layer(size, name)(x), CONVOLUTION)
         norm = lambda name: nn.GroupNorm(math.gcd(8, self.width), dtype=self.dtype, name=name)
         scale, shift = jnp.split(nn.Dense(2 * self.width, name="modulation")(condition)[:, None, None], 2, axis=-1)
-        y = norm("norm_0")(conv(3, "conv_0")(x))
+        y = norm("norm_0")(conv(3, "conv_0", x))
         y = nn.silu(y * (1 + scale.astype(y.dtype)) + shift.astype(y.dtype))
-        return nn.silu(norm("norm_1")(conv(3, "conv_1")(y)) + conv(1, "shortcut")(x))
+        return nn.silu(norm("norm_1")(conv(3, "conv_1", y)) + conv(1, "shortcut", x))
 
 
 def _repeated(x: Float[Array, "B h w I"]) -> Float[Array, "B 2*h 2*w I"]:
