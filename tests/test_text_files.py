@@ -27,6 +27,10 @@ def test_every_list_of_users_is_read_so(tmp_path, encoding):
     file = lambda text: write(tmp_path / "file", text, encoding)
     assert HUMAN_PARSING.decode(read_label_sets(file("hat, hair\n"), HUMAN_PARSING)[0]) == ("hat", "hair")
     assert read_exclusions(file("7 blank\r\n")) == {"7": "blank"}
+    assert read_exclusions(file('"my map 7"  has no hair # yet\n"8" blank\n')) == {
+        "my map 7": "has no hair",
+        "8": "blank",
+    }
     partition = write(tmp_path / "partition", "a.jpg 1\n", encoding)
     assert official_partition(file("0 5 a.jpg\n"), partition) == {"0": "validation"}
 
