@@ -26,7 +26,7 @@ def edited(folder: pathlib.Path, name: str) -> np.ndarray:
 def test_the_guide_to_editing(tmp_path):
     page = (ROOT / "docs/editing.md").read_text()
     run_all(page, tmp_path)
-    face = pictures.read_index_map(tmp_path / "faces/00000.png", SPACE)
+    face = pictures.read_index_map(tmp_path / "face/00000.png", SPACE)
     shows = lambda index_maps, name: (index_maps == SPACE.channel(name)).any((1, 2))
     assert shows(edited(tmp_path, "edited"), "eye_g").all() and len(edited(tmp_path, "edited")) == 4
     assert not shows(edited(tmp_path, "bald"), "hair").any()
