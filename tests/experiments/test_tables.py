@@ -261,8 +261,10 @@ def test_rows_that_edit_have_a_table_of_edits():
 
 
 def test_scripts_can_be_imported_side_by_side():
-    for module in pkgutil.iter_modules(experiments.__path__):  # several have flags of the same names
-        importlib.import_module(f"experiments.{module.name}")
+    names = [f"experiments.{module.name}" for module in pkgutil.iter_modules(experiments.__path__)]
+    modules = [importlib.import_module(name) for name in names]  # several have flags of the same names
+    assert {"experiments.augment", "experiments.run", "experiments.training_maps"} <= set(names)
+    assert [module.__name__ for module in modules] == names
 
 
 def test_a_row_that_is_not_in_the_table_is_named(tmp_path):
